@@ -1,0 +1,102 @@
+import type { ColumnNorms } from './kernels.ts';
+import { ldexp } from './power-of-two.ts';
+
+/** The gauge of one factor: order and scaling of its columns. */
+interface Gauge {
+  readonly perm: Int32Array;
+  readonly exponents: Int32Array;
+}
+
+/** Steps 2 and 3 of the product SVD: how the inner dimension of `A·B` is rescaled and reordered. */
+export interface Balance {
+  readonly a: Gauge;
+  readonly b: Gauge;
+  /** Per item: singular values of the balanced product times `2^exponent` are those of `A·B`. */
+  readonly exponent: Int32Array;
+  /** Per item: β = Σ ‖a_j‖·‖b_j‖, as `fraction · 2^exponent` with the exponent above. */
+  readonly beta: Float64Array;
+  /** log₂ of the largest ratio between two nonzero ‖a_j‖·‖b_j‖ of one item. */
+  readonly range: number;
+}
+
+/**
+ * Balances and sorts the inner dimension of every item.
+ *
+ * a_j is scaled by a power of two and b_j by another so that both come out about equally long and the largest product
+ * ‖a_j‖·‖b_j‖ is about 1; the pairs are ordered by that product, descending and stable. All of it is exact. Where one
+ * of a pair is zero the pair contributes nothing: it stands last, and the other is scaled to a length of about 1.
+ *
+ * @param a norms of the columns of A, `n × k`
+ * @param b norms of the rows of B, `n × k`
+ * @param common where given, the exponent of every item; at least what `pairExponents` says
+ */
+export function balance(a: ColumnNorms, b: ColumnNorms, n: number, k: number, common?: Int32Array): Balance {
+  const gauge = () => ({ perm: new Int32Array(n * k), exponents: new Int32Array(n * k) });
+  const out = { a: gauge(), b: gauge(), exponent: new Int32Array(n), beta: new Float64Array(n) };
+  const size = new Float64Array(k); // ‖a_j‖·‖b_j‖ / 2^exponent
+  let range = 0;
+  for (let i = 0; i < n; i++) {
+    const at = i * k;
+    const [smallest, largest] = exponentRange(a, b, at, k);
+    range = Math.max(range, largest - smallest);
+    const shift = Math.ceil((common ? common[i] : largest) / 2); // taken from A, and from B
+    out.exponent[i] = 2 * shift;
+
+    let beta = 0;
+    for (let j = 0; j < k; j++) {
+      const p = at + j;
+      const pairExponent = a.exponent[p] + b.exponent[p];
+      size[j] = ldexp(a.fraction[p] * b.fraction[p], pairExponent - 2 * shift);
+      beta += size[j];
+      if (size[j] === 0) {
+        out.a.exponents[p] = -a.exponent[p];
+        out.b.exponents[p] = -b.exponent[p];
+        continue;
+      }
+      const even = Math.round((logNorm(b, p) - logNorm(a, p)) / 2);
+      out.a.exponents[p] = even - shift;
+      out.b.exponents[p] = -even - shift;
+    }
+    out.beta[i] = beta;
+    sortDescending(size, out.a.perm.subarray(at, at + k));
+    permute(out.a, at, k);
+    out.b.perm.set(out.a.perm.subarray(at, at + k), at);
+    permute(out.b, at, k);
+  }
+  return { ...out, range };
+}
+
+/** Per item: the exponent of the largest ‖a_j‖·‖b_j‖; 0 where all are zero. */
+export function pairExponents(a: ColumnNorms, b: ColumnNorms, n: number, k: number): Int32Array {
+  return Int32Array.from({ length: n }, (_, i) => exponentRange(a, b, i * k, k)[1]);
+}
+
+function exponentRange(
+  a: ColumnNorms,
+  b: ColumnNorms,
+  at: number,
+  k: number,
+): [smallest: number, largest: number] {
+  let [smallest, largest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let j = at; j < at + k; j++) {
+    if (a.fraction[j] === 0 || b.fraction[j] === 0) continue;
+    const pair = a.exponent[j] + b.exponent[j];
+    smallest = Math.min(smallest, pair);
+    largest = Math.max(largest, pair);
+  }
+  return largest === Number.NEGATIVE_INFINITY ? [0, 0] : [smallest, largest];
+}
+
+const logNorm = (x: ColumnNorms, j: number): number => x.exponent[j] + Math.log2(x.fraction[j]);
+
+/** Fills `perm` with the order of `size`, descending and stable. */
+function sortDescending(size: Float64Array, perm: Int32Array): void {
+  for (let j = 0; j < perm.length; j++) perm[j] = j;
+  perm.sort((x, y) => size[y] - size[x] || x - y);
+}
+
+/** Puts the exponents into the order of the permutation, as the kernels take them. */
+function permute({ perm, exponents }: Gauge, at: number, k: number): void {
+  const before = exponents.slice(at, at + k);
+  for (let j = 0; j < k; j++) exponents[at + j] = before[perm[at + j]];
+}

@@ -1,0 +1,150 @@
+import { balance, pairExponents } from './balance.ts';
+import {
+  type Batch,
+  batchOf,
+  type ColumnNorms,
+  count,
+  gemm,
+  pack,
+  packInto,
+  rowRange,
+  scan,
+  transposed,
+} from './kernels.ts';
+import { allocate } from './memory.ts';
+import { ldexp } from './power-of-two.ts';
+import { frobenius, overflowAt, productNorm } from './product-svd.ts';
+import type { Steps } from './steps.ts';
+import { type PerMatrix, perMatrix } from './svd-result.ts';
+import { broadcastShapes, cols, leadingDims, product, rows, swapLast, type Tensor, tensor } from './views.ts';
+
+/** A matrix kept as a product, or one that is there as it is. Shapes have been checked. */
+export type Operand = { readonly A: Tensor; readonly B: Tensor } | { readonly M: Tensor };
+
+/**
+ * `‖a − b‖_F` per matrix, computed in float64 whatever the operands are. Two products are compared through the QR
+ * decompositions of `[A₁ A₂]` and `[B₁ᵀ −B₂ᵀ]`; a product and a plain matrix block of rows by block of rows.
+ * The formula with traces of Gram matrices would lose half of the digits.
+ */
+export function* distance(a: Operand, b: Operand): Steps<PerMatrix> {
+  const leading = broadcastShapes(leadingOf(a), leadingOf(b), 'dist');
+  const norms =
+    'A' in a && 'A' in b
+      ? yield* betweenProducts(a.A, a.B, b.A, b.B, leading)
+      : 'M' in a
+        ? yield* fromDense(a.M, b, leading)
+        : yield* fromDense((b as { M: Tensor }).M, a, leading);
+  return perMatrix(norms, leading);
+}
+
+const leadingOf = (x: Operand) =>
+  'M' in x ? leadingDims(x.M) : broadcastShapes(leadingDims(x.A), leadingDims(x.B), 'A·B');
+
+/** ‖A₁B₁ − A₂B₂‖ = ‖[A₁ A₂]·[B₁; −B₂]‖. */
+function* betweenProducts(
+  A1: Tensor,
+  B1: Tensor,
+  A2: Tensor,
+  B2: Tensor,
+  leading: number[],
+): Steps<Float64Array> {
+  const n = product(leading);
+  const [l, r, k1, k2] = [rows(A1), cols(B1), cols(A1), cols(A2)];
+  const k = k1 + k2;
+  const left = allocate('float64', [...leading, k, l], '[A₁ A₂]'); // transposed, so that the parts are contiguous
+  yield* packInto(transposed(batchOf(A1, leading)), left, k * l);
+  yield* packInto(transposed(batchOf(A2, leading)), left.subarray(k1 * l), k * l);
+  const right = allocate('float64', [...leading, k, r], '[B₁; −B₂]');
+  yield* packInto(batchOf(B1, leading), right, k * r);
+  yield* packInto(batchOf(B2, leading), right.subarray(k1 * r), k * r, -1);
+  if (n === 0) return new Float64Array(0);
+  const A = tensor(left, [...leading, k, l]);
+  return yield* productNorm(swapLast(A), tensor(right, [...leading, k, r]));
+}
+
+/** ‖M − N‖ over blocks of rows, both scaled by the same power of two so that nothing overflows. */
+function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64Array> {
+  const m = batchOf(M, leading);
+  const origin = { leading, first: 0 };
+  const normsM = yield* scan(m, { ...origin, name: 'a' });
+  const subtract = yield* 'M' in other
+    ? denseSubtrahend(batchOf(other.M, leading), normsM, origin)
+    : productSubtrahend(batchOf(other.A, leading), transposed(batchOf(other.B, leading)), normsM, origin);
+  const { exponent } = subtract;
+  const zero = new Int32Array(count(m));
+  const scaleM = uniform(exponent, m.cols);
+  const sum = new Float64Array(count(m));
+  const step = Math.max(1, Math.floor(blockElements / Math.max(1, count(m) * m.cols)));
+  for (let from = 0; from < m.rows; from += step) {
+    const to = Math.min(m.rows, from + step);
+    const D = yield* pack(rowRange(m, from, to), { gauge: scaleM, dtype: 'float64' });
+    yield* subtract.from(D, from, to);
+    const norms = yield* frobenius(D, zero, origin);
+    norms.forEach((norm, i) => {
+      sum[i] = Math.hypot(sum[i], norm);
+    });
+  }
+  return sum.map((norm, i) => {
+    const distance = ldexp(norm, exponent[i]);
+    if (distance === Number.POSITIVE_INFINITY) throw overflowAt('distance', origin, i);
+    return distance;
+  });
+}
+
+const blockElements = 2 ** 21;
+
+/** What is subtracted from M, already scaled by 2^−exponent of its item. */
+interface Subtrahend {
+  readonly exponent: Int32Array;
+  /** Subtracts rows `from` … `to − 1` from D. */
+  from(D: Batch, from: number, to: number): Steps<void>;
+}
+
+type Position = { readonly leading: readonly number[]; readonly first: number };
+
+function* denseSubtrahend(N: Batch, normsM: ColumnNorms, origin: Position): Steps<Subtrahend> {
+  const normsN = yield* scan(N, { ...origin, name: 'b' });
+  const exponent = maximum(largestExponents(normsM, count(N)), largestExponents(normsN, count(N)));
+  const gauge = uniform(exponent, N.cols);
+  return {
+    exponent,
+    *from(D, from, to) {
+      yield* pack(rowRange(N, from, to), { gauge, alpha: -1, onto: D, dtype: 'float64' });
+    },
+  };
+}
+
+function* productSubtrahend(a: Batch, b: Batch, normsM: ColumnNorms, origin: Position): Steps<Subtrahend> {
+  const n = count(a);
+  const normsA = yield* scan(a, { ...origin, name: 'A' });
+  const normsB = yield* scan(b, { ...origin, name: 'B', transposed: true });
+  const common = maximum(largestExponents(normsM, n), pairExponents(normsA, normsB, n, a.cols));
+  const gauge = balance(normsA, normsB, n, a.cols, common);
+  const B = transposed(yield* pack(b, { gauge: gauge.b, dtype: 'float64' }));
+  return {
+    exponent: gauge.exponent,
+    *from(D, from, to) {
+      const A = yield* pack(rowRange(a, from, to), { gauge: gauge.a, dtype: 'float64' });
+      yield* gemm(A, B, { ...origin, name: 'dist' }, { alpha: -1, onto: D });
+    },
+  };
+}
+
+/** The gauge that scales every column of item i by 2^−exponent[i]. */
+const uniform = (exponent: Int32Array, cols: number) => ({
+  perm: null,
+  exponents: Int32Array.from({ length: exponent.length * cols }, (_, j) => -exponent[Math.floor(j / cols)]),
+});
+
+/** Exponent of the longest column of every item; 0 where all are zero. */
+function largestExponents({ fraction, exponent }: ColumnNorms, n: number): Int32Array {
+  const columns = n > 0 ? exponent.length / n : 0;
+  return Int32Array.from({ length: n }, (_, i) => {
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let j = i * columns; j < (i + 1) * columns; j++)
+      if (fraction[j] > 0) largest = Math.max(largest, exponent[j]);
+    return Number.isFinite(largest) ? largest : 0;
+  });
+}
+
+const maximum = (a: Int32Array, b: Int32Array): Int32Array => a.map((x, i) => Math.max(x, b[i]));

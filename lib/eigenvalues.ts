@@ -1,0 +1,17 @@
+import { batchOf, geev } from './kernels.ts';
+import type { Steps } from './steps.ts';
+import { leadingDims, rows, type Tensor, tensor } from './views.ts';
+
+/** Eigenvalues, in LAPACK's order: `real` and `imag` have the same shape, conjugate pairs stand together. */
+export interface Eigenvalues {
+  readonly real: Tensor;
+  readonly imag: Tensor;
+}
+
+/** Eigenvalues of square matrices `[..., n, n]` by `?geev`. */
+export function* eigenvaluesOf(a: Tensor): Steps<Eigenvalues> {
+  const leading = leadingDims(a);
+  const { real, imag } = yield* geev(batchOf(a, leading), { name: 'eigenvalues', leading, first: 0 });
+  const shape = [...leading, rows(a)];
+  return { real: tensor(real, shape), imag: tensor(imag, shape) };
+}

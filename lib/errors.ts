@@ -1,0 +1,46 @@
+/** The stable codes an error of this package can carry. Test `error.code`, never `instanceof`. */
+export type SvdErrorCode =
+  | 'ERR_SVD_ARGUMENT'
+  | 'ERR_SVD_SHAPE'
+  | 'ERR_SVD_NON_FINITE'
+  | 'ERR_SVD_NO_CONVERGENCE'
+  | 'ERR_SVD_OVERFLOW'
+  | 'ERR_SVD_TOO_LARGE'
+  | 'ERR_SVD_FILE'
+  | 'ERR_SVD_BINARY';
+
+/** An error of this package: `code` is stable, the other fields depend on the code. */
+export interface SvdError extends Error {
+  code: SvdErrorCode;
+  /** `ERR_SVD_NON_FINITE`: indices of the first NaN or infinity inside its matrix. */
+  index?: number[];
+  /** Indices of the failing item in the leading dimensions, where there are any. */
+  batchIndex?: number[];
+  /** `ERR_SVD_NO_CONVERGENCE`: the `info` that LAPACK returned. */
+  info?: number;
+  /** `ERR_SVD_TOO_LARGE`: bytes that would have been needed. */
+  bytes?: number;
+  /** `ERR_SVD_FILE`: the file. */
+  path?: string;
+}
+
+type Details = Omit<Partial<SvdError>, 'code' | 'message' | 'name'>;
+
+const constructors: Record<SvdErrorCode, ErrorConstructor> = {
+  ERR_SVD_ARGUMENT: TypeError,
+  ERR_SVD_SHAPE: RangeError,
+  ERR_SVD_NON_FINITE: RangeError,
+  ERR_SVD_NO_CONVERGENCE: Error,
+  ERR_SVD_OVERFLOW: RangeError,
+  ERR_SVD_TOO_LARGE: RangeError,
+  ERR_SVD_FILE: Error,
+  ERR_SVD_BINARY: Error,
+};
+
+/** Makes the error for `code`: a `TypeError`, `RangeError` or `Error` with `code` and `details` as own properties. */
+export function svdError(code: SvdErrorCode, message: string, details: Details = {}): SvdError {
+  const { cause, ...fields } = details;
+  const error = new constructors[code](message, cause === undefined ? undefined : { cause }) as SvdError;
+  error.code = code;
+  return Object.assign(error, fields);
+}

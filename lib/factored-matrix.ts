@@ -1,0 +1,434 @@
+import { inspect } from 'node:util';
+import { asTensor, type MatrixLike } from './arrays.ts';
+import { warnLegacy } from './deprecation.ts';
+import { mapElements, scaleColumns, scaleRows } from './diagonal.ts';
+import { type Eigenvalues, eigenvaluesOf } from './eigenvalues.ts';
+import { svdError } from './errors.ts';
+import { type Index, select, selectLeading } from './indexing.ts';
+import { inDtype, matrixProduct, scaled } from './matrix-product.ts';
+import { type Factored, isFactored } from './operands.ts';
+import { productNorm, productSvd } from './product-svd.ts';
+import { contiguous, legacy, snapshot } from './results.ts';
+import { cond, pseudoInverseValues, rank } from './spectrum.ts';
+import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
+import { type LegacySvd, type PerMatrix, perMatrix, type Svd } from './svd-result.ts';
+import { threeSvd } from './three-svd.ts';
+import {
+  broadcastLeading,
+  broadcastShapes,
+  cols,
+  dropAxis,
+  dtypeOf,
+  insertAxis,
+  leadingDims,
+  promote,
+  rows,
+  showShape,
+  sliceAxis,
+  swapLast,
+  type Tensor,
+} from './views.ts';
+
+export interface ProductSvdOptions {
+  /**
+   * `'product'`: the balanced, sorted QR–QR–core decomposition. `'three-svd'`: the composition that TransformerLens
+   * uses, for comparison; it is not cached.
+   */
+  readonly algorithm?: 'product' | 'three-svd';
+}
+
+export interface ToleranceOptions {
+  /** Singular values up to this one count as zero. Default: max(l, r)·ε·σ₁, and no less than their error bound. */
+  readonly tol?: number;
+}
+
+/**
+ * A matrix `M = A·B` that is kept as its factors: A `[..., l, k]`, B `[..., k, r]`, leading dimensions broadcast as in
+ * numpy. It shares memory with the arrays it is made of; they must not be written to once it has been decomposed.
+ * The semantics are those of TransformerLens' `FactoredMatrix`, except that `Vh` is Vᵀ and that `getCorner` cuts
+ * the last two dimensions only.
+ *
+ * Whatever runs LAPACK throws `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW` or
+ * `ERR_SVD_TOO_LARGE`, and has an `…Async` twin that copies the factors before it returns.
+ */
+export class FactoredMatrix implements Factored {
+  /** `[..., l, k]`, leading dimensions broadcast. */
+  readonly A: Tensor;
+  /** `[..., k, r]`, leading dimensions broadcast. */
+  readonly B: Tensor;
+  /** `[..., l, r]` */
+  readonly shape: readonly number[];
+  readonly #cache: { svd?: Svd; S?: Tensor; V?: Tensor } = {};
+
+  /** @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` (inner dimensions differ, or leading ones do not broadcast) */
+  constructor(A: MatrixLike, B: MatrixLike) {
+    const [a, b] = [asTensor(A, 'A'), asTensor(B, 'B')];
+    if (cols(a) !== rows(b)) {
+      const shapes = `A ${showShape(a.shape)} and B ${showShape(b.shape)}`;
+      throw svdError('ERR_SVD_SHAPE', `FactoredMatrix: inner dimensions of ${shapes} differ`);
+    }
+    const leading = broadcastShapes(leadingDims(a), leadingDims(b), 'FactoredMatrix');
+    const dtype = promote(dtypeOf(a), dtypeOf(b));
+    this.A = broadcastLeading(runSync(inDtype(a, dtype)), leading);
+    this.B = broadcastLeading(runSync(inDtype(b, dtype)), leading);
+    this.shape = Object.freeze([...leading, rows(a), cols(b)]);
+  }
+
+  /** `x` itself, or the same factors from another copy of this package. */
+  static from(x: Factored): FactoredMatrix {
+    return x instanceof FactoredMatrix ? x : new FactoredMatrix(x.A, x.B);
+  }
+
+  get ndim(): number {
+    return this.shape.length;
+  }
+  /** l, the rows of A. */
+  get ldim(): number {
+    return rows(this.A);
+  }
+  /** k, the inner dimension. */
+  get mdim(): number {
+    return cols(this.A);
+  }
+  /** r, the columns of B. */
+  get rdim(): number {
+    return cols(this.B);
+  }
+  get hasLeadingDims(): boolean {
+    return this.ndim > 2;
+  }
+  get pair(): readonly [A: Tensor, B: Tensor] {
+    return [this.A, this.B];
+  }
+
+  /** The product, `[..., l, r]`; formed on every call. */
+  get AB(): Tensor {
+    return runSync(matrixProduct(this.A, this.B));
+  }
+
+  /** The product the other way round, `[..., k, k]`; needs l = r (`ERR_SVD_SHAPE`). */
+  get BA(): Tensor {
+    this.#mustBeSquare('BA');
+    return runSync(matrixProduct(this.B, this.A));
+  }
+
+  /** The transpose, `Bᵀ·Aᵀ`: views of the same factors. */
+  get T(): FactoredMatrix {
+    return new FactoredMatrix(swapLast(this.B), swapLast(this.A));
+  }
+
+  // ------------------------------------------------------------------------------------------ decomposition
+
+  /**
+   * `M ≈ U · diag(S) · Vh` without forming M: U `[..., l, p]`, S `[..., p]`, Vh `[..., p, r]`, p = min(l, k, r).
+   * Computed once; every call returns the same arrays. See `productSvd` for the algorithm and its source.
+   */
+  svd(options: ProductSvdOptions = {}): Svd {
+    if (isThreeSvd(options)) return runSync(threeSvd(this.A, this.B));
+    this.#cache.svd ??= runSync(productSvd(this.A, this.B));
+    return this.#cache.svd;
+  }
+
+  /** `svd` off the event loop; fills the same cache. */
+  async svdAsync(options: ProductSvdOptions & AsyncOptions = {}): Promise<Svd> {
+    const three = isThreeSvd(options);
+    options.signal?.throwIfAborted();
+    if (three) return this.#offThread(threeSvd, options);
+    const svd = this.#cache.svd ?? (await this.#offThread(productSvd, options));
+    this.#cache.svd ??= svd;
+    return this.#cache.svd;
+  }
+
+  /** Singular values alone, `[..., p]`: cheaper than `svd`, equal to its S within `bound`; cached. */
+  svdvals(): Tensor {
+    this.#cache.S ??= this.#cache.svd?.S ?? runSync(productSvd(this.A, this.B, 'none')).S;
+    return this.#cache.S;
+  }
+
+  async svdvalsAsync(options: AsyncOptions = {}): Promise<Tensor> {
+    options.signal?.throwIfAborted();
+    const known = this.#cache.S ?? this.#cache.svd?.S;
+    const S = known ?? (await this.#offThread((A, B) => productSvd(A, B, 'none'), options)).S;
+    this.#cache.S ??= S;
+    return this.#cache.S;
+  }
+
+  /**
+   * `{ U, S, V }` with `M ≈ U · diag(S) · Vᵀ`, what TransformerLens' `FactoredMatrix.svd` returns.
+   *
+   * @deprecated Use `svd`, which returns `Vh`. Emits one `DeprecationWarning`, code `FSVD_DEP0001`, per process.
+   */
+  svdLegacy(): LegacySvd {
+    warnLegacy();
+    return legacy(this.svd());
+  }
+
+  /** @deprecated Use `svdAsync`, which returns `Vh`. */
+  async svdLegacyAsync(options: AsyncOptions = {}): Promise<LegacySvd> {
+    warnLegacy();
+    return legacy(await this.svdAsync(options));
+  }
+
+  get U(): Tensor {
+    return this.svd().U;
+  }
+  get S(): Tensor {
+    return this.svd().S;
+  }
+  /** Vᵀ, `[..., p, r]`. */
+  get Vh(): Tensor {
+    return this.svd().Vh;
+  }
+  /** V, `[..., r, p]`. */
+  get V(): Tensor {
+    this.#cache.V ??= contiguous(swapLast(this.Vh));
+    return this.#cache.V;
+  }
+
+  // -------------------------------------------------------------------------------------- one number per matrix
+
+  /** Frobenius norm ‖M‖_F, without forming M. */
+  norm(): PerMatrix {
+    return perMatrix(runSync(productNorm(this.A, this.B)), this.shape.slice(0, -2));
+  }
+
+  async normAsync(options: AsyncOptions = {}): Promise<PerMatrix> {
+    return perMatrix(await this.#offThread(productNorm, options), this.shape.slice(0, -2));
+  }
+
+  /** Number of singular values above `tol`. */
+  rank({ tol }: ToleranceOptions = {}): PerMatrix {
+    return rank(this.svd(), tol);
+  }
+
+  async rankAsync({ tol, ...options }: ToleranceOptions & AsyncOptions = {}): Promise<PerMatrix> {
+    return rank(await this.svdAsync(options), tol);
+  }
+
+  /** Condition number σ₁/σ_p of M as a map of rank p = min(l, k, r); `Infinity` when σ_p is 0. */
+  cond(): PerMatrix {
+    return cond(this.svdvals());
+  }
+
+  async condAsync(options: AsyncOptions = {}): Promise<PerMatrix> {
+    return cond(await this.svdvalsAsync(options));
+  }
+
+  // -------------------------------------------------------------------------------------- new factored matrices
+
+  /** Moore–Penrose inverse, `[..., r, l]`, kept factored; singular values up to `tol` count as zero (see `rank`). */
+  pinv({ tol }: ToleranceOptions = {}): FactoredMatrix {
+    const inverse = pseudoInverseValues(this.svd(), tol);
+    return new FactoredMatrix(scaleColumns(this.V, inverse), swapLast(this.U));
+  }
+
+  async pinvAsync({ tol, ...options }: ToleranceOptions & AsyncOptions = {}): Promise<FactoredMatrix> {
+    await this.svdAsync(options);
+    return this.pinv({ tol });
+  }
+
+  /** The same matrix as `(U·√S) · (√S·Vh)`: both factors with orthogonal columns or rows of equal length. */
+  makeEven(): FactoredMatrix {
+    const { U, S, Vh } = this.svd();
+    const root = mapElements(S, Math.sqrt);
+    return new FactoredMatrix(scaleColumns(U, root), scaleRows(root, Vh));
+  }
+
+  async makeEvenAsync(options: AsyncOptions = {}): Promise<FactoredMatrix> {
+    await this.svdAsync(options);
+    return this.makeEven();
+  }
+
+  /** The best approximation of rank p: `(U·diag(S))[:, :p] · Vh[:p]`. `ERR_SVD_ARGUMENT` unless 0 ≤ p ≤ min(l, k, r). */
+  truncate(p: number): FactoredMatrix {
+    const { U, S, Vh } = this.svd();
+    const most = cols(U);
+    if (!Number.isInteger(p) || p < 0 || p > most) {
+      throw svdError('ERR_SVD_ARGUMENT', `truncate: expected an integer from 0 to ${most}, got ${p}`);
+    }
+    const axis = this.ndim - 1;
+    return new FactoredMatrix(sliceAxis(scaleColumns(U, S), axis, 0, p), sliceAxis(Vh, axis - 1, 0, p));
+  }
+
+  async truncateAsync(p: number, options: AsyncOptions = {}): Promise<FactoredMatrix> {
+    await this.svdAsync(options);
+    return this.truncate(p);
+  }
+
+  /** `diag(S) · Vh`, `[..., p, r]`: M without its left orthogonal factor. */
+  collapseL(): Tensor {
+    return scaleRows(this.S, this.Vh);
+  }
+
+  async collapseLAsync(options: AsyncOptions = {}): Promise<Tensor> {
+    await this.svdAsync(options);
+    return this.collapseL();
+  }
+
+  /** `U · diag(S)`, `[..., l, p]`: M without its right orthogonal factor. */
+  collapseR(): Tensor {
+    return scaleColumns(this.U, this.S);
+  }
+
+  async collapseRAsync(options: AsyncOptions = {}): Promise<Tensor> {
+    await this.svdAsync(options);
+    return this.collapseR();
+  }
+
+  /** Eigenvalues of BA, `[..., k]`: those of M apart from zeros. Needs l = r (`ERR_SVD_SHAPE`). */
+  eigenvalues(): Eigenvalues {
+    return runSync(eigenvaluesOf(this.BA));
+  }
+
+  async eigenvaluesAsync(options: AsyncOptions = {}): Promise<Eigenvalues> {
+    this.#mustBeSquare('eigenvalues');
+    return this.#offThread(function* (A, B) {
+      return yield* eigenvaluesOf(yield* matrixProduct(B, A));
+    }, options);
+  }
+
+  // ------------------------------------------------------------------------------------------ products
+
+  /** `this · x`: a vector gives a vector `[..., l]`; a matrix is absorbed where the inner dimension stays smallest. */
+  matmul(x: Factored): FactoredMatrix;
+  matmul(x: MatrixLike | Factored): FactoredMatrix | Tensor;
+  matmul(x: MatrixLike | Factored): FactoredMatrix | Tensor {
+    if (isFactored(x)) return (this.matmul(x.A) as FactoredMatrix).matmul(x.B) as FactoredMatrix;
+    const right = asTensor(x, 'x', 1);
+    const inner = right.shape.length === 1 ? right.shape[0] : rows(right);
+    if (inner !== this.rdim) this.#mustFit(this.shape, right.shape);
+    if (right.shape.length === 1) return this.#timesVector(right);
+    return this.rdim > this.mdim
+      ? new FactoredMatrix(this.A, runSync(matrixProduct(this.B, right)))
+      : new FactoredMatrix(this.AB, right);
+  }
+
+  /** `x · this`: a vector gives a vector `[..., r]`; a matrix is absorbed where the inner dimension stays smallest. */
+  rmatmul(x: Factored): FactoredMatrix;
+  rmatmul(x: MatrixLike | Factored): FactoredMatrix | Tensor;
+  rmatmul(x: MatrixLike | Factored): FactoredMatrix | Tensor {
+    if (isFactored(x)) return FactoredMatrix.from(x).matmul(this);
+    const left = asTensor(x, 'x', 1);
+    if (left.shape[left.shape.length - 1] !== this.ldim) this.#mustFit(left.shape, this.shape);
+    if (left.shape.length === 1) return this.T.matmul(left);
+    return this.ldim > this.mdim
+      ? new FactoredMatrix(runSync(matrixProduct(left, this.A)), this.B)
+      : new FactoredMatrix(left, this.AB);
+  }
+
+  /** `scalar · this`, applied to A. The scalar is a finite number or an array of one element. */
+  mul(scalar: number | MatrixLike): FactoredMatrix {
+    return new FactoredMatrix(runSync(scaled(this.A, asScalar(scalar))), this.B);
+  }
+
+  // ------------------------------------------------------------------------------------------ views and parts
+
+  /** A new leading dimension of size 1; `axis` counts from 0, or from the end when negative (`ERR_SVD_ARGUMENT`). */
+  unsqueeze(axis: number): FactoredMatrix {
+    const at = axis < 0 ? axis + this.ndim + 1 : axis;
+    if (!Number.isInteger(at) || at < 0 || at > this.ndim - 2) {
+      throw svdError(
+        'ERR_SVD_ARGUMENT',
+        `unsqueeze: expected an axis from 0 to ${this.ndim - 2}, got ${axis}`,
+      );
+    }
+    return new FactoredMatrix(insertAxis(this.A, at), insertAxis(this.B, at));
+  }
+
+  /** The upper left k×k corner of every matrix, `[..., min(k, l), min(k, r)]`. */
+  getCorner(k = 3): Tensor {
+    if (!Number.isInteger(k) || k < 0) {
+      throw svdError('ERR_SVD_ARGUMENT', `getCorner: expected an integer ≥ 0, got ${k}`);
+    }
+    const [row, column] = [this.ndim - 2, this.ndim - 1];
+    const top = sliceAxis(this.A, row, 0, Math.min(k, this.ldim));
+    return runSync(matrixProduct(top, sliceAxis(this.B, column, 0, Math.min(k, this.rdim))));
+  }
+
+  /**
+   * The part that `index` selects, kept factored: leading dimensions first, then row, then column. An integer drops a
+   * leading dimension but keeps a row or column as size 1; arrays gather, each along its own axis; `null` adds a
+   * leading dimension.
+   *
+   * @throws `ERR_SVD_ARGUMENT` for an index out of range, of another kind, or too many of them
+   */
+  at(...index: readonly Index[]): FactoredMatrix {
+    const leading = this.ndim - 2;
+    let used = 0;
+    let split = 0; // entries of `index` for the leading dimensions
+    for (const entry of index) {
+      if (entry !== null && ++used > leading) break;
+      split++;
+    }
+    const [row, column, ...rest] = index.slice(split);
+    if (rest.length > 0) {
+      throw svdError(
+        'ERR_SVD_ARGUMENT',
+        `at: ${used + rest.length + 1} indices for shape ${showShape(this.shape)}`,
+      );
+    }
+    if (row === null || column === null) {
+      throw svdError('ERR_SVD_ARGUMENT', 'at: a new axis must stand before the index of the row');
+    }
+    const A = selectLeading(this.A, index.slice(0, split));
+    const B = selectLeading(this.B, index.slice(0, split));
+    return new FactoredMatrix(
+      row === undefined ? A : select(A, A.shape.length - 2, row, 'row index'),
+      column === undefined ? B : select(B, B.shape.length - 1, column, 'column index'),
+    );
+  }
+
+  toString(): string {
+    return `FactoredMatrix: Shape(${showShape(this.shape)}), Hidden Dim(${this.mdim})`;
+  }
+
+  [inspect.custom](): string {
+    return `FactoredMatrix ${showShape(this.shape)} = ${showShape(this.A.shape)} · ${showShape(this.B.shape)} ${dtypeOf(this.A)}`;
+  }
+
+  // ------------------------------------------------------------------------------------------ helpers
+
+  #offThread<T>(steps: (A: Tensor, B: Tensor) => Steps<T>, options: AsyncOptions): Promise<T> {
+    return runAsync(steps(snapshot(this.A), snapshot(this.B)), options);
+  }
+
+  /** A·(B·x), `[..., l]`. */
+  #timesVector(x: Tensor): Tensor {
+    const column = runSync(matrixProduct(this.A, runSync(matrixProduct(this.B, insertAxis(x, 1)))));
+    return dropAxis(column, column.shape.length - 1);
+  }
+
+  #mustBeSquare(member: string): void {
+    if (this.ldim === this.rdim) return;
+    throw svdError('ERR_SVD_SHAPE', `${member}: needs a square matrix, got shape ${showShape(this.shape)}`);
+  }
+
+  #mustFit(left: readonly number[], right: readonly number[]): never {
+    throw svdError(
+      'ERR_SVD_SHAPE',
+      `matmul: inner dimensions of ${showShape(left)} and ${showShape(right)} differ`,
+    );
+  }
+}
+
+function isThreeSvd({ algorithm = 'product' }: ProductSvdOptions): boolean {
+  if (algorithm === 'product' || algorithm === 'three-svd') return algorithm === 'three-svd';
+  throw svdError(
+    'ERR_SVD_ARGUMENT',
+    `algorithm: expected 'product' or 'three-svd', got '${algorithm as string}'`,
+  );
+}
+
+function asScalar(x: number | MatrixLike): number {
+  const value = typeof x === 'number' ? x : onlyElement(asTensor(x, 'mul', 0));
+  if (Number.isFinite(value)) return value;
+  throw svdError('ERR_SVD_ARGUMENT', `mul: expected a finite number, got ${value}`);
+}
+
+function onlyElement(x: Tensor): number {
+  if (x.size === 1) return x.data[x.offset];
+  throw svdError(
+    'ERR_SVD_SHAPE',
+    `mul: expected one element, got shape ${showShape(x.shape)}; for a matrix use matmul`,
+  );
+}

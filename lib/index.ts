@@ -1,0 +1,14 @@
+export type { MatrixData, MatrixLike, NestedNumbers, StridedArray } from './arrays.ts';
+export { diagEmbed, transpose } from './basic.ts';
+export { dist, distAsync } from './dist.ts';
+export type { Eigenvalues } from './eigenvalues.ts';
+export type { SvdError, SvdErrorCode } from './errors.ts';
+export { FactoredMatrix, type ProductSvdOptions, type ToleranceOptions } from './factored-matrix.ts';
+export { type Index, type Slice, slice } from './indexing.ts';
+export { matmul } from './matmul.ts';
+export type { DistOperand, Factored, SvdLike } from './operands.ts';
+export { setThreads, threads, type Versions, versions } from './runtime.ts';
+export type { AsyncOptions, Progress } from './steps.ts';
+export { type SvdOptions, svd, svdAsync, svdLegacy, svdLegacyAsync, svdvals, svdvalsAsync } from './svd.ts';
+export type { Driver, LegacySvd, PerMatrix, Svd } from './svd-result.ts';
+export type { FloatArray, Tensor } from './views.ts';

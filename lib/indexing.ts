@@ -1,0 +1,94 @@
+import { svdError } from './errors.ts';
+import { allocate } from './memory.ts';
+import { dropAxis, dtypeOf, insertAxis, itemOffsets, sliceAxis, type Tensor, tensor } from './views.ts';
+
+/** A range of indices, as in Python: negative bounds count from the end, a missing one is the end in that direction. */
+export interface Slice {
+  readonly start: number | null;
+  readonly stop: number | null;
+  readonly step: number;
+}
+
+/** One index: an integer, a range, integers to gather, or `null` for a new axis. */
+export type Index = number | Slice | readonly number[] | null;
+
+/** The range `start : stop : step` for `FactoredMatrix.at`. */
+export function slice(start: number | null = null, stop: number | null = null, step = 1): Slice {
+  for (const bound of [start, stop, step]) {
+    if (bound !== null && !Number.isSafeInteger(bound)) {
+      throw svdError('ERR_SVD_ARGUMENT', `slice: expected integers, got ${String(bound)}`);
+    }
+  }
+  if (step === 0) throw svdError('ERR_SVD_ARGUMENT', 'slice: step must not be 0');
+  return Object.freeze({ start, stop, step });
+}
+
+const isSlice = (x: unknown): x is Slice =>
+  x !== null && typeof x === 'object' && 'step' in x && 'start' in x;
+
+/** The index of one entry of an axis of `size`, from the end when negative. `ERR_SVD_ARGUMENT` when out of range. */
+function resolve(index: unknown, size: number, at: string): number {
+  if (!Number.isSafeInteger(index)) {
+    const given = typeof index === 'string' ? `'${index}'` : String(index);
+    throw svdError(
+      'ERR_SVD_ARGUMENT',
+      `${at}: expected an integer, a slice, an array of integers or null, got ${given}`,
+    );
+  }
+  const i = index as number;
+  if (i < -size || i >= size) {
+    throw svdError('ERR_SVD_ARGUMENT', `${at}: index ${i} is out of range for size ${size}`);
+  }
+  return i < 0 ? i + size : i;
+}
+
+/** First index, number of entries and step of a slice of an axis of `size`, with Python's rules. */
+function resolveSlice({ start, stop, step }: Slice, size: number) {
+  const [low, high] = step > 0 ? [0, size] : [-1, size - 1];
+  const clamp = (bound: number) => Math.min(high, Math.max(low, bound < 0 ? bound + size : bound));
+  const first = start === null ? (step > 0 ? low : high) : clamp(start);
+  const end = stop === null ? (step > 0 ? high : low) : clamp(stop);
+  return { first, count: Math.max(0, Math.ceil((end - first) / step)), step };
+}
+
+/** The view (or, for gathered entries, the copy) of `x` that `index` selects on `axis`; an integer keeps size 1. */
+export function select(x: Tensor, axis: number, index: Exclude<Index, null>, at: string): Tensor {
+  const size = x.shape[axis];
+  if (isSlice(index)) {
+    const { first, count, step } = resolveSlice(index, size);
+    return sliceAxis(x, axis, first, count, step);
+  }
+  if (Array.isArray(index)) {
+    return gather(
+      x,
+      axis,
+      index.map((i) => resolve(i, size, at)),
+    );
+  }
+  return sliceAxis(x, axis, resolve(index, size, at), 1);
+}
+
+/** Applies indices to the leading dimensions of `x`: an integer drops its axis, `null` adds one. */
+export function selectLeading(x: Tensor, index: readonly Index[]): Tensor {
+  let axis = 0;
+  return index.reduce<Tensor>((view, entry, position) => {
+    if (entry === null) return insertAxis(view, axis++);
+    const selected = select(view, axis, entry, `index ${position}`);
+    if (typeof entry === 'number') return dropAxis(selected, axis);
+    axis++;
+    return selected;
+  }, x);
+}
+
+function gather(x: Tensor, axis: number, indices: readonly number[]): Tensor {
+  const shape = x.shape.with(axis, indices.length);
+  const out = tensor(allocate(dtypeOf(x), shape, 'gathered entries'), shape);
+  indices.forEach((index, i) => {
+    const from = itemOffsets(sliceAxis(x, axis, index, 1), shape.length);
+    const to = itemOffsets(sliceAxis(out, axis, i, 1), shape.length);
+    from.forEach((offset, e) => {
+      out.data[to[e]] = x.data[offset];
+    });
+  });
+  return out;
+}

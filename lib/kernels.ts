@@ -1,0 +1,314 @@
+import { svdError } from './errors.ts';
+import { allocate } from './memory.ts';
+import type { KernelCall, Steps } from './steps.ts';
+import {
+  broadcastLeading,
+  cols,
+  type Dtype,
+  type FloatArray,
+  itemOffsets,
+  rows,
+  showShape,
+  type Tensor,
+  unravel,
+} from './views.ts';
+
+/**
+ * `count` strided matrices as the addon takes them. `layout` holds the row stride, the column stride and the offset of
+ * every item; broadcast items repeat their offset.
+ */
+export interface Batch {
+  readonly data: FloatArray;
+  readonly layout: Float64Array;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/** Where the items of a batch stand in the user's arrays, for error messages. */
+export interface Origin {
+  readonly name: string;
+  /** Leading dimensions of the whole computation. */
+  readonly leading: readonly number[];
+  /** Position in them of the first item of this call. */
+  readonly first: number;
+  /** The user's array is the transpose of what the kernel is given. */
+  readonly transposed?: boolean;
+}
+
+export const count = (a: Batch): number => a.layout.length - 2;
+export const dtypeOfBatch = (a: Batch): Dtype => (a.data instanceof Float32Array ? 'float32' : 'float64');
+
+/** The items of `x`, broadcast to `leading`. */
+export function batchOf(x: Tensor, leading: readonly number[]): Batch {
+  const full = broadcastLeading(x, leading);
+  const n = full.stride.length;
+  return layOut(full.data, rows(full), cols(full), full.stride[n - 2], full.stride[n - 1], itemOffsets(full));
+}
+
+function layOut(
+  data: FloatArray,
+  rows: number,
+  cols: number,
+  down: number,
+  across: number,
+  offsets: Float64Array,
+) {
+  const layout = new Float64Array(2 + offsets.length);
+  layout[0] = down;
+  layout[1] = across;
+  layout.set(offsets, 2);
+  return { data, layout, rows, cols };
+}
+
+/** `count` row-major matrices that lie one behind the other in `data`. */
+export function packed(data: FloatArray, count: number, rows: number, cols: number): Batch {
+  const offsets = Float64Array.from({ length: count }, (_, i) => i * rows * cols);
+  return layOut(data, rows, cols, cols, 1, offsets);
+}
+
+export function transposed({ data, layout, rows, cols }: Batch): Batch {
+  return layOut(data, cols, rows, layout[1], layout[0], layout.subarray(2));
+}
+
+/** Items `from` … `to − 1`. */
+export function items({ data, layout, rows, cols }: Batch, from: number, to: number): Batch {
+  return layOut(data, rows, cols, layout[0], layout[1], layout.subarray(2 + from, 2 + to));
+}
+
+/** Rows `from` … `to − 1` of every item. */
+export function rowRange({ data, layout, cols }: Batch, from: number, to: number): Batch {
+  return layOut(
+    data,
+    to - from,
+    cols,
+    layout[0],
+    layout[1],
+    layout.subarray(2).map((o) => o + from * layout[0]),
+  );
+}
+
+const scratch = (dtype: Dtype, shape: readonly number[]) => allocate(dtype, shape, 'workspace');
+
+// ---------------------------------------------------------------------------------------------------- status
+
+const codes = { ok: 0, nonFinite: 1, noConvergence: 2, overflow: 3, tooLarge: 4 } as const;
+const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv'] as const;
+
+/** Routine that decomposed one dense matrix: `gesdd`, or the fallback that answered when it did not converge. */
+export type DenseDriver = (typeof drivers)[number];
+
+/** Throws the error of the first item that failed. */
+function checkStatus(status: Float64Array, a: Batch, { name, leading, first, transposed }: Origin): void {
+  for (let i = 0; 3 * i < status.length; i++) {
+    const code = status[3 * i];
+    if (code === codes.ok) continue;
+    const detail = status[3 * i + 1];
+    const batchIndex = leading.length > 0 ? unravel(first + i, leading) : undefined;
+    const where = batchIndex ? `${name}, batch item ${showShape(batchIndex)}` : name;
+    const shape = showShape([a.rows, a.cols]);
+    if (code === codes.nonFinite) {
+      const index = [Math.floor(detail / a.cols), detail % a.cols];
+      if (transposed) index.reverse();
+      const message = `${where}: element ${showShape(index)} is NaN or infinite; every element must be finite`;
+      throw svdError('ERR_SVD_NON_FINITE', message, { index, batchIndex });
+    }
+    if (code === codes.noConvergence) {
+      const message = `${where}: LAPACK did not converge (info ${detail}), nor did any fallback`;
+      throw svdError('ERR_SVD_NO_CONVERGENCE', message, { info: detail, batchIndex });
+    }
+    if (code === codes.overflow) throw overflow(where, batchIndex);
+    if (code === codes.tooLarge) {
+      const message = `${where}: shape ${shape} is too large for LAPACK with 32-bit integers (needs ${detail} bytes)`;
+      throw svdError('ERR_SVD_TOO_LARGE', message, { bytes: detail, batchIndex });
+    }
+    throw new Error(
+      `${where}: LAPACK refused its arguments (info ${detail}) for shape ${shape}: a bug of factored-svd`,
+    );
+  }
+}
+
+/** The error for a result that its element type cannot hold. */
+export function overflow(where: string, batchIndex?: number[]) {
+  return svdError('ERR_SVD_OVERFLOW', `${where}: a result is too large for its element type`, { batchIndex });
+}
+
+// ---------------------------------------------------------------------------------------------------- kernels
+
+/** Norms of the columns of every item, as `fraction · 2^exponent`: they neither overflow nor underflow. */
+export interface ColumnNorms {
+  readonly fraction: Float64Array;
+  readonly exponent: Int32Array;
+}
+
+/** Norms of all columns, and the check that every element is finite (`ERR_SVD_NON_FINITE`). */
+export function* scan(a: Batch, origin: Origin): Steps<ColumnNorms> {
+  const n = count(a);
+  const fraction = new Float64Array(n * a.cols);
+  const exponent = new Int32Array(n * a.cols);
+  const status = new Float64Array(3 * n);
+  yield { kernel: 'scan', args: [a.data, a.layout, a.rows, a.cols, fraction, exponent, status] };
+  checkStatus(status, a, origin);
+  return { fraction, exponent };
+}
+
+/** Order and exact scaling of the columns of every item: column `j` becomes `2^exponents[j] · a[:, perm[j]]`. */
+export interface Gauge {
+  readonly perm: Int32Array | null;
+  readonly exponents: Int32Array;
+}
+
+/** A contiguous copy: `alpha · a` with its gauge applied, in `dtype`, added to `onto` where that is given. */
+export function* pack(
+  a: Batch,
+  { gauge, alpha = 1, onto, dtype = dtypeOfBatch(a) }: PackOptions = {},
+): Steps<Batch> {
+  const out = onto ?? packed(scratch(dtype, [count(a), a.rows, a.cols]), count(a), a.rows, a.cols);
+  yield packCall(a, out.data, a.rows * a.cols, { gauge, alpha, accumulate: onto !== undefined });
+  return out;
+}
+
+/** `alpha · a` into `out`, whose items lie `stride` elements apart: the parts of a larger matrix. */
+export function* packInto(a: Batch, out: FloatArray, stride: number, alpha = 1): Steps<void> {
+  if (a.rows * a.cols > 0) yield packCall(a, out, stride, { alpha, accumulate: false });
+}
+
+function packCall(
+  a: Batch,
+  out: FloatArray,
+  stride: number,
+  { gauge, alpha, accumulate }: { gauge?: Gauge; alpha: number; accumulate: boolean },
+): KernelCall {
+  const widen = out instanceof Float64Array ? 1 : 0;
+  const { perm = null, exponents = null } = gauge ?? {};
+  const source = [a.data, a.layout, a.rows, a.cols];
+  return {
+    kernel: 'pack',
+    args: [...source, widen, perm, exponents, alpha, accumulate ? 1 : 0, stride, out],
+  };
+}
+
+interface PackOptions {
+  readonly gauge?: Gauge;
+  readonly alpha?: number;
+  /** Packed; the result is added to it. */
+  readonly onto?: Batch;
+  readonly dtype?: Dtype;
+}
+
+/** `Q·R` of every item (tall), with Q kept as LAPACK's Householder vectors. */
+export interface QrFactors {
+  readonly q: FloatArray;
+  readonly tau: FloatArray;
+  readonly rows: number;
+  /** Upper triangular. */
+  readonly R: Batch;
+}
+
+/** QR decomposition (`?geqrf`) of every item with its gauge applied; rows ≥ cols. */
+export function* qr(a: Batch, gauge: Gauge | undefined, origin: Origin): Steps<QrFactors> {
+  const n = count(a);
+  const dtype = dtypeOfBatch(a);
+  const q = scratch(dtype, [n, a.rows, a.cols]);
+  const tau = scratch(dtype, [n, a.cols]);
+  const r = scratch(dtype, [n, a.cols, a.cols]);
+  const status = new Float64Array(3 * n);
+  const { perm = null, exponents = null } = gauge ?? {};
+  yield { kernel: 'qr', args: [a.data, a.layout, a.rows, a.cols, perm, exponents, q, tau, r, status] };
+  checkStatus(status, a, origin);
+  return { q, tau, rows: a.rows, R: packed(r, n, a.cols, a.cols) };
+}
+
+/** `Q·c` (`?ormqr`) into `out`, or its transpose. */
+export function* applyQ(
+  f: QrFactors,
+  c: Batch,
+  transpose: boolean,
+  out: FloatArray,
+  origin: Origin,
+): Steps<void> {
+  const status = new Float64Array(3 * count(c));
+  const args = [c.data, c.layout, c.rows, c.cols, f.rows, f.q, f.tau, transpose ? 1 : 0, out, status];
+  yield { kernel: 'applyQ', args };
+  checkStatus(status, c, origin);
+}
+
+/** `alpha·a·b + onto` for every item; `ERR_SVD_OVERFLOW` when an element of the result is not finite. */
+export function* gemm(
+  a: Batch,
+  b: Batch,
+  origin: Origin,
+  { alpha = 1, onto, out }: GemmOptions = {},
+): Steps<Batch> {
+  const n = count(a);
+  const c = onto ?? packed(out ?? scratch(dtypeOfBatch(a), [n, a.rows, b.cols]), n, a.rows, b.cols);
+  const status = new Float64Array(3 * n);
+  const left = [a.data, a.layout, a.rows, a.cols];
+  const right = [b.data, b.layout, b.rows, b.cols];
+  yield { kernel: 'gemm', args: [...left, ...right, alpha, onto ? 1 : 0, c.data, status] };
+  checkStatus(status, c, origin);
+  return c;
+}
+
+interface GemmOptions {
+  readonly alpha?: number;
+  /** Packed; the product is added to it. */
+  readonly onto?: Batch;
+  readonly out?: FloatArray;
+}
+
+/** How many singular vectors: none, min(m, n), or all. */
+export type Vectors = 'none' | 'thin' | 'full';
+
+/** Storage for the factors of a batch of m×n matrices. */
+export interface SvdFactors {
+  readonly U: FloatArray;
+  readonly S: FloatArray;
+  readonly Vh: FloatArray;
+}
+
+/** Shapes of the factors of one m×n matrix. */
+export function svdShapes(m: number, n: number, vectors: Vectors) {
+  const p = Math.min(m, n);
+  if (vectors === 'none') return { U: [0], S: [p], Vh: [0] };
+  return { U: [m, vectors === 'full' ? m : p], S: [p], Vh: [vectors === 'full' ? n : p, n] };
+}
+
+export function allocateSvd(
+  leading: readonly number[],
+  m: number,
+  n: number,
+  vectors: Vectors,
+  dtype: Dtype,
+): SvdFactors {
+  const shapes = svdShapes(m, n, vectors);
+  return {
+    U: allocate(dtype, [...leading, ...shapes.U], 'U'),
+    S: allocate(dtype, [...leading, ...shapes.S], 'S'),
+    Vh: allocate(dtype, [...leading, ...shapes.Vh], 'Vh'),
+  };
+}
+
+/** The part of `out` that holds items `from` … `to − 1` of `of`. */
+export function svdItems(out: SvdFactors, from: number, to: number, of: number): SvdFactors {
+  const part = (x: FloatArray) => x.subarray((x.length / of) * from, (x.length / of) * to);
+  return { U: part(out.U), S: part(out.S), Vh: part(out.Vh) };
+}
+
+/** `U·diag(S)·Vh` (`?gesdd`, and its fallbacks) of every item, into `out`. Returns the routine that gave each item. */
+export function* gesdd(a: Batch, vectors: Vectors, out: SvdFactors, origin: Origin): Steps<DenseDriver[]> {
+  const status = new Float64Array(3 * count(a));
+  const job = vectors === 'none' ? 0 : vectors === 'thin' ? 1 : 2;
+  yield { kernel: 'gesdd', args: [a.data, a.layout, a.rows, a.cols, job, out.U, out.S, out.Vh, status] };
+  checkStatus(status, a, origin);
+  return Array.from({ length: count(a) }, (_, i) => drivers[status[3 * i + 2]]);
+}
+
+/** Eigenvalues (`?geev`) of every item, square; conjugate pairs stand together. */
+export function* geev(a: Batch, origin: Origin): Steps<{ real: FloatArray; imag: FloatArray }> {
+  const n = count(a);
+  const [real, imag] = [0, 1].map(() => scratch(dtypeOfBatch(a), [n, a.rows]));
+  const status = new Float64Array(3 * n);
+  yield { kernel: 'geev', args: [a.data, a.layout, a.rows, a.cols, real, imag, status] };
+  checkStatus(status, a, origin);
+  return { real, imag };
+}

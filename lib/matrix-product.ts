@@ -1,0 +1,57 @@
+import type { SvdError } from './errors.ts';
+import { batchOf, gemm, pack, scan } from './kernels.ts';
+import { allocate } from './memory.ts';
+import type { Steps } from './steps.ts';
+import {
+  broadcastShapes,
+  cols,
+  type Dtype,
+  dtypeOf,
+  leadingDims,
+  promote,
+  rows,
+  type Tensor,
+  tensor,
+} from './views.ts';
+
+/**
+ * `a · b` of plain matrices by `?gemm`: `[..., m, k]` · `[..., k, n]` → `[..., m, n]`, leading dimensions broadcast.
+ * The inner dimensions must have been checked.
+ *
+ * @throws `ERR_SVD_NON_FINITE` when an element of an operand is not finite, `ERR_SVD_OVERFLOW` when one of the result
+ */
+export function* matrixProduct(a: Tensor, b: Tensor): Steps<Tensor> {
+  const leading = broadcastShapes(leadingDims(a), leadingDims(b), 'matrix product');
+  const dtype = promote(dtypeOf(a), dtypeOf(b));
+  const [left, right] = [yield* inDtype(a, dtype), yield* inDtype(b, dtype)];
+  const shape = [...leading, rows(a), cols(b)];
+  const out = allocate(dtype, shape, 'matrix product');
+  const origin = { name: 'matrix product', leading, first: 0 };
+  try {
+    yield* gemm(batchOf(left, leading), batchOf(right, leading), origin, { out });
+  } catch (error) {
+    if ((error as SvdError).code !== 'ERR_SVD_OVERFLOW') throw error;
+    // Was it the operands? They are only looked at now, because the product of finite ones is nearly always finite.
+    yield* scan(batchOf(left, leading), { ...origin, name: 'left operand' });
+    yield* scan(batchOf(right, leading), { ...origin, name: 'right operand' });
+    throw error;
+  }
+  return tensor(out, shape);
+}
+
+/** `x` itself, or widened to float64. */
+export function* inDtype(x: Tensor, dtype: Dtype): Steps<Tensor> {
+  if (dtypeOf(x) === dtype) return x;
+  const own = yield* pack(batchOf(x, leadingDims(x)), { dtype });
+  return tensor(own.data, x.shape);
+}
+
+/** `factor · x`, contiguous. */
+export function* scaled(x: Tensor, factor: number): Steps<Tensor> {
+  return tensor((yield* pack(batchOf(x, leadingDims(x)), { alpha: factor })).data, x.shape);
+}
+
+/** A contiguous copy that shares no memory with `x`. */
+export function* contiguousCopy(x: Tensor): Steps<Tensor> {
+  return tensor((yield* pack(batchOf(x, leadingDims(x)))).data, x.shape);
+}

@@ -1,0 +1,23 @@
+import { totalmem } from 'node:os';
+import { svdError } from './errors.ts';
+import { type Dtype, type FloatArray, product, showShape } from './views.ts';
+
+/**
+ * Zeroed storage for an array of `shape`. `ERR_SVD_TOO_LARGE` with `bytes` when it exceeds this machine's memory (the
+ * system would hand it out all the same and end the process later) or cannot be had.
+ */
+export function allocate(dtype: Dtype, shape: readonly number[], what: string): FloatArray {
+  const length = product(shape);
+  const bytes = length * (dtype === 'float32' ? 4 : 8);
+  const fail = (cause?: unknown) =>
+    svdError('ERR_SVD_TOO_LARGE', `${what} of shape ${showShape(shape)} needs ${bytes} bytes of memory`, {
+      bytes,
+      cause,
+    });
+  if (!(bytes <= totalmem())) throw fail();
+  try {
+    return dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
+  } catch (cause) {
+    throw fail(cause);
+  }
+}

@@ -1,0 +1,50 @@
+import { availableParallelism } from 'node:os';
+import { loadBinding } from './binding.ts';
+import { svdError } from './errors.ts';
+
+export type Kernel = 'gesdd' | 'qr' | 'applyQ' | 'gemm' | 'geev' | 'scan' | 'pack';
+
+/** `[0]` set to 1 skips the units of a call that have not started; `[1]` counts finished units. */
+export type Control = Int32Array;
+
+type Sync = { readonly [K in Kernel]: (...args: readonly unknown[]) => void };
+type Async = {
+  readonly [K in `${Kernel}Async`]: (control: Control, ...args: readonly unknown[]) => Promise<void>;
+};
+
+interface NativeVersions {
+  readonly openblasConfig: string;
+  readonly openblasCore: string;
+  readonly lapackIntBits: 32 | 64;
+  readonly build: string;
+}
+
+interface Addon extends Sync, Async {
+  threads(): number;
+  setThreads(n: number): void;
+  versions(): NativeVersions;
+}
+
+let addon: Addon | undefined;
+
+/** The addon, loaded at first use: `import` of this package succeeds without it. `ERR_SVD_BINARY` when it cannot load. */
+export function kernels(): Addon {
+  if (!addon) {
+    const loaded = loadBinding() as Addon;
+    if (loaded.threads() === 0) loaded.setThreads(initialThreads()); // one number for all environments of the process
+    addon = loaded;
+  }
+  return addon;
+}
+
+function initialThreads(): number {
+  const given = process.env.FACTORED_SVD_THREADS;
+  return given ? checkThreads(Number(given), 'FACTORED_SVD_THREADS') : availableParallelism();
+}
+
+const mostThreads = 1024;
+
+export function checkThreads(n: number, name: string): number {
+  if (Number.isInteger(n) && n >= 1 && n <= mostThreads) return n;
+  throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an integer from 1 to ${mostThreads}, got ${n}`);
+}

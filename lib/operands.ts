@@ -1,0 +1,63 @@
+import { asTensor, type MatrixLike } from './arrays.ts';
+import { scaleColumns } from './diagonal.ts';
+import type { Operand } from './distance.ts';
+import { svdError } from './errors.ts';
+import { contiguousCopy, inDtype } from './matrix-product.ts';
+import type { Steps } from './steps.ts';
+import { cols, rows, showShape, sliceAxis, swapLast, type Tensor } from './views.ts';
+
+/** A matrix kept as the product `A·B`. */
+export interface Factored {
+  readonly A: Tensor;
+  readonly B: Tensor;
+}
+
+/** The factors of a decomposition, as `svd` or as `svdLegacy` returns them. */
+export type SvdLike =
+  | { readonly U: MatrixLike; readonly S: MatrixLike; readonly Vh: MatrixLike }
+  | { readonly U: MatrixLike; readonly S: MatrixLike; readonly V: MatrixLike };
+
+/** What `dist` compares. */
+export type DistOperand = MatrixLike | Factored | SvdLike;
+
+const has = (x: unknown, ...keys: string[]): boolean =>
+  x !== null && typeof x === 'object' && keys.every((key) => key in x);
+
+/** A `FactoredMatrix`, of this or of another copy of this package. */
+export const isFactored = (x: unknown): x is Factored => has(x, 'A', 'B', 'mdim');
+
+const isSvd = (x: unknown): x is SvdLike => has(x, 'U', 'S') && (has(x, 'Vh') || has(x, 'V'));
+
+/** The shape `[..., l, r]` an operand stands for, after its parts have been checked against each other. */
+export function* asOperand(x: DistOperand, name: string): Steps<Operand> {
+  if (isFactored(x)) return { A: x.A, B: x.B };
+  if (!isSvd(x)) return { M: asTensor(x as MatrixLike, name) };
+  const U = asTensor(x.U, `${name}.U`);
+  const S = asTensor(x.S, `${name}.S`, 1);
+  const Vh = 'Vh' in x ? asTensor(x.Vh, `${name}.Vh`) : swapLast(asTensor(x.V, `${name}.V`));
+  const p = S.shape[S.shape.length - 1];
+  const sameLeading = [U, Vh].every((f) => f.shape.slice(0, -2).join() === S.shape.slice(0, -1).join());
+  if (cols(U) < p || rows(Vh) < p || !sameLeading) {
+    const shapes = [U, S, Vh].map((f) => showShape(f.shape)).join(', ');
+    throw svdError(
+      'ERR_SVD_SHAPE',
+      `${name}: U, S, Vh of shapes ${shapes} are not the factors of one decomposition`,
+    );
+  }
+  const thin = (f: Tensor, axis: number) => sliceAxis(f, axis, 0, p); // square factors have more than U·diag(S)·Vh uses
+  const left = yield* contiguousCopy(yield* inDtype(thin(U, U.shape.length - 1), 'float64'));
+  const sigma = yield* contiguousCopy(yield* inDtype(asMatrix(S), 'float64'));
+  return { A: scaleColumns(left, sigma), B: thin(Vh, Vh.shape.length - 2) };
+}
+
+/** A vector as the one row of a matrix, so that kernels over matrices can take it. */
+function asMatrix(s: Tensor): Tensor {
+  const axis = s.shape.length - 1;
+  const out = sliceAxis(s, axis, 0, s.shape[axis]);
+  out.shape.splice(axis, 0, 1);
+  out.stride.splice(axis, 0, 0);
+  return out;
+}
+
+export const operandShape = (x: Operand): number[] =>
+  'M' in x ? x.M.shape.slice(-2) : [rows(x.A), cols(x.B)];

@@ -1,0 +1,5 @@
+/** `x · 2^exponent` with a single rounding; two factors reach exponents that one double cannot hold. */
+export function ldexp(x: number, exponent: number): number {
+  const half = Math.trunc(exponent / 2);
+  return x * 2 ** half * 2 ** (exponent - half);
+}

@@ -1,0 +1,218 @@
+import { type Balance, balance } from './balance.ts';
+import {
+  allocateSvd,
+  applyQ,
+  type Batch,
+  batchOf,
+  count,
+  type DenseDriver,
+  dtypeOfBatch,
+  gemm,
+  gesdd,
+  items,
+  type Origin,
+  overflow,
+  pack,
+  packed,
+  type QrFactors,
+  qr,
+  type SvdFactors,
+  scan,
+  svdItems,
+  transposed,
+  type Vectors,
+} from './kernels.ts';
+import { allocate } from './memory.ts';
+import { ldexp } from './power-of-two.ts';
+import type { Steps } from './steps.ts';
+import { type Driver, type FactorDriver, perMatrix, perMatrixNames, Svd } from './svd-result.ts';
+import {
+  broadcastShapes,
+  type Dtype,
+  dtypeOf,
+  epsilon,
+  leadingDims,
+  promote,
+  type Tensor,
+  tensor,
+  unravel,
+} from './views.ts';
+
+/**
+ * Singular value decomposition of `A·B`, which is never formed.
+ *
+ * QR of A and of Bᵀ after balancing and sorting the inner dimension, SVD of the small core `R_A·R_Bᵀ`, and the
+ * orthogonal factors applied to its singular vectors: |Δσ| ≤ 4εβ with β = Σ ‖a_j‖·‖b_j‖, in every gauge, and relative
+ * accuracy near ε where the bad scaling of the factors is diagonal. (Golub, Sølna, Van Dooren, "Computing the SVD of a
+ * general matrix product/quotient", SIAM J. Matrix Anal. Appl. 22 (2000); docs/numerics.md.)
+ *
+ * @param A `[..., l, k]`
+ * @param B `[..., k, r]`, leading dimensions broadcast against those of A, same dtype
+ * @returns U `[..., l, p]`, S `[..., p]`, Vh `[..., p, r]`, p = min(l, k, r); without vectors U and Vh are empty
+ * @throws `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW`, `ERR_SVD_TOO_LARGE`
+ */
+export function* productSvd(A: Tensor, B: Tensor, vectors: Vectors = 'thin'): Steps<Svd> {
+  const { a, b, dtype, leading } = operands(A, B);
+  const n = count(a);
+  const [l, r, p] = [a.rows, b.rows, Math.min(a.rows, a.cols, b.rows)];
+  const shapes = vectors === 'none' ? { U: [0], Vh: [0] } : { U: [l, p], Vh: [p, r] };
+  const out: SvdFactors = {
+    U: allocate(dtype, [...leading, ...shapes.U], 'U'),
+    S: allocate(dtype, [...leading, p], 'S'),
+    Vh: allocate(dtype, [...leading, ...shapes.Vh], 'Vh'),
+  };
+  const bound = new Float64Array(n);
+  const driver: Driver[] = [];
+  for (const [from, to] of blocks(a, b)) {
+    const origin = { leading, first: from };
+    const part = svdItems(out, from, to, n);
+    const done = yield* decompose(items(a, from, to), items(b, from, to), vectors, part, origin);
+    done.beta.forEach((beta, i) => {
+      bound[from + i] = ldexp(4 * epsilon(dtype) * beta, done.exponent[i]);
+    });
+    driver.push(...done.driver);
+    yield { done: to, total: n };
+  }
+  return new Svd(
+    tensor(out.U, [...leading, ...shapes.U]),
+    tensor(out.S, [...leading, p]),
+    tensor(out.Vh, [...leading, ...shapes.Vh]),
+    perMatrix(bound, leading),
+    perMatrixNames(driver, leading),
+  );
+}
+
+/** Frobenius norm of `A·B` per matrix, from the core: as accurate as the SVD, and free of overflow on the way. */
+export function* productNorm(A: Tensor, B: Tensor): Steps<Float64Array> {
+  const { a, b, leading } = operands(A, B);
+  const norms = new Float64Array(count(a));
+  for (const [from, to] of blocks(a, b)) {
+    const origin = { leading, first: from };
+    const { C, balance } = yield* core(items(a, from, to), items(b, from, to), origin);
+    norms.set(yield* frobenius(C, balance.exponent, origin), from);
+    yield { done: to, total: norms.length };
+  }
+  return norms;
+}
+
+/** `‖C‖_F · 2^exponent` of every item. */
+export function* frobenius(
+  C: Batch,
+  exponent: Int32Array,
+  origin: Omit<Origin, 'name'>,
+): Steps<Float64Array> {
+  const { fraction, exponent: own } = yield* scan(C, { ...origin, name: 'core' });
+  return Float64Array.from(exponent, (shift, i) => {
+    const columns = fraction.subarray(i * C.cols, (i + 1) * C.cols);
+    const top = own.subarray(i * C.cols, (i + 1) * C.cols).reduce((x, y) => Math.max(x, y), -Infinity);
+    if (top === -Infinity) return 0;
+    const squares = columns.reduce((sum, f, j) => sum + ldexp(f, own[i * C.cols + j] - top) ** 2, 0);
+    const norm = ldexp(Math.sqrt(squares), top + shift);
+    if (norm === Number.POSITIVE_INFINITY) throw overflowAt('norm', origin, i);
+    return norm;
+  });
+}
+
+/** The error for a result of item `i` that its element type cannot hold. */
+export const overflowAt = (what: string, { leading, first }: Omit<Origin, 'name'>, i: number) =>
+  overflow(what, leading.length > 0 ? unravel(first + i, leading) : undefined);
+
+/** A and Bᵀ as batches of tall or wide matrices whose columns are the inner dimension. */
+function operands(A: Tensor, B: Tensor) {
+  const leading = broadcastShapes(leadingDims(A), leadingDims(B), 'A·B');
+  const dtype: Dtype = promote(dtypeOf(A), dtypeOf(B));
+  return { a: batchOf(A, leading), b: transposed(batchOf(B, leading)), dtype, leading };
+}
+
+const blockBytes = 64 * 2 ** 20;
+
+/** Ranges of the batch that are decomposed together: many small matrices, or one large one. */
+function* blocks(a: Batch, b: Batch): Generator<[from: number, to: number]> {
+  const n = count(a);
+  const bytes = (a.rows + b.rows) * a.cols * a.data.BYTES_PER_ELEMENT;
+  const step = Math.max(1, Math.floor(blockBytes / Math.max(bytes, 1)));
+  for (let from = 0; from < n; from += step) yield [from, Math.min(n, from + step)];
+}
+
+// Beyond this range of ‖a_j‖·‖b_j‖ the smallest singular values of a float32 core would drown or underflow.
+const float32Range = 40;
+
+interface Core {
+  /** R_A·R_Bᵀ, or the factor itself where it is not tall. */
+  readonly C: Batch;
+  readonly left: Half;
+  readonly right: Half;
+  readonly balance: Balance;
+}
+
+/** Steps 1 to 5: everything before the SVD of the core. */
+function* core(a: Batch, b: Batch, origin: Omit<Origin, 'name'>): Steps<Core> {
+  const normsA = yield* scan(a, { ...origin, name: 'A' });
+  const normsB = yield* scan(b, { ...origin, name: 'B', transposed: true });
+  const gauge = balance(normsA, normsB, count(a), a.cols);
+  const dtype = gauge.range > float32Range ? 'float64' : dtypeOfBatch(a);
+  const left = yield* half(yield* inDtype(a, dtype), gauge.a, { ...origin, name: 'A' });
+  const right = yield* half(yield* inDtype(b, dtype), gauge.b, { ...origin, name: 'B' });
+  const C = yield* gemm(left.factor, transposed(right.factor), { ...origin, name: 'core of A·B' });
+  return { C, left, right, balance: gauge };
+}
+
+function* inDtype(x: Batch, dtype: Dtype): Steps<Batch> {
+  return dtypeOfBatch(x) === dtype ? x : yield* pack(x, { dtype });
+}
+
+/** One side of the core, and the orthogonal factor that leads back from it. */
+interface Half {
+  readonly factor: Batch;
+  readonly q?: QrFactors;
+}
+
+/** Step 4: QR of a tall factor with its gauge applied; any other goes into the core as it is. */
+function* half(x: Batch, gauge: Balance['a'], origin: Origin): Steps<Half> {
+  if (x.rows <= x.cols) return { factor: yield* pack(x, { gauge }) };
+  const q = yield* qr(x, gauge, origin);
+  return { factor: q.R, q };
+}
+
+const factorDriver = ({ q }: Half): FactorDriver => (q ? 'householder' : 'direct');
+
+/** Steps 1 to 6 for one block of the batch. */
+function* decompose(a: Batch, b: Batch, vectors: Vectors, out: SvdFactors, origin: Omit<Origin, 'name'>) {
+  const { C, left, right, balance } = yield* core(a, b, origin);
+  const n = count(a);
+  const p = Math.min(C.rows, C.cols);
+  const dtype = dtypeOfBatch(C);
+  const inner = allocateSvd([n], C.rows, C.cols, vectors, dtype);
+  const routines = yield* gesdd(C, vectors, inner, { ...origin, name: 'core of A·B' });
+  unscale(inner.S, balance.exponent, p, out.S, origin);
+  if (vectors !== 'none') {
+    yield* lift(left, packed(inner.U, n, C.rows, p), false, out.U, { ...origin, name: 'U' });
+    yield* lift(right, transposed(packed(inner.Vh, n, p, C.cols)), true, out.Vh, { ...origin, name: 'Vh' });
+  }
+  const path = (routine: DenseDriver): Driver => `${factorDriver(left)}/${factorDriver(right)}/${routine}`;
+  return { beta: balance.beta, exponent: balance.exponent, driver: routines.map(path) };
+}
+
+/** Step 6: `Q·x` into `out` (or its transpose), or x itself where there is no Q. */
+function* lift({ q }: Half, x: Batch, transpose: boolean, out: SvdFactors['U'], origin: Origin): Steps<void> {
+  const exact = dtypeOfBatch(x) === (out instanceof Float32Array ? 'float32' : 'float64');
+  const dst = exact ? out : new Float64Array(out.length);
+  if (q) yield* applyQ(q, x, transpose, dst, origin);
+  else dst.set((yield* pack(transpose ? transposed(x) : x)).data);
+  if (!exact) out.set(dst); // a float32 product that needed a float64 core
+}
+
+/** `S · 2^exponent`; a singular value that does not fit is `ERR_SVD_OVERFLOW`. */
+function unscale(
+  S: SvdFactors['S'],
+  exponent: Int32Array,
+  p: number,
+  out: SvdFactors['S'],
+  origin: Omit<Origin, 'name'>,
+): void {
+  for (let j = 0; j < S.length; j++) {
+    const i = Math.floor(j / p);
+    out[j] = ldexp(S[j], exponent[i]);
+    if (out[j] === Number.POSITIVE_INFINITY) throw overflowAt('singular values of A·B', origin, i);
+  }
+}

@@ -1,0 +1,35 @@
+import { createRequire } from 'node:module';
+import { checkThreads, kernels } from './native.ts';
+
+/** Threads used for computing, in this process: the cores it may use, or `FACTORED_SVD_THREADS`, or what was set. */
+export function threads(): number {
+  return kernels().threads();
+}
+
+/** Sets the number of compute threads of this process, all its workers included. No result depends on it.
+ * @throws `ERR_SVD_ARGUMENT` unless `n` is an integer from 1 to 1024 */
+export function setThreads(n: number): void {
+  kernels().setThreads(checkThreads(n, 'setThreads'));
+}
+
+/** What computes here; for bug reports and golden files. */
+export interface Versions {
+  readonly factoredSvd: string;
+  /** Version of OpenBLAS. */
+  readonly openblas: string;
+  /** How OpenBLAS was built. */
+  readonly openblasConfig: string;
+  /** The processor kernel OpenBLAS chose; the bits of a result depend on it. */
+  readonly openblasCore: string;
+  /** Bits of a LAPACK integer. */
+  readonly lapackIntBits: 32 | 64;
+  /** The build system that made the addon. */
+  readonly build: string;
+}
+
+export function versions(): Versions {
+  const native = kernels().versions();
+  const { version } = createRequire(import.meta.url)('factored-svd/package.json') as { version: string };
+  const openblas = /OpenBLAS\s+(\S+)/.exec(native.openblasConfig)?.[1] ?? 'unknown';
+  return { factoredSvd: version, openblas, ...native };
+}

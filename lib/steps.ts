@@ -1,0 +1,74 @@
+import { type Control, type Kernel, kernels } from './native.ts';
+
+/** One native kernel call that a composition asks its driver to make. */
+export interface KernelCall {
+  readonly kernel: Kernel;
+  readonly args: readonly unknown[];
+}
+
+/** Said by a composition between blocks of a batch. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** A computation written once: it yields kernel calls, and a driver makes them in place or awaits them. */
+export type Steps<T> = Generator<KernelCall | Progress, T, void>;
+
+/** Options of every `…Async` function. */
+export interface AsyncOptions {
+  /** Aborting rejects with `signal.reason`; what has not started is then skipped. */
+  readonly signal?: AbortSignal;
+  /** Told how many matrices of the batch are done, at most 20 times a second and once at the end. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Runs `steps` on this thread and the compute threads; returns when all is done. */
+export function runSync<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    if ('kernel' in step.value) kernels()[step.value.kernel](...step.value.args);
+  }
+}
+
+const progressInterval = 50; // milliseconds
+
+/** Runs `steps` on the compute threads. Rejects with `signal.reason` as soon as `signal` aborts. */
+export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: AsyncOptions = {}): Promise<T> {
+  signal?.throwIfAborted();
+  const control: Control = new Int32Array(new SharedArrayBuffer(8));
+  const aborted = onAbort(signal, () => Atomics.store(control, 0, 1));
+  let last = Number.NEGATIVE_INFINITY;
+  try {
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      if ('kernel' in step.value) {
+        const call = kernels()[`${step.value.kernel}Async`](control, ...step.value.args);
+        await (aborted.promise ? Promise.race([call, aborted.promise]) : call);
+      } else if (onProgress) {
+        const now = performance.now();
+        if (step.value.done < step.value.total && now - last < progressInterval) continue;
+        last = now;
+        onProgress(step.value);
+      }
+    }
+  } finally {
+    aborted.dispose();
+  }
+}
+
+function onAbort(signal: AbortSignal | undefined, stop: () => void) {
+  if (!signal) return { promise: undefined, dispose: () => {} };
+  let listener = () => {};
+  const promise = new Promise<never>((_, reject) => {
+    listener = () => {
+      stop();
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', listener, { once: true });
+  });
+  promise.catch(() => {}); // it may lose the race it is in, or never be raced
+  return { promise, dispose: () => signal.removeEventListener('abort', listener) };
+}

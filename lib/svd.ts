@@ -1,0 +1,58 @@
+import { asTensor, type MatrixLike } from './arrays.ts';
+import { denseSvd } from './dense-svd.ts';
+import { warnLegacy } from './deprecation.ts';
+import { legacy, snapshot } from './results.ts';
+import { type AsyncOptions, runAsync, runSync } from './steps.ts';
+import type { LegacySvd, Svd } from './svd-result.ts';
+import type { Tensor } from './views.ts';
+
+export interface SvdOptions {
+  /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. */
+  readonly fullMatrices?: boolean;
+}
+
+const vectors = ({ fullMatrices = false }: SvdOptions) => (fullMatrices ? 'full' : 'thin');
+
+/**
+ * Singular value decomposition: `a ≈ U · diag(S) · Vh`, by LAPACK's `?gesdd`.
+ *
+ * @param a `[..., m, n]`; leading dimensions are a batch
+ * @returns frozen and iterable `{ U, S, Vh }`: `[..., m, p]`, `[..., p]` descending, `[..., p, n]`, p = min(m, n)
+ * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE`, `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW`,
+ *   `ERR_SVD_TOO_LARGE`
+ * @example const { U, S, Vh } = svd([[3, 0], [4, 5]]);
+ */
+export function svd(a: MatrixLike, options: SvdOptions = {}): Svd {
+  return runSync(denseSvd(asTensor(a, 'svd'), vectors(options)));
+}
+
+/** `svd` off the event loop. The elements of `a` are copied before it returns. Rejects with `signal.reason` on abort. */
+export async function svdAsync(a: MatrixLike, options: SvdOptions & AsyncOptions = {}): Promise<Svd> {
+  return runAsync(denseSvd(snapshot(asTensor(a, 'svd')), vectors(options)), options);
+}
+
+/** Singular values alone, `[..., p]` descending: cheaper than `svd`, and equal to `svd(a).S` within its `bound`. */
+export function svdvals(a: MatrixLike): Tensor {
+  return runSync(denseSvd(asTensor(a, 'svdvals'), 'none')).S;
+}
+
+/** `svdvals` off the event loop, as `svdAsync`. */
+export async function svdvalsAsync(a: MatrixLike, options: AsyncOptions = {}): Promise<Tensor> {
+  return (await runAsync(denseSvd(snapshot(asTensor(a, 'svdvals')), 'none'), options)).S;
+}
+
+/**
+ * `{ U, S, V }` with `a ≈ U · diag(S) · Vᵀ`, what `torch.svd` returns: V is `[..., n, p]`.
+ *
+ * @deprecated Use `svd`, which returns `Vh`. Emits one `DeprecationWarning`, code `FSVD_DEP0001`, per process.
+ */
+export function svdLegacy(a: MatrixLike): LegacySvd {
+  warnLegacy();
+  return legacy(svd(a));
+}
+
+/** @deprecated Use `svdAsync`, which returns `Vh`. */
+export async function svdLegacyAsync(a: MatrixLike, options: AsyncOptions = {}): Promise<LegacySvd> {
+  warnLegacy();
+  return legacy(await svdAsync(a, options));
+}

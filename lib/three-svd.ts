@@ -1,0 +1,25 @@
+import { denseSvd } from './dense-svd.ts';
+import { scaleColumns, scaleRows } from './diagonal.ts';
+import { matrixProduct } from './matrix-product.ts';
+import type { Steps } from './steps.ts';
+import { perMatrixNames, Svd } from './svd-result.ts';
+import { broadcastLeading, broadcastShapes, leadingDims, product, type Tensor } from './views.ts';
+
+/**
+ * The composition of three SVDs that TransformerLens uses: of A, of B, and of `S_a·V_aᵀ·U_b·S_b` between them. Kept to
+ * be compared with `productSvd`; it is slower, and not stable when the inner dimension is badly scaled.
+ *
+ * @param A `[..., l, k]`
+ * @param B `[..., k, r]`, leading dimensions broadcast, same dtype
+ * @returns as `productSvd`
+ */
+export function* threeSvd(A: Tensor, B: Tensor): Steps<Svd> {
+  const leading = broadcastShapes(leadingDims(A), leadingDims(B), 'A·B');
+  const a = yield* denseSvd(broadcastLeading(A, leading));
+  const b = yield* denseSvd(broadcastLeading(B, leading));
+  const middle = yield* matrixProduct(scaleRows(a.S, a.Vh), scaleColumns(b.U, b.S));
+  const m = yield* denseSvd(middle);
+  const U = yield* matrixProduct(a.U, m.U);
+  const Vh = yield* matrixProduct(m.Vh, b.Vh);
+  return new Svd(U, m.S, Vh, m.bound, perMatrixNames(new Array(product(leading)).fill('three-svd'), leading));
+}

@@ -1,0 +1,17 @@
+#include "core/blas_threads.h"
+#include "core/pool.h"
+#include "kernels.h"
+#include "napi_setup.h"
+#include "runtime.h"
+#include "versions.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  fsvd::blas::initialise();
+  fsvd::Runtime::attach(env);
+  fsvd::export_kernels(exports);
+  fsvd::export_threads(exports);
+  fsvd::export_versions(exports);
+  return exports;
+}
+
+NODE_API_MODULE(factored_svd, Init)

@@ -1,0 +1,142 @@
+#include "arguments.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace fsvd {
+namespace {
+
+template <class T>
+constexpr napi_typedarray_type array_type();
+template <>
+constexpr napi_typedarray_type array_type<float>() { return napi_float32_array; }
+template <>
+constexpr napi_typedarray_type array_type<double>() { return napi_float64_array; }
+template <>
+constexpr napi_typedarray_type array_type<std::int32_t>() { return napi_int32_array; }
+
+constexpr double exact_integers = 9007199254740992.0;  // 2^53
+
+struct Elements {
+  napi_typedarray_type type;
+  void* data;
+  std::int64_t length;
+};
+
+bool elements(const Napi::Value& value, Elements& out) {
+  bool is_typed_array = false;
+  if (napi_is_typedarray(value.Env(), value, &is_typed_array) != napi_ok || !is_typed_array) return false;
+  std::size_t length = 0;
+  if (napi_get_typedarray_info(value.Env(), value, &out.type, &length, &out.data, nullptr, nullptr) != napi_ok) {
+    return false;
+  }
+  out.length = static_cast<std::int64_t>(length);
+  return true;
+}
+
+}  // namespace
+
+Napi::Value Arguments::next() { return info_[position_++]; }
+
+void Arguments::fail(const std::string& what) const {
+  throw Napi::TypeError::New(info_.Env(), "argument " + std::to_string(position_) + ": " + what);
+}
+
+bool Arguments::next_is_float() const {
+  Elements e{};
+  return elements(info_[position_], e) && e.type == napi_float32_array;
+}
+
+std::int64_t Arguments::integer() {
+  const double x = number();
+  if (x != std::floor(x) || std::abs(x) > exact_integers) fail("expected an integer");
+  return static_cast<std::int64_t>(x);
+}
+
+double Arguments::number() {
+  const Napi::Value value = next();
+  double x = 0;
+  if (napi_get_value_double(info_.Env(), value, &x) != napi_ok) fail("expected a number");
+  return x;
+}
+
+template <class T>
+T* Arguments::array(std::int64_t length) {
+  const Napi::Value value = next();
+  if (value.IsNull() || value.IsUndefined()) return nullptr;
+  Elements e{};
+  if (!elements(value, e) || e.type != array_type<T>()) fail("wrong kind of typed array");
+  if (e.length != length) fail("expected " + std::to_string(length) + " elements, not " + std::to_string(e.length));
+  return static_cast<T*>(e.data);
+}
+
+template <class T>
+T* Arguments::required_array(std::int64_t length) {
+  T* data = array<T>(length);
+  if (!data && length > 0) fail("expected a typed array");
+  return data;
+}
+
+template <class T>
+T* Arguments::array_at_least(std::int64_t length) {
+  Elements e{};
+  if (!elements(next(), e) || e.type != array_type<T>()) fail("wrong kind of typed array");
+  if (e.length < length) fail("expected " + std::to_string(length) + " elements or more");
+  return static_cast<T*>(e.data);
+}
+
+template <class T>
+Batch<const T> Arguments::batch() {
+  Elements data{}, layout{};
+  if (!elements(next(), data) || data.type != array_type<T>()) fail("wrong kind of typed array");
+  if (!elements(next(), layout) || layout.type != napi_float64_array || layout.length < 2) fail("expected a layout");
+  const double* l = static_cast<const double*>(layout.data);
+  Batch<const T> a;
+  a.data = static_cast<const T*>(data.data);
+  a.row_stride = static_cast<std::int64_t>(l[0]);
+  a.col_stride = static_cast<std::int64_t>(l[1]);
+  a.offsets = l + 2;
+  a.count = layout.length - 2;
+  a.rows = integer();
+  a.cols = integer();
+  if (a.rows < 0 || a.cols < 0) fail("negative dimension");
+  if (a.rows == 0 || a.cols == 0) return a;
+  // Reach of one item, in doubles so that nothing wraps.
+  const double down = static_cast<double>(a.rows - 1) * l[0], across = static_cast<double>(a.cols - 1) * l[1];
+  const double lowest = std::min(down, 0.0) + std::min(across, 0.0);
+  const double highest = std::max(down, 0.0) + std::max(across, 0.0);
+  for (std::int64_t i = 0; i < a.count; ++i) {
+    if (!(a.offsets[i] + lowest >= 0 && a.offsets[i] + highest < static_cast<double>(data.length))) {
+      fail("item " + std::to_string(i) + " lies outside its array");
+    }
+  }
+  return a;
+}
+
+Status* Arguments::statuses(std::int64_t count) {
+  static_assert(sizeof(Status) == 3 * sizeof(double), "read in JavaScript as three doubles");
+  return reinterpret_cast<Status*>(required_array<double>(3 * count));
+}
+
+Gauge Arguments::gauge(std::int64_t count, std::int64_t cols) {
+  Gauge g;
+  g.perm = array<std::int32_t>(count * cols);
+  for (std::int64_t i = 0; g.perm && i < count * cols; ++i) {
+    if (g.perm[i] < 0 || g.perm[i] >= cols) fail("not a permutation");
+  }
+  g.exponents = array<std::int32_t>(count * cols);
+  return g;
+}
+
+template Batch<const float> Arguments::batch();
+template Batch<const double> Arguments::batch();
+template float* Arguments::required_array(std::int64_t);
+template double* Arguments::required_array(std::int64_t);
+template std::int32_t* Arguments::required_array(std::int64_t);
+template float* Arguments::array_at_least(std::int64_t);
+template double* Arguments::array_at_least(std::int64_t);
+template float* Arguments::array(std::int64_t);
+template double* Arguments::array(std::int64_t);
+
+}  // namespace fsvd

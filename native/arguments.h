@@ -1,0 +1,49 @@
+// The arguments of a kernel call, read in order and checked: from JavaScript values to plain structs.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "core/batch.h"
+#include "core/pack.h"
+#include "napi_setup.h"
+
+namespace fsvd {
+
+// Everything that arrives here was made by lib/kernels.ts, so a mistake is a bug of this package: it throws a plain
+// TypeError, but it never reads or writes outside an array.
+class Arguments {
+ public:
+  explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
+
+  // Whether the typed array that comes next holds floats.
+  bool next_is_float() const;
+
+  // data, layout (Float64Array: row stride, column stride, offset of every item), rows, cols
+  template <class T>
+  Batch<const T> batch();
+
+  // A typed array of exactly `length` elements; null or undefined gives nullptr.
+  template <class T>
+  T* array(std::int64_t length);
+  template <class T>
+  T* required_array(std::int64_t length);
+  template <class T>
+  T* array_at_least(std::int64_t length);
+  Status* statuses(std::int64_t count);
+
+  // perm and exponents, Int32Array or null
+  Gauge gauge(std::int64_t count, std::int64_t cols);
+
+  std::int64_t integer();
+  double number();
+  bool boolean() { return integer() != 0; }
+
+ private:
+  Napi::Value next();
+  [[noreturn]] void fail(const std::string& what) const;
+
+  const Napi::CallbackInfo& info_;
+  std::size_t position_ = 0;
+};
+
+}  // namespace fsvd

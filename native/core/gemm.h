@@ -1,0 +1,20 @@
+// Matrix product of each item of a batch, over strided operands.
+#pragma once
+#include "batch.h"
+
+namespace fsvd {
+
+// c = alpha * a * b + beta * c; c is count x rows x cols, row-major. The rows of c are cut into blocks of a size that
+// depends on the shape only, so one large product is as parallel as many small ones.
+template <class T>
+struct Gemm {
+  Batch<const T> a, b;
+  T alpha = 1, beta = 0;
+  T* c = nullptr;
+  Status* status = nullptr;  // per item: overflow when an element of c is not finite
+
+  std::int64_t blocks() const;  // of one item
+  void operator()(std::int64_t unit) const;
+};
+
+}  // namespace fsvd

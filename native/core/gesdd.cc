@@ -1,0 +1,203 @@
+#include "gesdd.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "faults.h"
+#include "lapack.h"
+#include "pack.h"
+#include "workspace.h"
+
+namespace fsvd {
+namespace {
+
+// Row-major m x n memory is the column-major n x m transpose X = V * diag(S) * U^T, so ?gesdd of X gives its "U" in
+// the memory of row-major Vh and its "VT" in that of row-major U: nothing is ever transposed. Below, x_rows = n and
+// x_cols = m are the dimensions that LAPACK sees.
+template <class T>
+struct Item {
+  const Gesdd<T>& job;
+  std::int64_t i, m, n, p, u_cols, vh_rows;
+  T *u, *s, *vh;
+  Status& status;
+
+  Item(const Gesdd<T>& job, std::int64_t i)
+      : job(job), i(i), m(job.a.rows), n(job.a.cols), p(std::min(m, n)),
+        u_cols(job.vectors == Vectors::full ? m : p), vh_rows(job.vectors == Vectors::full ? n : p),
+        u(job.u + i * m * u_cols), s(job.s + i * p), vh(job.vh + i * vh_rows * n), status(job.status[i]) {
+    if (job.vectors == Vectors::none) u = vh = nullptr;
+  }
+
+  char jobz() const { return job.vectors == Vectors::none ? 'N' : job.vectors == Vectors::thin ? 'S' : 'A'; }
+  lapack_int x_rows() const { return static_cast<lapack_int>(n); }
+  lapack_int x_cols() const { return static_cast<lapack_int>(m); }
+  lapack_int ld_vh() const { return static_cast<lapack_int>(std::max<std::int64_t>(n, 1)); }
+  lapack_int ld_u() const { return static_cast<lapack_int>(std::max<std::int64_t>(u_cols, 1)); }
+
+  bool outputs_finite() const {
+    if (std::any_of(s, s + p, [](T x) { return std::isnan(x); })) return false;
+    return job.vectors == Vectors::none || (all_finite(u, m * u_cols) && all_finite(vh, vh_rows * n));
+  }
+};
+
+// LAPACK's own workspace queries wrap in 32 bits, so these are the documented minima, in 64 bits, and room for blocks
+// of 64 columns on top where it fits.
+struct WorkSize {
+  std::int64_t least, best;
+  std::int64_t length() const { return std::min(best, lapack_int_max); }
+  bool fits() const { return least <= lapack_int_max; }
+};
+
+WorkSize gesdd_work(std::int64_t m, std::int64_t n, Vectors vectors) {
+  const std::int64_t mn = std::min(m, n), mx = std::max(m, n), blocks = 64 * (mn + mx);
+  const bool qr_first = 6 * mx >= 11 * mn;  // ?gesdd then keeps one more mn x mn matrix
+  const std::int64_t squares = vectors == Vectors::none ? 0 : (qr_first ? 4 : 3) * mn * mn;
+  const std::int64_t least = squares + 10 * mn + mx;
+  return {least, least + blocks};
+}
+
+WorkSize gesvd_work(std::int64_t m, std::int64_t n) {
+  const std::int64_t mn = std::min(m, n), mx = std::max(m, n);
+  const std::int64_t least = std::max(3 * mn + mx, 5 * mn);
+  return {least, least + 2 * mn * mn + 64 * (mn + mx)};
+}
+
+WorkSize gejsv_work(std::int64_t tall, std::int64_t n) {
+  const std::int64_t least = std::max<std::int64_t>({2 * tall + n, 6 * n + 2 * n * n, 7});
+  return {least, least + 64 * (tall + n)};
+}
+
+template <class T>
+bool gather(const Item<T>& item, T* x) {
+  return gather_finite(item.job.a, item.i, x, item.status);
+}
+
+template <class T>
+lapack_int run_gesdd(const Item<T>& item, const WorkSize& size) {
+  using W = Workspace;
+  const std::int64_t n_iwork = 8 * item.p;
+  W ws(W::bytes_for<T>(item.m * item.n) + W::bytes_for<T>(size.length()) + W::bytes_for<lapack_int>(n_iwork));
+  T* x = ws.template take<T>(item.m * item.n);
+  if (!gather(item, x)) return 0;
+  T* work = ws.template take<T>(size.length());
+  lapack_int* iwork = ws.template take<lapack_int>(n_iwork);
+  return lapack::gesdd(item.jobz(), item.x_rows(), item.x_cols(), x, item.s, item.vh, item.ld_vh(), item.u,
+                       item.ld_u(), work, static_cast<lapack_int>(size.length()), iwork);
+}
+
+template <class T>
+lapack_int run_gesvd(const Item<T>& item, bool scaled) {
+  using W = Workspace;
+  const WorkSize size = gesvd_work(item.m, item.n);
+  W ws(W::bytes_for<T>(item.m * item.n) + W::bytes_for<T>(size.length()));
+  T* x = ws.template take<T>(item.m * item.n);
+  if (!gather(item, x)) return 0;
+  int exponent = 0;
+  if (scaled) {
+    T largest = 0;
+    for (std::int64_t j = 0; j < item.m * item.n; ++j) largest = std::max(largest, std::abs(x[j]));
+    std::frexp(largest, &exponent);
+    const PowerOfTwo<T> scale(-exponent);
+    for (std::int64_t j = 0; j < item.m * item.n; ++j) x[j] = scale * x[j];
+  }
+  T* work = ws.template take<T>(size.length());
+  const lapack_int info = lapack::gesvd(item.jobz(), item.x_rows(), item.x_cols(), x, item.s, item.vh, item.ld_vh(),
+                                        item.u, item.ld_u(), work, static_cast<lapack_int>(size.length()));
+  for (std::int64_t j = 0; j < item.p; ++j) item.s[j] = std::ldexp(item.s[j], exponent);
+  return info;
+}
+
+// ?gejsv wants a tall matrix and returns V, not its transpose. Tall is either a itself (column-major copy) or its
+// transpose (the row-major copy as it lies), and its "U" and "V" are then U and V of a, or V and U.
+template <class T>
+lapack_int run_gejsv(const Item<T>& item) {
+  using W = Workspace;
+  const bool wide = item.m < item.n;
+  const std::int64_t tall = std::max(item.m, item.n), n = item.p, size = item.m * item.n;
+  const WorkSize lwork = gejsv_work(tall, n);
+  if (!lwork.fits()) return 1;
+  const std::int64_t left_cols = item.job.vectors == Vectors::full ? tall : n;
+  W ws(2 * W::bytes_for<T>(size) + W::bytes_for<T>(tall * left_cols) + W::bytes_for<T>(n * n) +
+       W::bytes_for<T>(lwork.length()) + W::bytes_for<lapack_int>(tall + 3 * n));
+  T* rows = ws.template take<T>(size);
+  if (!gather(item, rows)) return 0;
+  T* x = ws.template take<T>(size);
+  if (wide) std::copy_n(rows, size, x);
+  else copy(rows, item.n, std::int64_t{1}, x, std::int64_t{1}, item.m, item.m, item.n);
+  T* left = ws.template take<T>(tall * left_cols);
+  T* right = ws.template take<T>(n * n);
+  T* work = ws.template take<T>(lwork.length());
+  lapack_int* iwork = ws.template take<lapack_int>(tall + 3 * n);
+  const bool vectors = item.job.vectors != Vectors::none;
+  const char jobu = !vectors ? 'N' : item.job.vectors == Vectors::full ? 'F' : 'U';
+  const lapack_int info = lapack::gejsv(jobu, vectors ? 'V' : 'N', static_cast<lapack_int>(tall),
+                                        static_cast<lapack_int>(n), x, item.s, left, right, work,
+                                        static_cast<lapack_int>(lwork.length()), iwork);
+  if (info != 0) return info;
+  const T scale = work[0] / work[1];
+  if (scale != 1) std::transform(item.s, item.s + n, item.s, [scale](T s) { return s * scale; });
+  if (!vectors) return 0;
+  T* long_side = wide ? item.vh : item.u;  // vectors of the longer dimension: left is tall x left_cols, column-major
+  T* short_side = wide ? item.u : item.vh;
+  const std::int64_t one = 1;
+  if (wide) {
+    copy(left, one, tall, long_side, one, tall, tall, left_cols);  // rows of Vh
+    copy(right, one, n, short_side, n, one, n, n);                 // U as it is
+  } else {
+    copy(left, one, tall, long_side, left_cols, one, tall, left_cols);
+    copy(right, one, n, short_side, one, n, n, n);  // Vh = V^T
+  }
+  return 0;
+}
+
+template <class T>
+void identity(T* x, std::int64_t rows, std::int64_t cols) {
+  std::fill_n(x, rows * cols, T(0));
+  for (std::int64_t j = 0; j < std::min(rows, cols); ++j) x[j * cols + j] = 1;
+}
+
+}  // namespace
+
+template <class T>
+void Gesdd<T>::operator()(std::int64_t i) const {
+  const Item<T> item(*this, i);
+  item.status.set(Status::ok);
+  if (item.p == 0) {  // LAPACK is not asked about empty matrices
+    if (vectors != Vectors::none) identity(item.u, item.m, item.u_cols), identity(item.vh, item.vh_rows, item.n);
+    return;
+  }
+  const WorkSize size = gesdd_work(item.m, item.n, vectors);
+  if (std::max(item.m, item.n) > lapack_int_max || !size.fits()) {
+    item.status.set(Status::too_large, static_cast<double>(size.least) * sizeof(T));
+    return;
+  }
+  lapack_int info = 0;
+  for (const Driver driver : {Driver::gesdd, Driver::gesvd, Driver::gesvd_scaled, Driver::gejsv}) {
+    switch (driver) {
+      case Driver::gesdd: info = run_gesdd(item, size); break;
+      case Driver::gesvd: info = run_gesvd(item, false); break;
+      case Driver::gesvd_scaled: info = run_gesvd(item, true); break;
+      case Driver::gejsv: info = run_gejsv(item); break;
+    }
+    if (item.status.code != Status::ok) return;
+    if (info < 0) return item.status.set(Status::internal, info);
+    if (faulty(driver)) info = 1;
+    if (info == 0 && item.outputs_finite()) {
+      item.status.driver = static_cast<double>(driver);
+      if (!all_finite(item.s, item.p)) item.status.set(Status::overflow);
+      return;
+    }
+  }
+  item.status.set(Status::no_convergence, info);
+}
+
+template <class T>
+double Gesdd<T>::flops() const {
+  const double p = static_cast<double>(std::min(a.rows, a.cols)), q = static_cast<double>(std::max(a.rows, a.cols));
+  return (vectors == Vectors::none ? 4 : 14) * p * p * q + 1e3;
+}
+
+template struct Gesdd<float>;
+template struct Gesdd<double>;
+
+}  // namespace fsvd

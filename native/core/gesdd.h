@@ -1,0 +1,24 @@
+// Singular value decomposition of each item of a batch: ?gesdd, and what to do when it fails.
+#pragma once
+#include "batch.h"
+
+namespace fsvd {
+
+// How many columns of U and rows of Vh are computed: none, min(m, n), all.
+enum class Vectors { none = 0, thin = 1, full = 2 };
+
+// a = U * diag(S) * Vh, row-major: U is m x p, S is p, Vh is p x n, p = min(m, n) (thin; m x m and n x n for full).
+// The input is copied and checked first. When ?gesdd does not converge the item is tried again with ?gesvd, with
+// ?gesvd on the matrix scaled to a largest element of 1, and with ?gejsv; `Status::driver` says which one answered.
+template <class T>
+struct Gesdd {
+  Batch<const T> a;
+  Vectors vectors = Vectors::thin;
+  T *u = nullptr, *s = nullptr, *vh = nullptr;
+  Status* status = nullptr;
+
+  void operator()(std::int64_t i) const;
+  double flops() const;  // of one item, roughly
+};
+
+}  // namespace fsvd

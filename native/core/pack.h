@@ -1,0 +1,101 @@
+// Strided elements to and from contiguous memory.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "batch.h"
+
+namespace fsvd {
+
+// Copies a strided rows x cols matrix to dst with strides (dst_row, dst_col), in tiles so that neither side strides
+// through memory element by element for long.
+template <class In, class Out>
+void copy(const In* src, std::int64_t src_row, std::int64_t src_col, Out* dst, std::int64_t dst_row,
+          std::int64_t dst_col, std::int64_t rows, std::int64_t cols) {
+  if (dst_col != 1 && (dst_row == 1 || src_row == 1)) {  // make the inner loop run along memory
+    std::swap(src_row, src_col), std::swap(dst_row, dst_col), std::swap(rows, cols);
+  }
+  if (src_col == 1 && dst_col == 1) {
+    for (std::int64_t i = 0; i < rows; ++i) std::copy_n(src + i * src_row, cols, dst + i * dst_row);
+    return;
+  }
+  constexpr std::int64_t tile = 32;
+  for (std::int64_t i0 = 0; i0 < rows; i0 += tile)
+    for (std::int64_t j0 = 0; j0 < cols; j0 += tile)
+      for (std::int64_t i = i0, i1 = std::min(rows, i0 + tile); i < i1; ++i)
+        for (std::int64_t j = j0, j1 = std::min(cols, j0 + tile); j < j1; ++j)
+          dst[i * dst_row + j * dst_col] = static_cast<Out>(src[i * src_row + j * src_col]);
+}
+
+// Whether all n contiguous elements are finite.
+template <class T>
+bool all_finite(const T* x, std::int64_t n) {
+  int bad = 0;
+  for (std::int64_t i = 0; i < n; ++i) bad |= !(std::abs(x[i]) <= std::numeric_limits<T>::max());
+  return !bad;
+}
+
+// Copies item `i` row-major and contiguous, and checks it: false, with the status set, when an element is not finite.
+template <class T>
+bool gather_finite(const Batch<const T>& a, std::int64_t i, T* dst, Status& status) {
+  copy(a.item(i), a.row_stride, a.col_stride, dst, a.cols, std::int64_t{1}, a.rows, a.cols);
+  if (all_finite(dst, a.size())) return true;
+  const T* bad = std::find_if(dst, dst + a.size(), [](T x) { return !std::isfinite(x); });
+  status.set(Status::non_finite, static_cast<double>(bad - dst));
+  return false;
+}
+
+// The gauge of a factor: its columns are taken in the order `perm` and column j of the result is scaled by
+// 2^exponents[j]. Either may be null.
+struct Gauge {
+  const std::int32_t* perm = nullptr;
+  const std::int32_t* exponents = nullptr;
+
+  Gauge item(std::int64_t i, std::int64_t cols) const {
+    return {perm ? perm + i * cols : nullptr, exponents ? exponents + i * cols : nullptr};
+  }
+};
+
+// x * 2^e, exact unless the result is subnormal or overflows; two factors reach every exponent.
+template <class T>
+struct PowerOfTwo {
+  T first, second;
+  explicit PowerOfTwo(int e) : first(std::ldexp(T(1), e / 2)), second(std::ldexp(T(1), e - e / 2)) {}
+  T operator*(T x) const { return x * first * second; }
+};
+
+// dst (column-major, leading dimension rows) = src with its gauge applied.
+template <class T>
+void gather_gauged(const T* src, std::int64_t row_stride, std::int64_t col_stride, std::int64_t rows,
+                   std::int64_t cols, const Gauge& gauge, T* dst) {
+  constexpr std::int64_t tile = 32;
+  for (std::int64_t i0 = 0; i0 < rows; i0 += tile) {
+    const std::int64_t i1 = std::min(rows, i0 + tile);
+    for (std::int64_t j = 0; j < cols; ++j) {
+      const T* column = src + (gauge.perm ? gauge.perm[j] : j) * col_stride;
+      if (gauge.exponents && gauge.exponents[j] != 0) {
+        const PowerOfTwo<T> scale(gauge.exponents[j]);
+        for (std::int64_t i = i0; i < i1; ++i) dst[j * rows + i] = scale * column[i * row_stride];
+      } else {
+        for (std::int64_t i = i0; i < i1; ++i) dst[j * rows + i] = column[i * row_stride];
+      }
+    }
+  }
+}
+
+// Item i of `out` = (accumulate ? out : 0) + alpha * (a with its gauge), converted to Out first.
+template <class In, class Out>
+struct Pack {
+  Batch<const In> a;
+  Gauge gauge;
+  double alpha = 1;
+  bool accumulate = false;
+  Out* out = nullptr;       // row-major, one item every `stride` elements
+  std::int64_t stride = 0;
+
+  void operator()(std::int64_t i) const;
+};
+
+}  // namespace fsvd

@@ -1,0 +1,13 @@
+import { defineConfig } from 'tsdown';
+
+export default defineConfig([
+  {
+    entry: { index: 'lib/index.ts', weights: 'lib/weights/index.ts' },
+    format: ['esm', 'cjs'],
+    fixedExtension: false,
+    shims: true,
+    dts: true,
+    sourcemap: false,
+  },
+  { entry: { command: 'lib/cli/main.ts' }, format: ['esm'], fixedExtension: false, dts: false, clean: false },
+]);
