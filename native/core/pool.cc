@@ -112,6 +112,7 @@ void set_threads(int n) {
 }
 
 void submit(Work work, std::function<void(std::exception_ptr)> done) {
+  if (work.units == 0) return done(nullptr);
   State& s = state();
   std::lock_guard<std::mutex> lock(s.mutex);
   start_threads(s);

@@ -22,7 +22,8 @@ void set_threads(int n);  // 1 or more; takes effect for units that start from n
 // Runs everything before it returns; the calling thread works too. Rethrows the first exception of a unit.
 void run(const Work& work);
 
-// Queues and returns. `done` is called on a compute thread after the last unit, with the first exception or null.
+// Queues and returns. `done` is called after the last unit, on the thread that ran it, with the first exception or
+// null; at once when there are no units.
 void submit(Work work, std::function<void(std::exception_ptr)> done);
 
 }  // namespace pool

@@ -1,0 +1,60 @@
+import { versions } from '../index.ts';
+import type { Dtype, FloatArray } from '../views.ts';
+import { numberText, shapeText, spectrumText, table } from './format.ts';
+import type { SpectrumSummary } from './spectrum.ts';
+
+/** One matrix of the batch. */
+export interface ItemReport extends SpectrumSummary {
+  /** Its place in the leading dimensions; empty where there are none. */
+  index: number[];
+  /** All singular values, also where only the leading ones are kept. */
+  S: FloatArray;
+  /** Largest error to expect in a singular value. */
+  bound: number;
+  /** ‖M − U·diag(S)·Vh‖_F / ‖M‖_F of the factors that are kept. */
+  residual: number;
+}
+
+export interface SvdReport {
+  file: string;
+  /** The matrix as the user named it. */
+  title: string;
+  shape: readonly number[];
+  dtype: Dtype;
+  /** Number of singular values kept; all of them where it is missing. */
+  rank: number | undefined;
+  items: ItemReport[];
+  /** Time of the decomposition alone. */
+  milliseconds: number;
+  /** Where the factors were written. */
+  out: string | undefined;
+}
+
+/** The report for programs. JSON has no infinity: an infinite condition is null. */
+export function reportJson(report: SvdReport): string {
+  const items = report.items.map((item) => ({ ...item, S: Array.from(item.S) }));
+  return `${JSON.stringify({ ...report, items, versions: versions() })}\n`;
+}
+
+/** The report for people: a heading, one row per matrix, what the columns mean. */
+export function reportText({ title, shape, dtype, rank, items, milliseconds, out }: SvdReport): string {
+  const batched = items.length > 0 && items[0].index.length > 0;
+  const head = ['singular values', 'effective rank', 'condition', 'residual'];
+  const rows = items.map(({ index, S, effectiveRank, condition, residual }) => [
+    ...(batched ? [index.join(',')] : []),
+    spectrumText(S),
+    numberText(effectiveRank),
+    numberText(condition),
+    numberText(residual),
+  ]);
+  return [
+    `${title}\n`,
+    `shape ${shapeText(shape)}, ${dtype}, ${milliseconds.toFixed(1)} ms\n\n`,
+    items.length > 0 ? `${table(batched ? ['item', ...head] : head, rows)}\n` : 'The batch is empty.\n\n',
+    'effective rank: exp of the entropy of σ²/Σσ²; condition: σ₁/σ_p; ',
+    rank === undefined
+      ? 'residual: ‖M − U·diag(S)·Vh‖/‖M‖\n'
+      : `residual: that of the truncation to rank ${rank}, ‖M − M_${rank}‖/‖M‖\n`,
+    out === undefined ? '' : `wrote U, S, Vh${rank === undefined ? '' : ` of rank ${rank}`} to ${out}\n`,
+  ].join('');
+}

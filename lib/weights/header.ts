@@ -1,0 +1,157 @@
+import { bitsPerElement, isDtype, type SafetensorsDtype } from './dtypes.ts';
+import { fileError, quote, shapeText } from './file-errors.ts';
+import { JsonCursor, JsonSyntaxError } from './json-cursor.ts';
+
+/** Bytes of the little-endian header length that a file starts with. */
+export const prefixLength = 8;
+
+/** The longest header the format allows, in bytes. */
+export const maxHeaderLength = 100_000_000;
+
+/** One tensor as the header declares it. */
+export interface TensorInfo {
+  readonly dtype: SafetensorsDtype;
+  readonly shape: readonly number[];
+  /** Bytes the tensor takes in the file. */
+  readonly byteLength: number;
+  /** First byte of the tensor, from the start of the file. */
+  readonly byteOffset: number;
+}
+
+/** A checked header. `tensors` is in the order of the header, `metadata` has no prototype. */
+export interface Header {
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The tensor as written, before its numbers are compared with each other. */
+interface Entry {
+  dtype: string;
+  shape: number[];
+  offsets: number[];
+}
+
+/**
+ * Parses and checks the header of a safetensors file.
+ * @param bytes the JSON, without the length in front of it
+ * @param fileSize bytes of the whole file, which the tensors must fill without gap, overlap or rest
+ * @throws `ERR_SVD_FILE` that says what is wrong and at which byte or in which tensor
+ */
+export function parseHeader(path: string, bytes: Uint8Array, fileSize: number): Header {
+  const { entries, metadata } = parseEntries(path, bytes);
+  const dataStart = prefixLength + bytes.length;
+  const tensors = new Map<string, TensorInfo>();
+  for (const [name, entry] of entries) tensors.set(name, checkTensor(path, name, entry, dataStart, fileSize));
+  checkLayout(path, tensors, dataStart, fileSize);
+  return { tensors, metadata };
+}
+
+function parseEntries(path: string, bytes: Uint8Array) {
+  const entries: [string, Entry][] = [];
+  const metadata: Record<string, string> = Object.create(null);
+  const cursor = new JsonCursor(bytes);
+  try {
+    cursor.object('the header', (name) => {
+      if (name === '__metadata__')
+        cursor.object('__metadata__', (key) => {
+          metadata[key] = cursor.string(`${quote(key)} of __metadata__`);
+        });
+      else entries.push([name, parseEntry(cursor, name)]);
+    });
+    cursor.end();
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    throw fileError(
+      path,
+      `bad safetensors header at byte ${prefixLength + error.at}: ${error.message}`,
+      error,
+    );
+  }
+  return { entries, metadata: Object.freeze(metadata) };
+}
+
+function parseEntry(cursor: JsonCursor, name: string): Entry {
+  const context = `tensor ${quote(name)}`;
+  const entry: Partial<Entry> = {};
+  const start = cursor.at;
+  cursor.object(context, (key, keyAt) => {
+    if (key === 'dtype') entry.dtype = cursor.string(`dtype of ${context}`);
+    else if (key === 'shape') entry.shape = cursor.integers(`shape of ${context}`);
+    else if (key === 'data_offsets') entry.offsets = cursor.integers(`data_offsets of ${context}`);
+    else
+      cursor.fail(`unknown key ${quote(key)} in ${context}, expected dtype, shape and data_offsets`, keyAt);
+  });
+  const { dtype, shape, offsets } = entry;
+  if (dtype === undefined) cursor.fail(`${context} has no dtype`, start);
+  if (shape === undefined) cursor.fail(`${context} has no shape`, start);
+  if (offsets === undefined) cursor.fail(`${context} has no data_offsets`, start);
+  return { dtype, shape, offsets };
+}
+
+function checkTensor(
+  path: string,
+  name: string,
+  entry: Entry,
+  dataStart: number,
+  fileSize: number,
+): TensorInfo {
+  const { dtype, shape, offsets } = entry;
+  const fail = (problem: string): never => {
+    throw fileError(path, `tensor ${quote(name)}: ${problem}`);
+  };
+  if (!isDtype(dtype)) return fail(`unknown dtype ${quote(dtype)}`);
+  if (offsets.length !== 2) return fail(`data_offsets must be [begin, end], found ${offsets.length} numbers`);
+  const [begin, end] = offsets;
+  if (end < begin) return fail(`data_offsets end before they begin: [${begin}, ${end}]`);
+  // Products in BigInt: a header can declare any number of elements.
+  const elements = shape.reduce((product, size) => product * BigInt(size), 1n);
+  const needed = elements * BigInt(bitsPerElement(dtype));
+  if (needed !== BigInt(end - begin) * 8n)
+    return fail(
+      `dtype ${dtype} and shape ${shapeText(shape)} need ${bytesText(needed)}, data_offsets [${begin}, ${end}] hold ${end - begin}`,
+    );
+  if (dataStart + end > fileSize)
+    return fail(`ends at byte ${dataStart + end}, but the file has ${fileSize} bytes (truncated?)`);
+  return Object.freeze({
+    dtype,
+    shape: Object.freeze(shape),
+    byteLength: end - begin,
+    byteOffset: dataStart + begin,
+  });
+}
+
+const bytesText = (bits: bigint): string =>
+  bits % 8n === 0n ? `${bits / 8n} bytes` : `${bits} bits, not a whole number of bytes`;
+
+/** The tensors must lie one behind the other and fill the file. */
+function checkLayout(
+  path: string,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  dataStart: number,
+  fileSize: number,
+): void {
+  const byPosition = [...tensors].sort(
+    ([, s], [, t]) => s.byteOffset - t.byteOffset || s.byteLength - t.byteLength,
+  );
+  let covered = dataStart;
+  let before = 'the header';
+  for (const [name, { byteOffset, byteLength }] of byPosition) {
+    if (byteOffset > covered)
+      throw fileError(
+        path,
+        `tensor ${quote(name)} begins at byte ${byteOffset}, but ${before} ends at byte ${covered}: ${byteOffset - covered} bytes belong to no tensor`,
+      );
+    if (byteOffset < covered)
+      throw fileError(
+        path,
+        `tensor ${quote(name)} begins at byte ${byteOffset} inside ${before}, which ends at byte ${covered}`,
+      );
+    covered = byteOffset + byteLength;
+    before = `tensor ${quote(name)}`;
+  }
+  if (covered < fileSize)
+    throw fileError(
+      path,
+      `${before} ends at byte ${covered}, but the file has ${fileSize} bytes: ${fileSize - covered} bytes belong to no tensor`,
+    );
+}

@@ -1,0 +1,163 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { svdError } from '../errors.ts';
+import { widenBfloat16, widenFloat16 } from '../half.ts';
+import { allocate } from '../memory.ts';
+import { type FloatArray, type Tensor, tensor } from '../views.ts';
+import { isBigEndian, swapBytes } from './byte-order.ts';
+import { bytesPerElement, isReadable, readableDtypes } from './dtypes.ts';
+import { fileError, fileStep, quote } from './file-errors.ts';
+import { type Header, maxHeaderLength, parseHeader, prefixLength, type TensorInfo } from './header.ts';
+import { suggestNames } from './names.ts';
+
+/** Bytes asked of the operating system at a time; one call cannot return 2 GiB. */
+const readChunk = 2 ** 30;
+
+/** Half-precision elements read and widened at a time. */
+const halvesAtATime = 2 ** 20;
+
+/**
+ * Opens a safetensors file and reads its header; the tensors stay on disk until `read` asks for one.
+ * @throws `ERR_SVD_FILE` if there is no such regular file, or anything in its header or layout is not as the format says
+ */
+export async function openSafetensors(path: string | URL): Promise<SafetensorsFile> {
+  const file = filePath(path);
+  // A FIFO would hold a blocking open for ever.
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+  const handle = await fileStep(file, 'open', () => open(file, flags));
+  try {
+    return new SafetensorsFile(file, handle, await readHeader(file, handle));
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** An open safetensors file. Close it with `close()` or `await using`. */
+export class SafetensorsFile {
+  readonly path: string;
+  /** The `__metadata__` of the file; empty where it has none. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** dtype, shape and place of every tensor, in the order of the header. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly #handle: FileHandle;
+  #closed = false;
+
+  /** Use `openSafetensors`. */
+  constructor(path: string, handle: FileHandle, header: Header) {
+    this.path = path;
+    this.metadata = header.metadata;
+    this.tensors = header.tensors;
+    this.#handle = handle;
+  }
+
+  /** Names of all tensors, in the order of the header. */
+  get names(): string[] {
+    return [...this.tensors.keys()];
+  }
+
+  /**
+   * Reads one tensor, and of the file nothing else: F64 as float64, F32, F16 and BF16 as float32, row-major.
+   * @throws `ERR_SVD_FILE` if the file has no such tensor, its dtype is another one, or the file has since changed;
+   * `ERR_SVD_TOO_LARGE` if it does not fit in memory
+   */
+  async read(name: string): Promise<Tensor> {
+    const info = this.tensors.get(name);
+    if (info === undefined)
+      throw fileError(this.path, `no tensor ${quote(name)}; ${suggestNames(name, this.names)}`);
+    const { dtype, shape, byteLength, byteOffset } = info;
+    if (!isReadable(dtype))
+      throw fileError(
+        this.path,
+        `tensor ${quote(name)} has dtype ${dtype}; only ${readableDtypes.join(', ')} can be read as numbers`,
+      );
+    if (this.#closed) throw fileError(this.path, `cannot read tensor ${quote(name)}: the file was closed`);
+    const length = byteLength / bytesPerElement(dtype);
+    const out = allocate(dtype === 'F64' ? 'float64' : 'float32', [length], `tensor ${quote(name)}`);
+    if (dtype === 'F64' || dtype === 'F32') await this.#readElements(out, byteOffset);
+    else await this.#readHalves(out, byteOffset, dtype === 'F16' ? widenFloat16 : widenBfloat16);
+    return tensor(out, shape);
+  }
+
+  /** Fills `elements` with what stands at byte `position`. */
+  async #readElements(elements: FloatArray | Uint16Array, position: number): Promise<void> {
+    const bytes = new Uint8Array(elements.buffer);
+    await readExactly(this.path, this.#handle, bytes, position);
+    if (isBigEndian) swapBytes(bytes, elements.BYTES_PER_ELEMENT);
+  }
+
+  async #readHalves(out: FloatArray, position: number, widen: (halves: Uint16Array) => Float32Array) {
+    for (let at = 0; at < out.length; at += halvesAtATime) {
+      const halves = new Uint16Array(Math.min(halvesAtATime, out.length - at));
+      await this.#readElements(halves, position + halves.BYTES_PER_ELEMENT * at);
+      out.set(widen(halves), at);
+    }
+  }
+
+  /** Closes the file; a second call does nothing. Arrays that were read stay valid. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await fileStep(this.path, 'close', () => this.#handle.close());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function filePath(path: string | URL): string {
+  if (path instanceof URL) return fileURLToPath(path);
+  if (typeof path === 'string') return path;
+  throw svdError('ERR_SVD_ARGUMENT', `expected the path of a safetensors file, got ${typeof path}`);
+}
+
+async function readHeader(path: string, handle: FileHandle): Promise<Header> {
+  const stats = await fileStep(path, 'stat', () => handle.stat());
+  if (!stats.isFile())
+    throw fileError(path, stats.isDirectory() ? 'is a directory' : 'is not a regular file');
+  if (stats.size < prefixLength)
+    throw fileError(
+      path,
+      `not a safetensors file: ${stats.size} bytes, but the header length alone takes ${prefixLength}`,
+    );
+  const prefix = new Uint8Array(prefixLength);
+  await readExactly(path, handle, prefix, 0);
+  const length = new DataView(prefix.buffer).getBigUint64(0, true);
+  if (length > BigInt(maxHeaderLength))
+    throw fileError(
+      path,
+      `not a safetensors file: the header length at byte 0 is ${length}, the format allows at most ${maxHeaderLength}`,
+    );
+  if (length > BigInt(stats.size - prefixLength))
+    throw fileError(
+      path,
+      `the header length at byte 0 is ${length}, but only ${stats.size - prefixLength} bytes follow (truncated?)`,
+    );
+  const header = new Uint8Array(Number(length));
+  await readExactly(path, handle, header, prefixLength);
+  return parseHeader(path, header, stats.size);
+}
+
+/** Fills `bytes` from the file, beginning at byte `position`. */
+async function readExactly(
+  path: string,
+  handle: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+): Promise<void> {
+  let filled = 0;
+  while (filled < bytes.length) {
+    const length = Math.min(readChunk, bytes.length - filled);
+    const { bytesRead } = await fileStep(path, `read at byte ${position + filled}`, () =>
+      handle.read(bytes, filled, length, position + filled),
+    );
+    if (bytesRead === 0)
+      throw fileError(
+        path,
+        `ends at byte ${position + filled}, expected ${bytes.length - filled} more bytes (truncated while open?)`,
+      );
+    filled += bytesRead;
+  }
+}

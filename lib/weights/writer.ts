@@ -1,0 +1,80 @@
+import { asTensor, type MatrixLike } from '../arrays.ts';
+import { svdError } from '../errors.ts';
+import { type FloatArray, product, type Tensor } from '../views.ts';
+import { writeAtomically } from './atomic-file.ts';
+import { isBigEndian, swapBytes } from './byte-order.ts';
+import { quote } from './file-errors.ts';
+import { maxHeaderLength, prefixLength } from './header.ts';
+import { rowMajorPieces } from './pieces.ts';
+
+/** Elements written, or gathered from a view that is not row-major, at a time. */
+const pieceLength = 2 ** 18;
+
+/**
+ * Writes arrays of any shape as a safetensors file: float32 as F32, float64 as F64, strided views in row-major order.
+ * The file appears whole or not at all: it is written under a temporary name in the same directory, synced and renamed.
+ * F64 tensors come first, so that every tensor is aligned to its element size.
+ * @throws `ERR_SVD_ARGUMENT` or `ERR_SVD_SHAPE` for what is no array of floats, before anything is written;
+ * `ERR_SVD_FILE` if the file cannot be written
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Readonly<Record<string, MatrixLike>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const entries = Object.entries(tensors)
+    .map(([name, x]): [string, Tensor] => [checkName(name), asTensor(x, `tensor ${quote(name)}`, 0)])
+    .sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
+  const header = encodeHeader(entries, checkMetadata(metadata));
+  const contents = entries.map(([, x]) => rowMajorPieces(x, pieceLength));
+  await writeAtomically(path, async (append) => {
+    await append(header);
+    for (const pieces of contents) for (const piece of pieces) await append(littleEndianBytes(piece));
+  });
+}
+
+const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
+
+function checkName(name: string): string {
+  if (name === '__metadata__' || !isWellFormed(name))
+    throw svdError('ERR_SVD_ARGUMENT', `${quote(name)} cannot be the name of a tensor`);
+  return name;
+}
+
+function checkMetadata(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const [key, value] of Object.entries(metadata))
+    if (typeof value !== 'string' || !isWellFormed(key) || !isWellFormed(value))
+      throw svdError('ERR_SVD_ARGUMENT', `metadata ${quote(key)}: expected a well-formed string`);
+  return metadata;
+}
+
+/** Header length and JSON, padded with spaces to a multiple of eight bytes. */
+function encodeHeader(tensors: [string, Tensor][], metadata: Readonly<Record<string, string>>): Uint8Array {
+  let end = 0;
+  const entries: [string, object][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
+  for (const [name, { data, shape }] of tensors) {
+    const begin = end;
+    end += product(shape) * data.BYTES_PER_ELEMENT;
+    const dtype = data instanceof Float64Array ? 'F64' : 'F32';
+    entries.push([name, { dtype, shape, data_offsets: [begin, end] }]);
+  }
+  // fromEntries, unlike assignment, also takes the name "__proto__".
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const bytes = Math.ceil(json.length / 8) * 8;
+  if (bytes > maxHeaderLength) {
+    const message = `the header needs ${bytes} bytes, the safetensors format allows ${maxHeaderLength}`;
+    throw svdError('ERR_SVD_TOO_LARGE', message, { bytes });
+  }
+  const header = Buffer.alloc(prefixLength + bytes, ' ');
+  header.writeBigUInt64LE(BigInt(bytes));
+  header.set(json, prefixLength);
+  return header;
+}
+
+function littleEndianBytes(piece: FloatArray): Uint8Array {
+  const bytes = new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
+  if (!isBigEndian) return bytes;
+  const swapped = bytes.slice();
+  swapBytes(swapped, piece.BYTES_PER_ELEMENT);
+  return swapped;
+}

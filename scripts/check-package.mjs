@@ -1,0 +1,117 @@
+// Installs the packed package into an empty project, as a user of it would: once where OpenBLAS cannot be found, which
+// must say what to install, and once where it can, which must work from ESM, from CommonJS and as a command.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const temporary = mkdtempSync(join(tmpdir(), 'factored-svd-package-'));
+try {
+  const tarball = pack();
+  missingOpenblas(tarball);
+  const project = install(tarball);
+  works(project);
+} finally {
+  rmSync(temporary, { recursive: true });
+}
+
+function pack() {
+  succeed(run(root, 'npm', 'pack', '--silent', '--pack-destination', temporary));
+  const [name] = readdirSync(temporary);
+  const listed = succeed(run(temporary, 'tar', '-tzf', name))
+    .stdout.trim()
+    .split('\n');
+  const paths = listed.map((path) => path.replace(/^package\//, ''));
+  for (const needed of [
+    'README.md',
+    'LICENSE',
+    'CMakeLists.txt',
+    'native/addon.cc',
+    'dist/index.js',
+    'dist/index.cjs',
+  ]) {
+    check(paths.includes(needed), `the package has ${needed}`);
+  }
+  const stray = paths.filter((path) =>
+    /^(test|native\/build|node_modules|bench)|binding\.gyp|\.node$/.test(path),
+  );
+  check(stray.length === 0, `the package has nothing built and no binding.gyp ${stray.join(' ')}`);
+  return join(temporary, name);
+}
+
+function missingOpenblas(tarball) {
+  const toolchain = join(temporary, 'no-libraries.cmake');
+  writeFileSync(
+    toolchain,
+    `set(CMAKE_FIND_ROOT_PATH ${temporary}/nothing)\nset(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)\n`,
+  );
+  const { status, stdout, stderr } = npmInstall('without-openblas', tarball, {
+    CMAKE_TOOLCHAIN_FILE: toolchain,
+  });
+  const output = stdout + stderr;
+  check(status !== 0, 'npm install fails where OpenBLAS is missing');
+  const named = output.split('apt-get install libopenblas-dev').length - 1;
+  check(named === 1, `npm shows once what to install (${named} times):\n${output}`);
+}
+
+function install(tarball) {
+  succeed(npmInstall('with-openblas', tarball));
+  return join(temporary, 'with-openblas');
+}
+
+function works(project) {
+  const smoke = `
+const { S } = svd([[3, 0], [0, -4]]);
+const [largest] = new FactoredMatrix([[1], [2]], [[2, 1]]).svd().S.data;
+if (S.get(0) !== 4 || S.get(1) !== 3 || Math.abs(largest - 5) > 1e-14) throw new Error(\`wrong: \${S.data} \${largest}\`);
+if (Object.keys(weights).length === 0) throw new Error('factored-svd/weights is empty');
+`;
+  writeFileSync(
+    join(project, 'smoke.mjs'),
+    `import { FactoredMatrix, svd } from 'factored-svd';\nimport * as weights from 'factored-svd/weights';${smoke}`,
+  );
+  writeFileSync(
+    join(project, 'smoke.cjs'),
+    `const { FactoredMatrix, svd } = require('factored-svd');\nconst weights = require('factored-svd/weights');${smoke}`,
+  );
+  for (const file of ['smoke.mjs', 'smoke.cjs']) {
+    succeed(run(project, process.execPath, file));
+    check(true, `${file} works`);
+  }
+  succeed(run(project, join(project, 'node_modules/.bin/factored-svd'), '--help'));
+  check(true, 'the command works');
+}
+
+// npm 12 runs no install script of a dependency without leave; older versions do not know the option.
+function npmInstall(name, tarball, env = {}) {
+  const project = join(temporary, name);
+  mkdirSync(project);
+  writeFileSync(join(project, 'package.json'), '{ "private": true }\n');
+  return run(
+    project,
+    'npm',
+    'install',
+    '--no-audit',
+    '--no-fund',
+    '--dangerously-allow-all-scripts',
+    tarball,
+    { env },
+  );
+}
+
+function run(cwd, command, ...args) {
+  const { env } = typeof args.at(-1) === 'object' ? args.pop() : { env: {} };
+  return spawnSync(command, args, { cwd, env: { ...process.env, ...env }, encoding: 'utf8' });
+}
+
+function succeed(result) {
+  if (result.status === 0) return result;
+  throw result.error ?? new Error(`status ${result.status}\n${result.stdout}${result.stderr}`);
+}
+
+function check(holds, claim) {
+  if (!holds) throw new Error(`does not hold: ${claim}`);
+  console.log(`ok: ${claim}`);
+}

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+
+/** A row-major matrix as every function of the package takes it; `data` is a Float32Array or Float64Array by dtype. */
+export interface StoredMatrix {
+  data: Float32Array | Float64Array;
+  shape: [number, number];
+}
+
+export interface Factors {
+  A: StoredMatrix;
+  B: StoredMatrix;
+}
+
+interface Reference {
+  name: string;
+  dtype: 'float32' | 'float64';
+}
+
+/** A·B of exactly the stored numbers: its min(l, k, r) largest singular values, ‖A·B‖_F and β = Σ‖a_j‖·‖b_j‖. */
+export interface ProductReference extends Reference, Factors {
+  singularValues: Float64Array;
+  norm: number;
+  beta: number;
+}
+
+/** All singular values and ‖matrix‖_F. */
+export interface DenseReference extends Reference {
+  matrix: StoredMatrix;
+  singularValues: Float64Array;
+  norm: number;
+}
+
+/** Eigenvalues of B·A: falling modulus, of a conjugate pair the one above the real axis first. */
+export interface EigenvalueReference extends Reference, Factors {
+  eigenvalues: { real: Float64Array; imag: Float64Array };
+}
+
+/** ‖first‖_F, ‖second‖_F and ‖first − second‖_F of two products. */
+export interface DistanceReference extends Reference {
+  first: Factors;
+  second: Factors;
+  norms: Float64Array;
+  distance: number;
+}
+
+/*
+ * The files hold the inputs as numbers that round-trip and the answers as decimals of 25 digits, made by
+ * scripts/reference/make_references.py. Each answer below is the double nearest to the exact one.
+ */
+export const productReferences: ProductReference[] = read('products').map((json) => ({
+  ...named(json),
+  ...factors(json, json.dtype),
+  singularValues: doubles(json.singularValues),
+  norm: Number(json.norm),
+  beta: Number(json.beta),
+}));
+
+export const denseReferences: DenseReference[] = read('dense').map((json) => ({
+  ...named(json),
+  matrix: matrix(json.matrix, json.dtype),
+  singularValues: doubles(json.singularValues),
+  norm: Number(json.norm),
+}));
+
+export const eigenvalueReferences: EigenvalueReference[] = read('eigenvalues').map((json) => ({
+  ...named(json),
+  ...factors(json, json.dtype),
+  eigenvalues: { real: doubles(json.eigenvalues.real), imag: doubles(json.eigenvalues.imag) },
+}));
+
+export const distanceReferences: DistanceReference[] = read('distances').map((json) => ({
+  ...named(json),
+  first: factors(json.first, json.dtype),
+  second: factors(json.second, json.dtype),
+  norms: doubles(json.norms),
+  distance: Number(json.distance),
+}));
+
+// biome-ignore lint/suspicious/noExplicitAny: the fields of the four files are those read above.
+type Json = any;
+
+function read(file: string): Json[] {
+  return JSON.parse(readFileSync(new URL(`../fixtures/${file}.json`, import.meta.url), 'utf8'));
+}
+
+function named({ name, dtype }: Json): Reference {
+  return { name, dtype };
+}
+
+function factors({ A, B }: Json, dtype: Reference['dtype']): Factors {
+  return { A: matrix(A, dtype), B: matrix(B, dtype) };
+}
+
+function matrix({ data, shape }: Json, dtype: Reference['dtype']): StoredMatrix {
+  return { data: dtype === 'float32' ? Float32Array.from(data) : Float64Array.from(data), shape };
+}
+
+function doubles(decimals: string[]): Float64Array {
+  return Float64Array.from(decimals, Number);
+}
