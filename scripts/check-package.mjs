@@ -53,7 +53,8 @@ function missingOpenblas(tarball) {
   const output = stdout + stderr;
   check(status !== 0, 'npm install fails where OpenBLAS is missing');
   const named = output.split('apt-get install libopenblas-dev').length - 1;
-  check(named === 1, `npm shows once what to install (${named} times):\n${output}`);
+  if (named !== 1) console.error(output);
+  check(named === 1, 'npm shows what to install, once');
 }
 
 function install(tarball) {
