@@ -5,6 +5,15 @@ import { type Dtype, epsilon } from '../views.ts';
 /** Smallest subnormal of the dtype. */
 export const eta = (dtype: Dtype): number => (dtype === 'float32' ? 2 ** -149 : 2 ** -1074);
 
+/** The dtype whose bounds hold for a comparison of the two. */
+export const coarser = (a: Dtype, b: Dtype): Dtype => (a === 'float32' ? a : b);
+
+/** Error bound of the singular values of a plain matrix, 4ε·σ₁: what a result without a bound of its own has. */
+export const denseBound = (dtype: Dtype, sigma1: number): number => 4 * epsilon(dtype) * sigma1;
+
+/** The β in `bound = 4εβ`: σ₁ for a plain matrix, Σ‖a_j‖‖b_j‖ for a product. */
+export const beta = (dtype: Dtype, bound: number): number => bound / (4 * epsilon(dtype));
+
 /** ‖UᵀU − I‖_F for p orthonormal columns. */
 export const orthonormality = (dtype: Dtype, p: number): number => 40 * epsilon(dtype) * Math.sqrt(p);
 
@@ -16,6 +25,13 @@ export const reconstruction = (dtype: Dtype, norm: number, l: number, r: number,
 export const singularValues = (dtype: Dtype, boundS: number, boundT: number): number =>
   boundS + boundT + eta(dtype);
 
+/** Relative accuracy of every singular value of a product whose bad scaling is diagonal. */
+const relativeAccuracy = (dtype: Dtype): number => (dtype === 'float32' ? 1e-5 : 1e-13);
+
+/** |s − t| / max(s, t) of the singular values of one such product, computed twice. */
+export const relativeSingularValues = (a: Dtype, b: Dtype): number =>
+  relativeAccuracy(a) + relativeAccuracy(b);
+
 /** Neighbours closer than this belong to one cluster. */
 export const clusterGap = (tau: number): number => 100 * tau;
 
@@ -24,3 +40,22 @@ export const subspace = (tau: number, size: number, gap: number): number => (4 *
 
 /** A subspace bound from here on says nothing: the comparison is undetermined. */
 export const undetermined = 0.5;
+
+/**
+ * Wedin's bound where rounding allows it: `size` computed vectors are orthonormal, and can agree, no better than this.
+ * (A cluster of all singular values has no gap, and Wedin's bound is 0.)
+ */
+export const vectors = (dtype: Dtype, tau: number, size: number, gap: number): number =>
+  Math.max(subspace(tau, size, gap), orthonormality(dtype, size));
+
+/** |‖U_cᵀx‖ − ‖Ũ_cᵀx‖| where Ũ_c is a rotation of U_c up to `vectors`. */
+export const probeNorm = (vectors: number, normX: number): number => vectors * normX;
+
+/** |xᵀU_cV_cᵀy − xᵀŨ_cṼ_cᵀy| where one rotation serves both up to `vectors`; `left` = ‖U_cᵀx‖, `right` = ‖V_cᵀy‖. */
+export const probeProduct = (
+  vectors: number,
+  normX: number,
+  normY: number,
+  left: number,
+  right: number,
+): number => vectors * (normX * right + normY * left) + vectors ** 2 * normX * normY;
