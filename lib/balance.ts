@@ -2,7 +2,7 @@ import type { ColumnNorms } from './kernels.ts';
 import { ldexp } from './power-of-two.ts';
 
 /** The gauge of one factor: order and scaling of its columns. */
-interface Gauge {
+export interface Gauge {
   readonly perm: Int32Array;
   readonly exponents: Int32Array;
 }

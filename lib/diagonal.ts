@@ -30,7 +30,7 @@ export const mapElements = (s: Tensor, f: (x: number) => number): Tensor =>
 export function diagonal(s: Tensor): Tensor {
   const p = s.shape[s.shape.length - 1];
   const shape = [...s.shape, p];
-  const data = allocate(dtypeOf(s), shape, 'diagEmbed');
+  const data = allocate(dtypeOf(s), shape, 'diagEmbed').fill(0) as FloatArray;
   itemOffsets(s, s.shape.length).forEach((offset, i) => {
     data[Math.floor(i / p) * p * p + (i % p) * (p + 1)] = s.data[offset];
   });

@@ -52,11 +52,11 @@ function* betweenProducts(
   const [l, r, k1, k2] = [rows(A1), cols(B1), cols(A1), cols(A2)];
   const k = k1 + k2;
   const left = allocate('float64', [...leading, k, l], '[A₁ A₂]'); // transposed, so that the parts are contiguous
-  yield* packInto(transposed(batchOf(A1, leading)), left, k * l);
-  yield* packInto(transposed(batchOf(A2, leading)), left.subarray(k1 * l), k * l);
+  yield* packInto(transposed(batchOf(A1, leading)), left, { stride: k * l });
+  yield* packInto(transposed(batchOf(A2, leading)), left.subarray(k1 * l), { stride: k * l });
   const right = allocate('float64', [...leading, k, r], '[B₁; −B₂]');
-  yield* packInto(batchOf(B1, leading), right, k * r);
-  yield* packInto(batchOf(B2, leading), right.subarray(k1 * r), k * r, -1);
+  yield* packInto(batchOf(B1, leading), right, { stride: k * r });
+  yield* packInto(batchOf(B2, leading), right.subarray(k1 * r), { stride: k * r, alpha: -1 });
   if (n === 0) return new Float64Array(0);
   const A = tensor(left, [...leading, k, l]);
   return yield* productNorm(swapLast(A), tensor(right, [...leading, k, r]));
@@ -109,7 +109,7 @@ function* denseSubtrahend(N: Batch, normsM: ColumnNorms, origin: Position): Step
   return {
     exponent,
     *from(D, from, to) {
-      yield* pack(rowRange(N, from, to), { gauge, alpha: -1, onto: D, dtype: 'float64' });
+      yield* packInto(rowRange(N, from, to), D.data, { gauge, alpha: -1, accumulate: true });
     },
   };
 }
@@ -125,7 +125,7 @@ function* productSubtrahend(a: Batch, b: Batch, normsM: ColumnNorms, origin: Pos
     exponent: gauge.exponent,
     *from(D, from, to) {
       const A = yield* pack(rowRange(a, from, to), { gauge: gauge.a, dtype: 'float64' });
-      yield* gemm(A, B, { ...origin, name: 'dist' }, { alpha: -1, onto: D });
+      yield* gemm(A, B, { ...origin, name: 'dist' }, { alpha: -1, onto: D.data });
     },
   };
 }

@@ -1,6 +1,6 @@
 import { svdError } from './errors.ts';
 import { allocate } from './memory.ts';
-import type { KernelCall, Steps } from './steps.ts';
+import type { Steps } from './steps.ts';
 import {
   broadcastLeading,
   cols,
@@ -70,6 +70,12 @@ export function transposed({ data, layout, rows, cols }: Batch): Batch {
   return layOut(data, cols, rows, layout[1], layout[0], layout.subarray(2));
 }
 
+/** The items at `positions`. */
+export function itemsAt({ data, layout, rows, cols }: Batch, positions: Int32Array): Batch {
+  const offsets = Float64Array.from(positions, (i) => layout[2 + i]);
+  return layOut(data, rows, cols, layout[0], layout[1], offsets);
+}
+
 /** Items `from` … `to − 1`. */
 export function items({ data, layout, rows, cols }: Batch, from: number, to: number): Batch {
   return layOut(data, rows, cols, layout[0], layout[1], layout.subarray(2 + from, 2 + to));
@@ -87,7 +93,7 @@ export function rowRange({ data, layout, cols }: Batch, from: number, to: number
   );
 }
 
-const scratch = (dtype: Dtype, shape: readonly number[]) => allocate(dtype, shape, 'workspace');
+export const scratch = (dtype: Dtype, shape: readonly number[]) => allocate(dtype, shape, 'workspace');
 
 // ---------------------------------------------------------------------------------------------------- status
 
@@ -157,43 +163,42 @@ export interface Gauge {
   readonly exponents: Int32Array;
 }
 
-/** A contiguous copy: `alpha · a` with its gauge applied, in `dtype`, added to `onto` where that is given. */
-export function* pack(
-  a: Batch,
-  { gauge, alpha = 1, onto, dtype = dtypeOfBatch(a) }: PackOptions = {},
-): Steps<Batch> {
-  const out = onto ?? packed(scratch(dtype, [count(a), a.rows, a.cols]), count(a), a.rows, a.cols);
-  yield packCall(a, out.data, a.rows * a.cols, { gauge, alpha, accumulate: onto !== undefined });
-  return out;
-}
-
-/** `alpha · a` into `out`, whose items lie `stride` elements apart: the parts of a larger matrix. */
-export function* packInto(a: Batch, out: FloatArray, stride: number, alpha = 1): Steps<void> {
-  if (a.rows * a.cols > 0) yield packCall(a, out, stride, { alpha, accumulate: false });
-}
-
-function packCall(
-  a: Batch,
-  out: FloatArray,
-  stride: number,
-  { gauge, alpha, accumulate }: { gauge?: Gauge; alpha: number; accumulate: boolean },
-): KernelCall {
-  const widen = out instanceof Float64Array ? 1 : 0;
-  const { perm = null, exponents = null } = gauge ?? {};
-  const source = [a.data, a.layout, a.rows, a.cols];
-  return {
-    kernel: 'pack',
-    args: [...source, widen, perm, exponents, alpha, accumulate ? 1 : 0, stride, out],
-  };
-}
-
 interface PackOptions {
   readonly gauge?: Gauge;
   readonly alpha?: number;
-  /** Packed; the result is added to it. */
-  readonly onto?: Batch;
   readonly dtype?: Dtype;
 }
+
+/** A contiguous copy in `dtype`: `alpha · a` with its gauge applied. */
+export function* pack(a: Batch, { dtype = dtypeOfBatch(a), ...options }: PackOptions = {}): Steps<Batch> {
+  const out = packed(scratch(dtype, [count(a), a.rows, a.cols]), count(a), a.rows, a.cols);
+  yield* packInto(a, out.data, options);
+  return out;
+}
+
+interface PackIntoOptions extends Omit<PackOptions, 'dtype'> {
+  /** Elements from one item of the output to the next; default one matrix. */
+  readonly stride?: number;
+  /** Which items of the output are written; default all in order. */
+  readonly positions?: Int32Array;
+  /** Add to the output instead of replacing it. */
+  readonly accumulate?: boolean;
+}
+
+/** `pack` into `out`, in the dtype of `out`. */
+export function* packInto(
+  a: Batch,
+  out: FloatArray,
+  { gauge, alpha = 1, stride = a.rows * a.cols, positions, accumulate = false }: PackIntoOptions = {},
+): Steps<void> {
+  if (a.rows * a.cols === 0) return;
+  const { perm = null, exponents = null } = gauge ?? {};
+  const narrow = out instanceof Float32Array;
+  const options = [flag(narrow), perm, exponents, alpha, flag(accumulate), stride, positions];
+  yield { kernel: 'pack', args: [a.data, a.layout, a.rows, a.cols, ...options, out] };
+}
+
+const flag = (x: boolean) => (x ? 1 : 0);
 
 /** `Q·R` of every item (tall), with Q kept as LAPACK's Householder vectors. */
 export interface QrFactors {
@@ -233,27 +238,30 @@ export function* applyQ(
 }
 
 /** `alpha·a·b + onto` for every item; `ERR_SVD_OVERFLOW` when an element of the result is not finite. */
-export function* gemm(
-  a: Batch,
-  b: Batch,
-  origin: Origin,
-  { alpha = 1, onto, out }: GemmOptions = {},
-): Steps<Batch> {
+export function* gemm(a: Batch, b: Batch, origin: Origin, options: GemmOptions = {}): Steps<Batch> {
   const n = count(a);
-  const c = onto ?? packed(out ?? scratch(dtypeOfBatch(a), [n, a.rows, b.cols]), n, a.rows, b.cols);
+  const { alpha = 1, onto, positions } = options;
+  const out = onto ?? options.out ?? scratch(dtypeOfBatch(a), [n, a.rows, b.cols]);
   const status = new Float64Array(3 * n);
   const left = [a.data, a.layout, a.rows, a.cols];
   const right = [b.data, b.layout, b.rows, b.cols];
-  yield { kernel: 'gemm', args: [...left, ...right, alpha, onto ? 1 : 0, c.data, status] };
+  yield {
+    kernel: 'gemm',
+    args: [...left, ...right, alpha, flag(onto !== undefined), positions, out, status],
+  };
+  const c = packed(out, n, a.rows, b.cols);
   checkStatus(status, c, origin);
   return c;
 }
 
 interface GemmOptions {
   readonly alpha?: number;
-  /** Packed; the product is added to it. */
-  readonly onto?: Batch;
+  /** Storage the product is added to. */
+  readonly onto?: FloatArray;
+  /** Storage the product is written to. */
   readonly out?: FloatArray;
+  /** Which items of the storage are written; default all in order. */
+  readonly positions?: Int32Array;
 }
 
 /** How many singular vectors: none, min(m, n), or all. */

@@ -1,9 +1,11 @@
+import { constants } from 'node:buffer';
 import { totalmem } from 'node:os';
 import { svdError } from './errors.ts';
 import { type Dtype, type FloatArray, product, showShape } from './views.ts';
 
 /**
- * Zeroed storage for an array of `shape`. `ERR_SVD_TOO_LARGE` with `bytes` when it exceeds this machine's memory (the
+ * Storage for an array of `shape`, for a kernel to write in full: its elements are not set, because zeroing takes longer
+ * than many a kernel. `ERR_SVD_TOO_LARGE` with `bytes` when it exceeds this machine's memory (the
  * system would hand it out all the same and end the process later) or cannot be had.
  */
 export function allocate(dtype: Dtype, shape: readonly number[], what: string): FloatArray {
@@ -16,7 +18,10 @@ export function allocate(dtype: Dtype, shape: readonly number[], what: string): 
     });
   if (!(bytes <= totalmem())) throw fail();
   try {
-    return dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
+    const array = dtype === 'float32' ? Float32Array : Float64Array;
+    return bytes > constants.MAX_LENGTH
+      ? new array(length)
+      : new array(Buffer.allocUnsafeSlow(bytes).buffer, 0, length);
   } catch (cause) {
     throw fail(cause);
   }

@@ -2,7 +2,19 @@ import { availableParallelism } from 'node:os';
 import { loadBinding } from './binding.ts';
 import { svdError } from './errors.ts';
 
-export type Kernel = 'gesdd' | 'qr' | 'applyQ' | 'gemm' | 'geev' | 'scan' | 'pack';
+export type Kernel =
+  | 'scan'
+  | 'pack'
+  | 'gram'
+  | 'cholesky'
+  | 'choleskyAgain'
+  | 'solveRoot'
+  | 'multiplySolved'
+  | 'qr'
+  | 'applyQ'
+  | 'gemm'
+  | 'gesdd'
+  | 'geev';
 
 /** `[0]` set to 1 skips the units of a call that have not started; `[1]` counts finished units. */
 export type Control = Int32Array;

@@ -1,11 +1,10 @@
-import { type Balance, balance } from './balance.ts';
+import { type Balance, balance, type Gauge } from './balance.ts';
 import {
   allocateSvd,
-  applyQ,
   type Batch,
   batchOf,
+  type ColumnNorms,
   count,
-  type DenseDriver,
   dtypeOfBatch,
   gemm,
   gesdd,
@@ -14,8 +13,7 @@ import {
   overflow,
   pack,
   packed,
-  type QrFactors,
-  qr,
+  packInto,
   type SvdFactors,
   scan,
   svdItems,
@@ -26,6 +24,7 @@ import { allocate } from './memory.ts';
 import { ldexp } from './power-of-two.ts';
 import type { Steps } from './steps.ts';
 import { type Driver, type FactorDriver, perMatrix, perMatrixNames, Svd } from './svd-result.ts';
+import { type Gram, gram, type TallQr, tallQr } from './tall-qr.ts';
 import {
   broadcastShapes,
   type Dtype,
@@ -48,10 +47,16 @@ import {
  *
  * @param A `[..., l, k]`
  * @param B `[..., k, r]`, leading dimensions broadcast against those of A, same dtype
+ * @param force for tests: the QR decomposition that all tall factors take
  * @returns U `[..., l, p]`, S `[..., p]`, Vh `[..., p, r]`, p = min(l, k, r); without vectors U and Vh are empty
  * @throws `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW`, `ERR_SVD_TOO_LARGE`
  */
-export function* productSvd(A: Tensor, B: Tensor, vectors: Vectors = 'thin'): Steps<Svd> {
+export function* productSvd(
+  A: Tensor,
+  B: Tensor,
+  vectors: Vectors = 'thin',
+  force?: FactorDriver,
+): Steps<Svd> {
   const { a, b, dtype, leading } = operands(A, B);
   const n = count(a);
   const [l, r, p] = [a.rows, b.rows, Math.min(a.rows, a.cols, b.rows)];
@@ -66,7 +71,7 @@ export function* productSvd(A: Tensor, B: Tensor, vectors: Vectors = 'thin'): St
   for (const [from, to] of blocks(a, b)) {
     const origin = { leading, first: from };
     const part = svdItems(out, from, to, n);
-    const done = yield* decompose(items(a, from, to), items(b, from, to), vectors, part, origin);
+    const done = yield* decompose(items(a, from, to), items(b, from, to), vectors, part, origin, force);
     done.beta.forEach((beta, i) => {
       bound[from + i] = ldexp(4 * epsilon(dtype) * beta, done.exponent[i]);
     });
@@ -137,6 +142,12 @@ function* blocks(a: Batch, b: Batch): Generator<[from: number, to: number]> {
 // Beyond this range of ‖a_j‖·‖b_j‖ the smallest singular values of a float32 core would drown or underflow.
 const float32Range = 40;
 
+// LAPACK's float32 SVD of a matrix of size 64 is wrong by some 8ε; in float64 a core this small costs hardly more.
+const smallCore = 128;
+
+const coreDtype = (dtype: Dtype, size: number, range: number): Dtype =>
+  size <= smallCore || range > float32Range ? 'float64' : dtype;
+
 interface Core {
   /** R_A·R_Bᵀ, or the factor itself where it is not tall. */
   readonly C: Batch;
@@ -146,60 +157,85 @@ interface Core {
 }
 
 /** Steps 1 to 5: everything before the SVD of the core. */
-function* core(a: Batch, b: Batch, origin: Omit<Origin, 'name'>): Steps<Core> {
-  const normsA = yield* scan(a, { ...origin, name: 'A' });
-  const normsB = yield* scan(b, { ...origin, name: 'B', transposed: true });
-  const gauge = balance(normsA, normsB, count(a), a.cols);
-  const dtype = gauge.range > float32Range ? 'float64' : dtypeOfBatch(a);
-  const left = yield* half(yield* inDtype(a, dtype), gauge.a, { ...origin, name: 'A' });
-  const right = yield* half(yield* inDtype(b, dtype), gauge.b, { ...origin, name: 'B' });
-  const C = yield* gemm(left.factor, transposed(right.factor), { ...origin, name: 'core of A·B' });
-  return { C, left, right, balance: gauge };
+function* core(a: Batch, b: Batch, at: Omit<Origin, 'name'>, force?: FactorDriver): Steps<Core> {
+  const [left, right] = [
+    yield* measure(a, { ...at, name: 'A' }),
+    yield* measure(b, { ...at, name: 'B', transposed: true }),
+  ];
+  const gauge = balance(left.norms, right.norms, count(a), a.cols);
+  const size = Math.max(Math.min(a.rows, a.cols), Math.min(b.rows, b.cols));
+  const dtype = coreDtype(dtypeOfBatch(a), size, gauge.range);
+  const halfA = yield* half(a, left, gauge.a, dtype, { ...at, name: 'A' }, force);
+  const halfB = yield* half(b, right, gauge.b, dtype, { ...at, name: 'B' }, force);
+  const C = yield* gemm(halfA.factor, transposed(halfB.factor), { ...at, name: 'core of A·B' });
+  return { C, left: halfA, right: halfB, balance: gauge };
 }
 
-function* inDtype(x: Batch, dtype: Dtype): Steps<Batch> {
-  return dtypeOfBatch(x) === dtype ? x : yield* pack(x, { dtype });
+const isTall = (x: Batch): boolean => x.rows > x.cols;
+
+/** Step 1: the norms of the inner dimension, and the check that everything is finite. */
+interface Measured {
+  readonly norms: ColumnNorms;
+  readonly gram?: Gram;
+}
+
+function* measure(x: Batch, origin: Origin): Steps<Measured> {
+  if (!isTall(x)) return { norms: yield* scan(x, origin) };
+  const g = yield* gram(x, origin);
+  return { norms: g.norms, gram: g };
 }
 
 /** One side of the core, and the orthogonal factor that leads back from it. */
 interface Half {
   readonly factor: Batch;
-  readonly q?: QrFactors;
+  readonly q?: TallQr;
 }
 
 /** Step 4: QR of a tall factor with its gauge applied; any other goes into the core as it is. */
-function* half(x: Batch, gauge: Balance['a'], origin: Origin): Steps<Half> {
-  if (x.rows <= x.cols) return { factor: yield* pack(x, { gauge }) };
-  const q = yield* qr(x, gauge, origin);
-  return { factor: q.R, q };
+function* half(
+  x: Batch,
+  { gram }: Measured,
+  gauge: Gauge,
+  dtype: Dtype,
+  origin: Origin,
+  force?: FactorDriver,
+): Steps<Half> {
+  if (!gram) return { factor: yield* pack(x, { gauge, dtype }) };
+  const q = yield* tallQr(x, gram, gauge, origin, force);
+  return { factor: dtypeOfBatch(q.R) === dtype ? q.R : yield* pack(q.R, { dtype }), q };
 }
 
-const factorDriver = ({ q }: Half): FactorDriver => (q ? 'householder' : 'direct');
+const factorDriver = ({ q }: Half, i: number): FactorDriver => q?.driver[i] ?? 'direct';
 
 /** Steps 1 to 6 for one block of the batch. */
-function* decompose(a: Batch, b: Batch, vectors: Vectors, out: SvdFactors, origin: Omit<Origin, 'name'>) {
-  const { C, left, right, balance } = yield* core(a, b, origin);
+function* decompose(
+  a: Batch,
+  b: Batch,
+  vectors: Vectors,
+  out: SvdFactors,
+  origin: Omit<Origin, 'name'>,
+  force?: FactorDriver,
+) {
+  const { C, left, right, balance } = yield* core(a, b, origin, force);
   const n = count(a);
   const p = Math.min(C.rows, C.cols);
-  const dtype = dtypeOfBatch(C);
-  const inner = allocateSvd([n], C.rows, C.cols, vectors, dtype);
+  const inner = allocateSvd([n], C.rows, C.cols, vectors, dtypeOfBatch(C));
   const routines = yield* gesdd(C, vectors, inner, { ...origin, name: 'core of A·B' });
   unscale(inner.S, balance.exponent, p, out.S, origin);
   if (vectors !== 'none') {
-    yield* lift(left, packed(inner.U, n, C.rows, p), false, out.U, { ...origin, name: 'U' });
-    yield* lift(right, transposed(packed(inner.Vh, n, p, C.cols)), true, out.Vh, { ...origin, name: 'Vh' });
+    yield* lift(left, packed(inner.U, n, C.rows, p), false, out.U);
+    yield* lift(right, transposed(packed(inner.Vh, n, p, C.cols)), true, out.Vh);
   }
-  const path = (routine: DenseDriver): Driver => `${factorDriver(left)}/${factorDriver(right)}/${routine}`;
-  return { beta: balance.beta, exponent: balance.exponent, driver: routines.map(path) };
+  const driver = routines.map(
+    (routine, i): Driver => `${factorDriver(left, i)}/${factorDriver(right, i)}/${routine}`,
+  );
+  return { beta: balance.beta, exponent: balance.exponent, driver };
 }
 
 /** Step 6: `Q·x` into `out` (or its transpose), or x itself where there is no Q. */
-function* lift({ q }: Half, x: Batch, transpose: boolean, out: SvdFactors['U'], origin: Origin): Steps<void> {
-  const exact = dtypeOfBatch(x) === (out instanceof Float32Array ? 'float32' : 'float64');
-  const dst = exact ? out : new Float64Array(out.length);
-  if (q) yield* applyQ(q, x, transpose, dst, origin);
-  else dst.set((yield* pack(transpose ? transposed(x) : x)).data);
-  if (!exact) out.set(dst); // a float32 product that needed a float64 core
+function* lift({ q }: Half, x: Batch, transpose: boolean, out: SvdFactors['U']): Steps<void> {
+  if (q) yield* q.apply(x, transpose, out);
+  else yield* packInto(transpose ? transposed(x) : x, out);
 }
 
 /** `S · 2^exponent`; a singular value that does not fit is `ERR_SVD_OVERFLOW`. */

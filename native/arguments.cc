@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/large_pages.h"
+
 namespace fsvd {
 namespace {
 
@@ -43,9 +45,9 @@ void Arguments::fail(const std::string& what) const {
   throw Napi::TypeError::New(info_.Env(), "argument " + std::to_string(position_) + ": " + what);
 }
 
-bool Arguments::next_is_float() const {
+bool Arguments::is_float(int ahead) const {
   Elements e{};
-  return elements(info_[position_], e) && e.type == napi_float32_array;
+  return elements(info_[position_ + ahead], e) && e.type == napi_float32_array;
 }
 
 std::int64_t Arguments::integer() {
@@ -68,6 +70,7 @@ T* Arguments::array(std::int64_t length) {
   Elements e{};
   if (!elements(value, e) || e.type != array_type<T>()) fail("wrong kind of typed array");
   if (e.length != length) fail("expected " + std::to_string(length) + " elements, not " + std::to_string(e.length));
+  prefer_large_pages(e.data, static_cast<std::size_t>(length) * sizeof(T));
   return static_cast<T*>(e.data);
 }
 
@@ -76,14 +79,6 @@ T* Arguments::required_array(std::int64_t length) {
   T* data = array<T>(length);
   if (!data && length > 0) fail("expected a typed array");
   return data;
-}
-
-template <class T>
-T* Arguments::array_at_least(std::int64_t length) {
-  Elements e{};
-  if (!elements(next(), e) || e.type != array_type<T>()) fail("wrong kind of typed array");
-  if (e.length < length) fail("expected " + std::to_string(length) + " elements or more");
-  return static_cast<T*>(e.data);
 }
 
 template <class T>
@@ -114,6 +109,25 @@ Batch<const T> Arguments::batch() {
   return a;
 }
 
+const std::int32_t* Arguments::positions(std::int64_t count) {
+  const std::int32_t* at = array<std::int32_t>(count);
+  for (std::int64_t i = 0; at && i < count; ++i)
+    if (at[i] < 0) fail("negative position");
+  return at;
+}
+
+template <class T>
+T* Arguments::strided_items(const std::int32_t* positions, std::int64_t count, std::int64_t stride,
+                            std::int64_t size) {
+  const std::int64_t last = positions && count > 0 ? *std::max_element(positions, positions + count) : count - 1;
+  const std::int64_t needed = count > 0 ? last * stride + size : 0;
+  Elements e{};
+  if (!elements(next(), e) || e.type != array_type<T>()) fail("wrong kind of typed array");
+  if (stride < 0 || e.length < needed) fail("expected " + std::to_string(needed) + " elements or more");
+  prefer_large_pages(e.data, static_cast<std::size_t>(e.length) * sizeof(T));
+  return static_cast<T*>(e.data);
+}
+
 Status* Arguments::statuses(std::int64_t count) {
   static_assert(sizeof(Status) == 3 * sizeof(double), "read in JavaScript as three doubles");
   return reinterpret_cast<Status*>(required_array<double>(3 * count));
@@ -134,8 +148,8 @@ template Batch<const double> Arguments::batch();
 template float* Arguments::required_array(std::int64_t);
 template double* Arguments::required_array(std::int64_t);
 template std::int32_t* Arguments::required_array(std::int64_t);
-template float* Arguments::array_at_least(std::int64_t);
-template double* Arguments::array_at_least(std::int64_t);
+template float* Arguments::strided_items(const std::int32_t*, std::int64_t, std::int64_t, std::int64_t);
+template double* Arguments::strided_items(const std::int32_t*, std::int64_t, std::int64_t, std::int64_t);
 template float* Arguments::array(std::int64_t);
 template double* Arguments::array(std::int64_t);
 

@@ -15,8 +15,8 @@ class Arguments {
  public:
   explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
 
-  // Whether the typed array that comes next holds floats.
-  bool next_is_float() const;
+  // Whether the argument after the next `ahead` ones is a Float32Array.
+  bool is_float(int ahead) const;
 
   // data, layout (Float64Array: row stride, column stride, offset of every item), rows, cols
   template <class T>
@@ -27,8 +27,15 @@ class Arguments {
   T* array(std::int64_t length);
   template <class T>
   T* required_array(std::int64_t length);
+  // Which items of the output a call writes: Int32Array or null for all in order.
+  const std::int32_t* positions(std::int64_t count);
+  // The output that holds those items, of `size` elements each, one every `stride`.
   template <class T>
-  T* array_at_least(std::int64_t length);
+  T* strided_items(const std::int32_t* positions, std::int64_t count, std::int64_t stride, std::int64_t size);
+  template <class T>
+  T* items_at(const std::int32_t* positions, std::int64_t count, std::int64_t size) {
+    return strided_items<T>(positions, count, size, size);
+  }
   Status* statuses(std::int64_t count);
 
   // perm and exponents, Int32Array or null

@@ -1,9 +1,11 @@
 #include "kernels.h"
 
+#include "core/cholesky.h"
 #include "core/faults.h"
 #include "core/geev.h"
 #include "core/gemm.h"
 #include "core/gesdd.h"
+#include "core/gram.h"
 #include "core/qr.h"
 #include "core/scan.h"
 #include "job.h"
@@ -22,10 +24,10 @@ double product(std::int64_t a, std::int64_t b, std::int64_t c = 1) {
   return static_cast<double>(a) * static_cast<double>(b) * static_cast<double>(c);
 }
 
-// One builder for both types: Build<T>::work, chosen by the typed array that comes first.
-template <template <class> class Build>
+// One builder for both types: Build<T>::work, chosen by the typed array that comes after `ahead` others.
+template <template <class> class Build, int ahead = 0>
 Work either(Arguments& in) {
-  return in.next_is_float() ? Build<float>::work(in) : Build<double>::work(in);
+  return in.is_float(ahead) ? Build<float>::work(in) : Build<double>::work(in);
 }
 
 // a, vectors, u, s, vh, status
@@ -46,37 +48,31 @@ struct BuildGesdd {
 };
 
 // a, perm, exponents, q, tau, r, status
-template <class T>
-struct BuildQr {
-  static Work work(Arguments& in) {
-    Qr<T> k;
-    k.a = in.batch<T>();
-    k.gauge = in.gauge(k.a.count, k.a.cols);
-    k.q = in.required_array<T>(extent(k.a.count, k.a.rows, k.a.cols));
-    k.tau = in.required_array<T>(extent(k.a.count, k.a.cols));
-    k.r = in.required_array<T>(extent(k.a.count, k.a.cols, k.a.cols));
-    k.status = in.statuses(k.a.count);
-    return fsvd::work(k, k.a.count, 2 * product(k.a.rows, k.a.cols, k.a.cols));
-  }
-};
+Work qr_work(Arguments& in) {
+  Qr k;
+  k.a = in.batch<double>();
+  k.gauge = in.gauge(k.a.count, k.a.cols);
+  k.q = in.required_array<double>(extent(k.a.count, k.a.rows, k.a.cols));
+  k.tau = in.required_array<double>(extent(k.a.count, k.a.cols));
+  k.r = in.required_array<double>(extent(k.a.count, k.a.cols, k.a.cols));
+  k.status = in.statuses(k.a.count);
+  return work(k, k.a.count, 2 * product(k.a.rows, k.a.cols, k.a.cols));
+}
 
 // c, rows, q, tau, transposed, out, status
-template <class T>
-struct BuildApplyQ {
-  static Work work(Arguments& in) {
-    ApplyQ<T> k;
-    k.c = in.batch<T>();
-    k.rows = in.integer();
-    k.q = in.required_array<T>(extent(k.c.count, k.rows, k.c.rows));
-    k.tau = in.required_array<T>(extent(k.c.count, k.c.rows));
-    k.transposed = in.boolean();
-    k.out = in.required_array<T>(extent(k.c.count, k.rows, k.c.cols));
-    k.status = in.statuses(k.c.count);
-    return fsvd::work(k, k.c.count, 4 * product(k.rows, k.c.rows, k.c.cols));
-  }
-};
+Work apply_q_work(Arguments& in) {
+  ApplyQ k;
+  k.c = in.batch<double>();
+  k.rows = in.integer();
+  k.q = in.required_array<double>(extent(k.c.count, k.rows, k.c.rows));
+  k.tau = in.required_array<double>(extent(k.c.count, k.c.rows));
+  k.transposed = in.boolean();
+  k.out = in.required_array<double>(extent(k.c.count, k.rows, k.c.cols));
+  k.status = in.statuses(k.c.count);
+  return work(k, k.c.count, 4 * product(k.rows, k.c.rows, k.c.cols));
+}
 
-// a, b, alpha, beta, c, status
+// a, b, alpha, beta, positions, c, status
 template <class T>
 struct BuildGemm {
   static Work work(Arguments& in) {
@@ -85,9 +81,91 @@ struct BuildGemm {
     k.b = in.batch<T>();
     k.alpha = static_cast<T>(in.number());
     k.beta = static_cast<T>(in.number());
-    k.c = in.required_array<T>(extent(k.a.count, k.a.rows, k.b.cols));
+    k.positions = in.positions(k.a.count);
+    k.c = in.items_at<T>(k.positions, k.a.count, extent(1, k.a.rows, k.b.cols));
     k.status = in.statuses(k.a.count);
     return fsvd::work(k, k.a.count * k.blocks(), 2 * product(k.a.rows, k.a.cols, k.b.cols) / k.blocks());
+  }
+};
+
+// a, perm, exponents, root, parts, squares
+template <class T>
+struct BuildGram {
+  static Work work(Arguments& in) {
+    Gram<T> k;
+    k.a = in.batch<T>();
+    k.gauge = in.gauge(k.a.count, k.a.cols);
+    k.root = in.array<T>(extent(k.a.count, k.a.cols, k.a.cols));
+    const std::int64_t units = k.a.count * gram_blocks(k.a.rows);
+    k.parts = in.required_array<double>(extent(units, k.a.cols, k.a.cols));
+    k.squares = in.required_array<double>(extent(units, k.a.cols));
+    return fsvd::work(k, units, product(gram_block_rows(k.a.rows), k.a.cols, k.a.cols));
+  }
+};
+
+// count, rows, k, root, parts, perm, exponents, unit, root_d, r, status
+template <class T, template <class> class Kernel>
+Work cholesky_work(Arguments& in) {
+  Kernel<T> k;
+  k.count = in.integer();
+  k.blocks = gram_blocks(in.integer());
+  k.k = in.integer();
+  const std::int64_t squares = extent(k.count, k.k, k.k);
+  k.root = in.required_array<T>(squares);
+  k.parts = in.required_array<double>(squares * k.blocks);
+  k.gauge = in.gauge(k.count, k.k);
+  k.unit = in.required_array<std::int32_t>(extent(k.count, k.k));
+  k.root_d = in.required_array<double>(squares);
+  k.r = in.required_array<double>(squares);
+  k.status = in.statuses(k.count);
+  return work(k, k.count, product(k.k, k.k, k.k));
+}
+
+template <class T>
+struct BuildCholesky {
+  static Work work(Arguments& in) { return cholesky_work<T, Cholesky>(in); }
+};
+
+template <class T>
+struct BuildCholeskyAgain {
+  static Work work(Arguments& in) { return cholesky_work<T, CholeskyAgain>(in); }
+};
+
+// c, narrow, perm, unit, root_d, x; x is float32 when `narrow` says so or c is
+template <class T, class C>
+Work solve_root_work(Arguments& in, const Batch<const C>& c) {
+  SolveRoot<T, C> k;
+  k.c = c;
+  k.gauge = in.gauge(c.count, c.rows);
+  k.root_d = in.required_array<double>(extent(c.count, c.rows, c.rows));
+  k.x = in.required_array<T>(extent(c.count, c.rows, c.cols));
+  return work(k, c.count, product(c.rows, c.rows, c.cols));
+}
+
+template <class C>
+struct BuildSolveRoot {
+  static Work work(Arguments& in) {
+    const Batch<const C> c = in.batch<C>();
+    const bool narrow = in.boolean();
+    return narrow ? solve_root_work<float, C>(in, c) : solve_root_work<C, C>(in, c);
+  }
+};
+
+// a, perm, unit, root, p, x, transposed, positions, out
+template <class T>
+struct BuildMultiplySolved {
+  static Work work(Arguments& in) {
+    MultiplySolved<T> k;
+    k.a = in.batch<T>();
+    k.gauge = in.gauge(k.a.count, k.a.cols);
+    k.root = in.required_array<T>(extent(k.a.count, k.a.cols, k.a.cols));
+    k.p = in.integer();
+    k.x = in.required_array<T>(extent(k.a.count, k.a.cols, k.p));
+    k.transposed = in.boolean();
+    k.positions = in.positions(k.a.count);
+    k.out = in.items_at<T>(k.positions, k.a.count, extent(1, k.a.rows, k.p));
+    return fsvd::work(k, k.a.count * gram_blocks(k.a.rows),
+                      product(gram_block_rows(k.a.rows), k.a.cols, k.a.cols + 2 * k.p));
   }
 };
 
@@ -117,7 +195,7 @@ struct BuildScan {
   }
 };
 
-// a, perm, exponents, alpha, accumulate, stride of the items of out, out; out is float64 when `widen` says so
+// a, perm, exponents, alpha, accumulate, stride of the items of out, positions in it, out
 template <class In, class Out>
 Work pack_work(Arguments& in, const Batch<const In>& a) {
   Pack<In, Out> k;
@@ -126,17 +204,17 @@ Work pack_work(Arguments& in, const Batch<const In>& a) {
   k.alpha = in.number();
   k.accumulate = in.boolean();
   k.stride = in.integer();
-  k.out = in.array_at_least<Out>(a.count > 0 ? (a.count - 1) * k.stride + extent(1, a.rows, a.cols) : 0);
+  k.positions = in.positions(a.count);
+  k.out = in.strided_items<Out>(k.positions, a.count, k.stride, extent(1, a.rows, a.cols));
   return work(k, a.count, 2 * product(a.rows, a.cols));
 }
 
-// a, widen, then as above
+// a, whether out is float32, then as above
 template <class T>
 struct BuildPack {
   static Work work(Arguments& in) {
     const Batch<const T> a = in.batch<T>();
-    const bool widen = in.boolean();
-    return widen ? pack_work<T, double>(in, a) : pack_work<T, T>(in, a);
+    return in.boolean() ? pack_work<T, float>(in, a) : pack_work<T, double>(in, a);
   }
 };
 
@@ -144,8 +222,13 @@ struct BuildPack {
 
 void export_kernels(Napi::Object exports) {
   export_kernel<either<BuildGesdd>>(exports, "gesdd");
-  export_kernel<either<BuildQr>>(exports, "qr");
-  export_kernel<either<BuildApplyQ>>(exports, "applyQ");
+  export_kernel<qr_work>(exports, "qr");
+  export_kernel<apply_q_work>(exports, "applyQ");
+  export_kernel<either<BuildGram>>(exports, "gram");
+  export_kernel<either<BuildCholesky, 3>>(exports, "cholesky");
+  export_kernel<either<BuildCholeskyAgain, 3>>(exports, "choleskyAgain");
+  export_kernel<either<BuildSolveRoot>>(exports, "solveRoot");
+  export_kernel<either<BuildMultiplySolved>>(exports, "multiplySolved");
   export_kernel<either<BuildGemm>>(exports, "gemm");
   export_kernel<either<BuildGeev>>(exports, "geev");
   export_kernel<either<BuildScan>>(exports, "scan");

@@ -9,70 +9,71 @@
 namespace fsvd {
 namespace {
 
-constexpr std::int64_t block_rows = 512;
+constexpr std::int64_t block_size = 512;
 
-// BLAS takes a matrix with one unit stride and a positive leading dimension; anything else is copied.
-struct Layout {
-  char trans;  // as seen by column-major BLAS that computes C^T = B^T * A^T
-  std::int64_t ld;
-};
+std::int64_t blocks_of(std::int64_t n) { return std::max<std::int64_t>(1, (n + block_size - 1) / block_size); }
 
-bool blas_layout(std::int64_t rows, std::int64_t cols, std::int64_t row_stride, std::int64_t col_stride, Layout& out) {
-  if (col_stride == 1 && row_stride >= std::max<std::int64_t>(cols, 1)) return out = {'N', row_stride}, true;
-  if (row_stride == 1 && col_stride >= std::max<std::int64_t>(rows, 1)) return out = {'T', col_stride}, true;
-  return false;
-}
-
+// A strided matrix as row-major C = A * B is given to column-major BLAS, which computes C^T = B^T * A^T. One stride must
+// be 1 and the other a valid leading dimension; any other matrix is copied.
 template <class T>
 struct Operand {
   const T* data;
-  Layout layout{'N', 0};
-  std::int64_t copied;
+  char trans = 'N';
+  std::int64_t ld = 0, rows, cols, row_stride, col_stride;
 
-  Operand(const Batch<const T>& m, std::int64_t i, std::int64_t first_row, std::int64_t rows)
-      : data(m.item(i) + first_row * m.row_stride) {
-    copied = blas_layout(rows, m.cols, m.row_stride, m.col_stride, layout) && layout.ld <= lapack_int_max
-                 ? 0
-                 : rows * m.cols;
+  Operand(const Batch<const T>& m, const T* data, std::int64_t rows, std::int64_t cols)
+      : data(data), rows(rows), cols(cols), row_stride(m.row_stride), col_stride(m.col_stride) {
+    const auto valid = [](std::int64_t ld, std::int64_t n) { return ld >= n && ld >= 1 && ld <= lapack_int_max; };
+    if (col_stride == 1 && valid(row_stride, cols)) ld = row_stride;
+    else if (row_stride == 1 && valid(col_stride, rows)) ld = col_stride, trans = 'T';
   }
 
-  void copy_to(const Batch<const T>& m, std::int64_t rows, T* memory) {
-    if (!copied) return;
-    copy(data, m.row_stride, m.col_stride, memory, m.cols, std::int64_t{1}, rows, m.cols);
+  std::int64_t copied() const { return ld == 0 ? rows * cols : 0; }
+
+  void copy_to(T* memory) {
+    if (ld != 0) return;
+    copy(data, row_stride, col_stride, memory, cols, std::int64_t{1}, rows, cols);
     data = memory;
-    layout = {'N', std::max<std::int64_t>(m.cols, 1)};
+    ld = cols;
   }
 };
 
 }  // namespace
 
 template <class T>
+std::int64_t Gemm<T>::row_blocks() const {
+  return blocks_of(a.rows);
+}
+
+template <class T>
 std::int64_t Gemm<T>::blocks() const {
-  return std::max<std::int64_t>(1, (a.rows + block_rows - 1) / block_rows);
+  return row_blocks() * blocks_of(b.cols);
 }
 
 template <class T>
 void Gemm<T>::operator()(std::int64_t unit) const {
-  const std::int64_t i = unit / blocks(), block = unit % blocks();
-  const std::int64_t first = block * block_rows, rows = std::min(block_rows, a.rows - first);
-  const std::int64_t inner = a.cols, cols = b.cols;
-  T* out = c + (i * a.rows + first) * cols;
-  if (rows == 0 || cols == 0) return;
-  if (inner > lapack_int_max || cols > lapack_int_max) {
-    return status[i].set(Status::too_large, static_cast<double>(inner) * static_cast<double>(cols) * sizeof(T));
+  const std::int64_t i = unit / blocks(), block = unit % blocks(), inner = a.cols;
+  const std::int64_t row = block % row_blocks() * block_size, rows = std::min(block_size, a.rows - row);
+  const std::int64_t col = block / row_blocks() * block_size, cols = std::min(block_size, b.cols - col);
+  const std::int64_t ld = b.cols;
+  T* out = c + (positions ? positions[i] : i) * a.rows * ld + row * ld + col;
+  if (rows <= 0 || cols <= 0) return;
+  if (inner > lapack_int_max || ld > lapack_int_max) {
+    return status[i].set(Status::too_large, static_cast<double>(inner) * static_cast<double>(ld) * sizeof(T));
   }
   if (inner == 0) {
-    if (beta == 0) std::fill_n(out, rows * cols, T(0));
+    for (std::int64_t r = 0; beta == 0 && r < rows; ++r) std::fill_n(out + r * ld, cols, T(0));
     return;
   }
-  Operand<T> left(a, i, first, rows), right(b, i, 0, b.rows);
-  Workspace ws(Workspace::bytes_for<T>(left.copied) + Workspace::bytes_for<T>(right.copied));
-  left.copy_to(a, rows, ws.template take<T>(left.copied));
-  right.copy_to(b, b.rows, ws.template take<T>(right.copied));
-  lapack::gemm(right.layout.trans, left.layout.trans, static_cast<lapack_int>(cols), static_cast<lapack_int>(rows),
-               static_cast<lapack_int>(inner), alpha, right.data, static_cast<lapack_int>(right.layout.ld), left.data,
-               static_cast<lapack_int>(left.layout.ld), beta, out, static_cast<lapack_int>(cols));
-  if (!all_finite(out, rows * cols)) status[i].set(Status::overflow);
+  Operand<T> left(a, a.item(i) + row * a.row_stride, rows, inner), right(b, b.item(i) + col * b.col_stride, inner, cols);
+  Workspace ws(Workspace::bytes_for<T>(left.copied()) + Workspace::bytes_for<T>(right.copied()));
+  left.copy_to(ws.template take<T>(left.copied()));
+  right.copy_to(ws.template take<T>(right.copied()));
+  lapack::gemm(right.trans, left.trans, static_cast<lapack_int>(cols), static_cast<lapack_int>(rows),
+               static_cast<lapack_int>(inner), alpha, right.data, static_cast<lapack_int>(right.ld), left.data,
+               static_cast<lapack_int>(left.ld), beta, out, static_cast<lapack_int>(ld));
+  for (std::int64_t r = 0; r < rows; ++r)
+    if (!all_finite(out + r * ld, cols)) return status[i].set(Status::overflow);
 }
 
 template struct Gemm<float>;

@@ -4,16 +4,18 @@
 
 namespace fsvd {
 
-// c = alpha * a * b + beta * c; c is count x rows x cols, row-major. The rows of c are cut into blocks of a size that
-// depends on the shape only, so one large product is as parallel as many small ones.
+// Item positions[i] of c = alpha * a * b + beta * c, row-major; without positions, item i. The rows and columns of c are
+// cut into blocks of a size that depends on the shape only, so one large product is as parallel as many small ones.
 template <class T>
 struct Gemm {
   Batch<const T> a, b;
   T alpha = 1, beta = 0;
+  const std::int32_t* positions = nullptr;
   T* c = nullptr;
   Status* status = nullptr;  // per item: overflow when an element of c is not finite
 
-  std::int64_t blocks() const;  // of one item
+  std::int64_t row_blocks() const;
+  std::int64_t blocks() const;  // of one item, rows and columns
   void operator()(std::int64_t unit) const;
 };
 

@@ -33,6 +33,19 @@ using lapack_int = std::int32_t;
   void prefix##gemm_(const char* transa, const char* transb, const lapack_int* m, const lapack_int* n,                \
                      const lapack_int* k, const T* alpha, const T* a, const lapack_int* lda, const T* b,              \
                      const lapack_int* ldb, const T* beta, T* c, const lapack_int* ldc, std::size_t, std::size_t);     \
+  void prefix##syrk_(const char* uplo, const char* trans, const lapack_int* n, const lapack_int* k, const T* alpha,    \
+                     const T* a, const lapack_int* lda, const T* beta, T* c, const lapack_int* ldc, std::size_t,       \
+                     std::size_t);                                                                                     \
+  void prefix##trsm_(const char* side, const char* uplo, const char* transa, const char* diag, const lapack_int* m,    \
+                     const lapack_int* n, const T* alpha, const T* a, const lapack_int* lda, T* b,                     \
+                     const lapack_int* ldb, std::size_t, std::size_t, std::size_t, std::size_t);                       \
+  void prefix##trmm_(const char* side, const char* uplo, const char* transa, const char* diag, const lapack_int* m,    \
+                     const lapack_int* n, const T* alpha, const T* a, const lapack_int* lda, T* b,                     \
+                     const lapack_int* ldb, std::size_t, std::size_t, std::size_t, std::size_t);                       \
+  void prefix##trsv_(const char* uplo, const char* trans, const char* diag, const lapack_int* n, const T* a,           \
+                     const lapack_int* lda, T* x, const lapack_int* incx, std::size_t, std::size_t, std::size_t);      \
+  void prefix##potrf_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, lapack_int* info,            \
+                      std::size_t);                                                                                    \
   }                                                                                                                    \
   namespace lapack {                                                                                                   \
   inline lapack_int gesdd(char jobz, lapack_int m, lapack_int n, T* a, T* s, T* u, lapack_int ldu, T* vt,             \
@@ -74,6 +87,27 @@ using lapack_int = std::int32_t;
   inline void gemm(char transa, char transb, lapack_int m, lapack_int n, lapack_int k, T alpha, const T* a,           \
                    lapack_int lda, const T* b, lapack_int ldb, T beta, T* c, lapack_int ldc) {                         \
     prefix##gemm_(&transa, &transb, &m, &n, &k, &alpha, a, &lda, b, &ldb, &beta, c, &ldc, 1, 1);                       \
+  }                                                                                                                    \
+  inline void syrk(char uplo, char trans, lapack_int n, lapack_int k, T alpha, const T* a, lapack_int lda, T beta,     \
+                   T* c, lapack_int ldc) {                                                                             \
+    prefix##syrk_(&uplo, &trans, &n, &k, &alpha, a, &lda, &beta, c, &ldc, 1, 1);                                       \
+  }                                                                                                                    \
+  inline void trsm(char side, char uplo, char trans, char diag, lapack_int m, lapack_int n, T alpha, const T* a,       \
+                   lapack_int lda, T* b, lapack_int ldb) {                                                             \
+    prefix##trsm_(&side, &uplo, &trans, &diag, &m, &n, &alpha, a, &lda, b, &ldb, 1, 1, 1, 1);                          \
+  }                                                                                                                    \
+  inline void trmm(char side, char uplo, char trans, char diag, lapack_int m, lapack_int n, T alpha, const T* a,       \
+                   lapack_int lda, T* b, lapack_int ldb) {                                                             \
+    prefix##trmm_(&side, &uplo, &trans, &diag, &m, &n, &alpha, a, &lda, b, &ldb, 1, 1, 1, 1);                          \
+  }                                                                                                                    \
+  inline void trsv(char uplo, char trans, char diag, lapack_int n, const T* a, lapack_int lda, T* x) {                 \
+    lapack_int one = 1;                                                                                                \
+    prefix##trsv_(&uplo, &trans, &diag, &n, a, &lda, x, &one, 1, 1, 1);                                                \
+  }                                                                                                                    \
+  inline lapack_int potrf(char uplo, lapack_int n, T* a, lapack_int lda) {                                             \
+    lapack_int info = 0;                                                                                               \
+    prefix##potrf_(&uplo, &n, a, &lda, &info, 1);                                                                      \
+    return info;                                                                                                       \
   }                                                                                                                    \
   }
 

@@ -1,5 +1,6 @@
 #include "pack.h"
 
+#include <type_traits>
 #include <vector>
 
 namespace fsvd {
@@ -7,13 +8,14 @@ namespace fsvd {
 template <class In, class Out>
 void Pack<In, Out>::operator()(std::int64_t i) const {
   const In* src = a.item(i);
-  Out* dst = out + i * stride;
+  Out* dst = out + (positions ? positions[i] : i) * stride;
   const Gauge g = gauge.item(i, a.cols);
   if (!g.perm && !g.exponents && alpha == 1 && !accumulate) {
     copy(src, a.row_stride, a.col_stride, dst, a.cols, std::int64_t{1}, a.rows, a.cols);
     return;
   }
-  std::vector<PowerOfTwo<Out>> scale;
+  using Wide = std::conditional_t<sizeof(In) < sizeof(Out), Out, In>;
+  std::vector<PowerOfTwo<Wide>> scale;
   std::vector<std::int64_t> column;
   scale.reserve(a.cols), column.reserve(a.cols);
   for (std::int64_t j = 0; j < a.cols; ++j) {
@@ -23,9 +25,9 @@ void Pack<In, Out>::operator()(std::int64_t i) const {
   for (std::int64_t r = 0; r < a.rows; ++r) {
     const In* row = src + r * a.row_stride;
     for (std::int64_t j = 0; j < a.cols; ++j) {
-      const Out term = static_cast<Out>(alpha) * (scale[j] * static_cast<Out>(row[column[j]]));
+      const Wide term = static_cast<Wide>(alpha) * (scale[j] * static_cast<Wide>(row[column[j]]));
       Out& y = dst[r * a.cols + j];
-      y = accumulate ? y + term : term;
+      y = static_cast<Out>(accumulate ? y + term : term);
     }
   }
 }
@@ -33,5 +35,6 @@ void Pack<In, Out>::operator()(std::int64_t i) const {
 template struct Pack<float, float>;
 template struct Pack<float, double>;
 template struct Pack<double, double>;
+template struct Pack<double, float>;
 
 }  // namespace fsvd

@@ -85,15 +85,16 @@ void gather_gauged(const T* src, std::int64_t row_stride, std::int64_t col_strid
   }
 }
 
-// Item i of `out` = (accumulate ? out : 0) + alpha * (a with its gauge), converted to Out first.
+// Item i of `out` = (accumulate ? out : 0) + alpha * (a with its gauge), computed in the wider of both types.
 template <class In, class Out>
 struct Pack {
   Batch<const In> a;
   Gauge gauge;
   double alpha = 1;
   bool accumulate = false;
-  Out* out = nullptr;       // row-major, one item every `stride` elements
+  Out* out = nullptr;  // row-major; item i lies stride * positions[i] (or stride * i) elements behind the first
   std::int64_t stride = 0;
+  const std::int32_t* positions = nullptr;
 
   void operator()(std::int64_t i) const;
 };

@@ -19,47 +19,40 @@ bool fits(std::int64_t rows, std::int64_t lwork, std::int64_t bytes, Status& sta
 
 }  // namespace
 
-template <class T>
-void Qr<T>::operator()(std::int64_t i) const {
+void Qr::operator()(std::int64_t i) const {
   const std::int64_t m = a.rows, k = a.cols, lwork = std::max<std::int64_t>(1, k * block_columns);
   status[i].set(Status::ok);
-  T* x = q + i * m * k;
-  T* upper = r + i * k * k;
-  if (k == 0 || !fits(m, lwork, m * k * static_cast<std::int64_t>(sizeof(T)), status[i])) return;
+  double* x = q + i * m * k;
+  double* upper = r + i * k * k;
+  if (k == 0 || !fits(m, lwork, m * k * static_cast<std::int64_t>(sizeof(double)), status[i])) return;
   gather_gauged(a.item(i), a.row_stride, a.col_stride, m, k, gauge.item(i, k), x);
-  Workspace ws(Workspace::bytes_for<T>(lwork));
+  Workspace ws(Workspace::bytes_for<double>(lwork));
   const lapack_int info =
       lapack::geqrf(static_cast<lapack_int>(m), static_cast<lapack_int>(k), x, static_cast<lapack_int>(m),
-                    tau + i * k, ws.template take<T>(lwork), static_cast<lapack_int>(lwork));
+                    tau + i * k, ws.take<double>(lwork), static_cast<lapack_int>(lwork));
   if (info != 0) return status[i].set(Status::internal, info);
   for (std::int64_t row = 0; row < k; ++row)
-    for (std::int64_t col = 0; col < k; ++col) upper[row * k + col] = col < row ? T(0) : x[col * m + row];
+    for (std::int64_t col = 0; col < k; ++col) upper[row * k + col] = col < row ? 0.0 : x[col * m + row];
   if (!all_finite(upper, k * k)) status[i].set(Status::overflow);
 }
 
-template <class T>
-void ApplyQ<T>::operator()(std::int64_t i) const {
+void ApplyQ::operator()(std::int64_t i) const {
   using W = Workspace;
   const std::int64_t m = rows, k = c.rows, p = c.cols, lwork = p * block_columns + 65 * 64;
   status[i].set(Status::ok);
-  if (p == 0 || m == 0 || !fits(m, lwork, m * p * static_cast<std::int64_t>(sizeof(T)), status[i])) return;
-  T* dst = out + i * m * p;
-  W ws(W::bytes_for<T>(transposed ? 0 : m * p) + W::bytes_for<T>(lwork));
-  T* x = transposed ? dst : ws.template take<T>(m * p);  // m x p, column-major: row-major p x m as it lies
+  if (p == 0 || m == 0 || !fits(m, lwork, m * p * static_cast<std::int64_t>(sizeof(double)), status[i])) return;
+  double* dst = out + i * m * p;
+  W ws(W::bytes_for<double>(transposed ? 0 : m * p) + W::bytes_for<double>(lwork));
+  double* x = transposed ? dst : ws.take<double>(m * p);  // m x p, column-major: row-major p x m as it lies
   const std::int64_t one = 1;
   copy(c.item(i), c.row_stride, c.col_stride, x, one, m, k, p);
-  for (std::int64_t col = 0; col < p; ++col) std::fill_n(x + col * m + k, m - k, T(0));
+  for (std::int64_t col = 0; col < p; ++col) std::fill_n(x + col * m + k, m - k, 0.0);
   const lapack_int info =
       lapack::ormqr('L', 'N', static_cast<lapack_int>(m), static_cast<lapack_int>(p), static_cast<lapack_int>(k),
                     q + i * m * k, static_cast<lapack_int>(m), tau + i * k, x, static_cast<lapack_int>(m),
-                    ws.template take<T>(lwork), static_cast<lapack_int>(lwork));
+                    ws.take<double>(lwork), static_cast<lapack_int>(lwork));
   if (info != 0) return status[i].set(Status::internal, info);
   if (!transposed) copy(x, one, m, dst, p, one, m, p);
 }
-
-template struct Qr<float>;
-template struct Qr<double>;
-template struct ApplyQ<float>;
-template struct ApplyQ<double>;
 
 }  // namespace fsvd

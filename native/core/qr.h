@@ -1,4 +1,5 @@
-// Orthogonal-triangular decomposition of each item of a batch of tall matrices, and the product with its Q.
+// Orthogonal-triangular decomposition of each item of a batch of tall matrices, and the product with its Q. In double
+// only: it is the path for factors that Cholesky QR cannot serve, and those need every digit.
 #pragma once
 #include "batch.h"
 #include "pack.h"
@@ -7,24 +8,22 @@ namespace fsvd {
 
 // a, with its gauge applied, = Q * R: Householder vectors in q (column-major, as ?geqrf leaves them) and tau, R in r
 // (row-major, cols x cols, zero below the diagonal). rows >= cols.
-template <class T>
 struct Qr {
-  Batch<const T> a;
+  Batch<const double> a;
   Gauge gauge;
-  T *q = nullptr, *tau = nullptr, *r = nullptr;
+  double *q = nullptr, *tau = nullptr, *r = nullptr;
   Status* status = nullptr;
 
   void operator()(std::int64_t i) const;
 };
 
 // out = Q * c (rows x p, row-major), or its transpose (p x rows, row-major); Q as Qr left it, c is k x p.
-template <class T>
 struct ApplyQ {
-  const T *q = nullptr, *tau = nullptr;
+  const double *q = nullptr, *tau = nullptr;
   std::int64_t rows = 0;
-  Batch<const T> c;
+  Batch<const double> c;
   bool transposed = false;
-  T* out = nullptr;
+  double* out = nullptr;
   Status* status = nullptr;
 
   void operator()(std::int64_t i) const;

@@ -1,0 +1,281 @@
+import type { Gauge } from './balance.ts';
+import {
+  applyQ,
+  type Batch,
+  type ColumnNorms,
+  count,
+  dtypeOfBatch,
+  gemm,
+  itemsAt,
+  type Origin,
+  pack,
+  packed,
+  packInto,
+  type QrFactors,
+  qr,
+  scan,
+  scratch,
+  transposed,
+} from './kernels.ts';
+import type { Steps } from './steps.ts';
+import type { FactorDriver } from './svd-result.ts';
+import type { FloatArray } from './views.ts';
+
+// QR decompositions of a batch of tall matrices, whose Q is never formed: from the Gram matrix where that is accurate
+// enough, from a second one on top (CholeskyQR2), and by Householder reflections otherwise, item by item.
+// (Fukaya, Nakatsukasa, Yanagisawa, Yamamoto, "CholeskyQR2", ScalA 2014; docs/numerics.md says when each is taken.)
+
+/** AᵀA of every item, as sums over fixed blocks of rows, in float64; and the norms of the columns, its diagonal. */
+export interface Gram {
+  readonly parts: FloatArray;
+  readonly norms: ColumnNorms;
+}
+
+const mostBlocks = 8;
+const leastBlockRows = 1024;
+
+/** Number of row blocks of a tall matrix: depends on its shape only (native/core/gram.h). */
+function gramBlocks(rows: number): number {
+  return Math.max(1, Math.ceil(rows / Math.max(leastBlockRows, Math.ceil(rows / mostBlocks))));
+}
+
+/** One pass over the rows of every item. `ERR_SVD_NON_FINITE`. */
+export function* gram(a: Batch, origin: Origin): Steps<Gram> {
+  const { parts, squares } = yield* gramParts(a);
+  return { parts, norms: normsOf(squares, a) ?? (yield* scan(a, origin)) };
+}
+
+interface Solve {
+  readonly gauge: Gauge;
+  readonly root: FloatArray;
+}
+
+/** Gram matrices of a, or of the solution X of `X·root = a-with-its-gauge`; `squares` are their diagonals. */
+function* gramParts(a: Batch, solve?: Solve): Steps<{ parts: FloatArray; squares: FloatArray }> {
+  const shape = [count(a), gramBlocks(a.rows), a.cols];
+  const parts = scratch('float64', [...shape, a.cols]);
+  const squares = scratch('float64', shape);
+  const { perm = null, exponents = null } = solve?.gauge ?? {};
+  yield {
+    kernel: 'gram',
+    args: [a.data, a.layout, a.rows, a.cols, perm, exponents, solve?.root, parts, squares],
+  };
+  return { parts, squares };
+}
+
+/** Norms of the columns; nothing when a square is not finite or may have lost digits. */
+function normsOf(squares: FloatArray, a: Batch): ColumnNorms | undefined {
+  const k = a.cols;
+  const blocks = gramBlocks(a.rows);
+  const fraction = new Float64Array(count(a) * k);
+  const exponent = new Int32Array(count(a) * k);
+  const exactZero = dtypeOfBatch(a) === 'float32'; // squares of float32 never underflow in float64
+  for (let j = 0; j < fraction.length; j++) {
+    const at = Math.floor(j / k) * blocks * k + (j % k);
+    let square = 0;
+    for (let b = 0; b < blocks; b++) square += squares[at + b * k];
+    if (square === 0 && exactZero) continue;
+    if (!(square > 1e-280 && square < 1e290)) return undefined;
+    const norm = Math.sqrt(square);
+    exponent[j] = Math.floor(Math.log2(norm)) + 1;
+    fraction[j] = norm * 2 ** -exponent[j];
+  }
+  return { fraction, exponent };
+}
+
+/** `a` with its gauge = Q·R. */
+export interface TallQr {
+  /** Upper triangular, float64. */
+  readonly R: Batch;
+  readonly driver: readonly FactorDriver[];
+  /** `Q·c` of every item into `out`, or its transpose; c is k×p. */
+  apply(c: Batch, transpose: boolean, out: FloatArray): Steps<void>;
+}
+
+/** Some items of a batch, and how to multiply with their Q. */
+interface Group {
+  readonly positions: Int32Array;
+  apply(c: Batch, transpose: boolean, out: FloatArray): Steps<void>;
+}
+
+/** QR decomposition of every item; `force` (for tests) takes one path for all that get as far. */
+export function* tallQr(
+  a: Batch,
+  { parts }: Gram,
+  gauge: Gauge,
+  origin: Origin,
+  force?: FactorDriver,
+): Steps<TallQr> {
+  const [n, k] = [count(a), a.cols];
+  const r = scratch('float64', [n, k, k]);
+  const roots = yield* cholesky('cholesky', a, parts, gauge, r);
+  const verdict = Array.from(roots.verdict, (v): FactorDriver => forced(verdicts[v], force));
+  const groups: Group[] = [];
+  const once = where(verdict, 'cholesky');
+  if (once.length > 0) groups.push(onceGroup(a, roots, once));
+  const twice = where(verdict, 'cholesky2');
+  if (twice.length > 0) {
+    const { group, failed } = yield* twiceGroup(a, roots, gauge, twice, r);
+    groups.push(group);
+    for (const i of failed) verdict[i] = 'householder';
+  }
+  const rest = where(verdict, 'householder');
+  if (rest.length > 0) groups.push(yield* householderGroup(a, gauge, rest, r, origin));
+  return {
+    R: packed(r, n, k, k),
+    driver: verdict,
+    *apply(c, transpose, out) {
+      for (const { positions, apply } of groups) yield* apply(select(c, positions), transpose, out);
+    },
+  };
+}
+
+const verdicts = ['cholesky', 'cholesky2', 'householder'] as const;
+
+/** The slower of what the item needs and what is asked for. */
+const forced = (needed: (typeof verdicts)[number], force?: FactorDriver): FactorDriver =>
+  verdicts[Math.max(verdicts.indexOf(needed), verdicts.indexOf(force as 'cholesky'))];
+
+const where = (verdict: readonly FactorDriver[], path: FactorDriver): Int32Array =>
+  Int32Array.from(verdict.flatMap((v, i) => (v === path ? [i] : [])));
+
+const select = (a: Batch, positions: Int32Array): Batch =>
+  positions.length === count(a) ? a : itemsAt(a, positions);
+
+/** The parts of an array with one block of `size` elements per item. */
+function selectBlocks<A extends Float32Array | Float64Array | Int32Array>(
+  x: A,
+  positions: Int32Array,
+  size: number,
+): A {
+  if (positions.length * size === x.length) return x;
+  const out = new (x.constructor as new (n: number) => A)(positions.length * size);
+  positions.forEach((p, i) => {
+    out.set(x.subarray(p * size, (p + 1) * size), i * size);
+  });
+  return out;
+}
+
+interface Roots {
+  /** Order and scaling that make the columns about 1 long. */
+  readonly unit: { readonly perm: Int32Array; readonly exponents: Int32Array };
+  /** Cholesky root of the Gram matrix of those columns, column-major, in float64 and in the dtype of a. */
+  readonly rootD: FloatArray;
+  readonly root: FloatArray;
+  readonly verdict: Float64Array;
+}
+
+function* cholesky(
+  kernel: 'cholesky' | 'choleskyAgain',
+  a: Batch,
+  parts: FloatArray,
+  gauge: Gauge,
+  r: FloatArray,
+  first?: Roots,
+): Steps<Roots> {
+  const [n, k] = [count(a), a.cols];
+  const unit = first?.unit ?? { perm: gauge.perm, exponents: new Int32Array(n * k) };
+  const root = first?.root ?? scratch(dtypeOfBatch(a), [n, k, k]);
+  const rootD = scratch('float64', [n, k, k]);
+  const status = new Float64Array(3 * n);
+  const shape = [n, a.rows, k];
+  const args = [...shape, root, parts, gauge.perm, gauge.exponents, unit.exponents, rootD, r, status];
+  yield { kernel, args };
+  return { unit, root, rootD, verdict: Float64Array.from({ length: n }, (_, i) => status[3 * i + 2]) };
+}
+
+/** X with Q·c = a·X where the root has all that is needed, in the dtype of a. */
+function* solveRoot(a: Batch, rootD: FloatArray, c: Batch, unit?: Gauge): Steps<Batch> {
+  const dtype = dtypeOfBatch(a);
+  const x = scratch(dtype, [count(c), c.rows, c.cols]);
+  const { perm = null, exponents = null } = unit ?? {};
+  const narrow = dtype === 'float32' ? 1 : 0;
+  yield { kernel: 'solveRoot', args: [c.data, c.layout, c.rows, c.cols, narrow, perm, exponents, rootD, x] };
+  return packed(x, count(c), c.rows, c.cols);
+}
+
+/** Q·c = a·X, one multiplication on the factor as the caller gave it. */
+function onceGroup(all: Batch, roots: Roots, positions: Int32Array): Group {
+  const k2 = all.cols * all.cols;
+  const a = select(all, positions);
+  const rootD = selectBlocks(roots.rootD, positions, k2);
+  const unit = selectGauge(roots.unit, positions, all.cols);
+  return {
+    positions,
+    *apply(c, transpose, out) {
+      const X = yield* solveRoot(a, rootD, c, unit);
+      const origin = { name: 'singular vectors', leading: [], first: 0 };
+      if (transpose) yield* gemm(transposed(X), transposed(a), origin, { out, positions });
+      else yield* gemm(a, X, origin, { out, positions });
+    },
+  };
+}
+
+const selectGauge = ({ perm, exponents }: Gauge, positions: Int32Array, k: number): Gauge => ({
+  perm: selectBlocks(perm, positions, k),
+  exponents: selectBlocks(exponents, positions, k),
+});
+
+/**
+ * CholeskyQR2: a second Gram matrix, of Q1 = a·root⁻¹, gives what the first lacked. Q1 is formed again, block by block,
+ * wherever it is needed. Writes R of the items it serves, and returns the others as `failed`.
+ */
+function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Array, r: FloatArray) {
+  const k = all.cols;
+  const k2 = k * k;
+  const a = select(all, positions);
+  const first: Roots = {
+    unit: selectGauge(roots.unit, positions, k),
+    root: selectBlocks(roots.root, positions, k2),
+    rootD: roots.rootD,
+    verdict: roots.verdict,
+  };
+  const { parts } = yield* gramParts(a, { gauge: first.unit, root: first.root });
+  const product = scratch('float64', [count(a), k, k]);
+  const second = yield* cholesky('choleskyAgain', a, parts, selectGauge(gauge, positions, k), product, first);
+  const served = where(
+    Array.from(second.verdict, (v) => verdicts[v]),
+    'cholesky2',
+  );
+  const at = Int32Array.from(served, (i) => positions[i]);
+  const failed = positions.filter((p) => !at.includes(p));
+  yield* packInto(select(packed(product, count(a), k, k), served), r, { positions: at });
+
+  const source = select(a, served);
+  const unit = selectGauge(first.unit, served, k);
+  const root = selectBlocks(first.root, served, k2);
+  const rootD = selectBlocks(second.rootD, served, k2);
+  const group: Group = {
+    positions: at,
+    *apply(c, transpose, out) {
+      const X = yield* solveRoot(source, rootD, c);
+      const matrix = [source.data, source.layout, source.rows, k, unit.perm, unit.exponents, root];
+      yield { kernel: 'multiplySolved', args: [...matrix, X.cols, X.data, transpose ? 1 : 0, at, out] };
+    },
+  };
+  return { group, failed };
+}
+
+/** Householder reflections, in float64 whatever a is: this path is taken for the most difficult factors. */
+function* householderGroup(
+  all: Batch,
+  gauge: Gauge,
+  positions: Int32Array,
+  r: FloatArray,
+  origin: Origin,
+): Steps<Group> {
+  const k = all.cols;
+  const a = yield* pack(select(all, positions), { dtype: 'float64' });
+  const q: QrFactors = yield* qr(a, selectGauge(gauge, positions, k), origin);
+  yield* packInto(q.R, r, { positions });
+  return {
+    positions,
+    *apply(c, transpose, out) {
+      const wide = dtypeOfBatch(c) === 'float64' ? c : yield* pack(c, { dtype: 'float64' });
+      const product = scratch('float64', [count(c), all.rows, c.cols]);
+      yield* applyQ(q, wide, transpose, product, origin);
+      const shape = transpose ? ([c.cols, all.rows] as const) : ([all.rows, c.cols] as const);
+      yield* packInto(packed(product, count(c), ...shape), out, { positions });
+    },
+  };
+}

@@ -1,0 +1,167 @@
+#include "cholesky.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "lapack.h"
+#include "workspace.h"
+
+namespace fsvd {
+namespace {
+
+// One product a * R^-1 loses a factor 1 / sigma_min of orthogonality (and its square in the Gram matrix): up to here
+// that stays well inside the bounds of docs/numerics.md.
+constexpr double largest_inverse_norm = 8;
+// Beyond this range of scales a * x could meet subnormal numbers; the second path scales a itself.
+template <class T>
+constexpr int largest_unit_exponent = sizeof(T) == 4 ? 60 : 480;
+// The squares of these still have all their digits in double.
+constexpr double least_square = 1e-280, largest_square = 1e290;
+constexpr double largest_deviation = 0.1;
+
+void add_parts(const double* parts, std::int64_t blocks, std::int64_t k, double* sum) {
+  std::copy_n(parts, k * k, sum);
+  for (std::int64_t b = 1; b < blocks; ++b)
+    for (std::int64_t e = 0; e < k * k; ++e) sum[e] += parts[b * k * k + e];
+}
+
+// ||root^-1||_2 from a few steps of power iteration on (root^T root)^-1, with a fixed start; a lower bound, usually
+// within a few percent.
+double inverse_norm(const double* root, std::int64_t k, double* v) {
+  for (std::int64_t j = 0; j < k; ++j) v[j] = 1 + 0.25 * static_cast<double>((j * 7) % 5 - 2);
+  const auto n = static_cast<lapack_int>(k);
+  double norm = 0;
+  for (int step = 0; step < 4; ++step) {
+    const double length = std::sqrt(std::inner_product(v, v + k, v, 0.0));
+    for (std::int64_t j = 0; j < k; ++j) v[j] /= length;
+    lapack::trsv('U', 'T', 'N', n, root, n, v);
+    norm = std::sqrt(std::inner_product(v, v + k, v, 0.0));
+    lapack::trsv('U', 'N', 'N', n, root, n, v);
+  }
+  return norm;
+}
+
+// R in its gauge, row-major, from the root of the equilibrated columns, column-major.
+void write_r(const double* root, std::int64_t k, const Gauge& gauge, const std::int32_t* unit, double* r) {
+  for (std::int64_t j = 0; j < k; ++j) {
+    const PowerOfTwo<double> scale((gauge.exponents ? gauge.exponents[j] : 0) - unit[j]);
+    for (std::int64_t row = 0; row < k; ++row) r[row * k + j] = row <= j ? scale * root[j * k + row] : 0;
+  }
+}
+
+}  // namespace
+
+template <class T>
+void Cholesky<T>::operator()(std::int64_t i) const {
+  status[i].set(Status::ok);
+  const auto verdict = [&](Root root) { status[i].driver = static_cast<double>(root); };
+  verdict(Root::none);
+  double* g = root_d + i * k * k;
+  std::int32_t* e = unit + i * k;
+  const Gauge own = gauge.item(i, k);
+  Workspace ws(Workspace::bytes_for<double>(k * k) + 2 * Workspace::bytes_for<double>(k));
+  double* sum = ws.take<double>(k * k);
+  double* scale = ws.take<double>(k);  // 2^e
+  add_parts(parts + i * blocks * k * k, blocks, k, sum);
+  bool small_range = true;
+  for (std::int64_t j = 0; j < k; ++j) {
+    const double square = sum[own.perm[j] * (k + 1)];
+    if (!(square > least_square && square < largest_square)) return;
+    int exponent = 0;
+    std::frexp(square, &exponent);
+    e[j] = -(exponent >> 1);
+    scale[j] = std::ldexp(1.0, e[j]);
+    small_range = small_range && std::abs(e[j]) <= largest_unit_exponent<T>;
+  }
+  for (std::int64_t j = 0; j < k; ++j)
+    for (std::int64_t row = 0; row <= j; ++row) {
+      const auto [p, q] = std::minmax(own.perm[row], own.perm[j]);
+      g[j * k + row] = sum[q * k + p] * scale[row] * scale[j];
+    }
+  const auto n = static_cast<lapack_int>(k);
+  if (lapack::potrf('U', n, g, n) != 0) return;
+  for (std::int64_t j = 0; j < k; ++j) std::fill_n(g + j * k + j + 1, k - j - 1, 0.0);
+  const double inverse = inverse_norm(g, k, ws.take<double>(k));
+  if (!std::isfinite(inverse)) return;
+  verdict(small_range && inverse <= largest_inverse_norm ? Root::once : Root::twice);
+  T* t = root + i * k * k;
+  double* upper = r + i * k * k;
+  std::copy_n(g, k * k, t);
+  write_r(g, k, own, e, upper);
+}
+
+template <class T>
+void CholeskyAgain<T>::operator()(std::int64_t i) const {
+  status[i].set(Status::ok);
+  status[i].driver = static_cast<double>(Root::none);
+  double* g = root_d + i * k * k;
+  add_parts(parts + i * blocks * k * k, blocks, k, g);
+  double deviation = 0;
+  for (std::int64_t j = 0; j < k; ++j)
+    for (std::int64_t row = 0; row <= j; ++row) {
+      const double d = g[j * k + row] - (row == j ? 1 : 0);
+      deviation += (row == j ? 1 : 2) * d * d;
+    }
+  const auto n = static_cast<lapack_int>(k);
+  if (!(deviation <= largest_deviation * largest_deviation) || lapack::potrf('U', n, g, n) != 0) return;
+  status[i].driver = static_cast<double>(Root::twice);
+  for (std::int64_t j = 0; j < k; ++j) std::fill_n(g + j * k + j + 1, k - j - 1, 0.0);
+  Workspace ws(Workspace::bytes_for<double>(k * k));
+  double* product = ws.take<double>(k * k);
+  std::copy_n(root + i * k * k, k * k, product);
+  lapack::trmm('L', 'U', 'N', 'N', n, n, 1.0, g, n, product, n);
+  write_r(product, k, gauge.item(i, k), unit + i * k, r + i * k * k);
+}
+
+template <class T, class C>
+void SolveRoot<T, C>::operator()(std::int64_t i) const {
+  const std::int64_t k = c.rows, p = c.cols, one = 1;
+  Workspace ws(Workspace::bytes_for<double>(k * p));
+  double* y = ws.take<double>(k * p);  // column-major
+  copy(c.item(i), c.row_stride, c.col_stride, y, one, k, k, p);
+  lapack::trsm('L', 'U', 'N', 'N', static_cast<lapack_int>(k), static_cast<lapack_int>(p), 1.0, root_d + i * k * k,
+               static_cast<lapack_int>(k), y, static_cast<lapack_int>(k));
+  const Gauge own = gauge.item(i, k);
+  for (std::int64_t j = 0; j < k; ++j) {
+    const double scale = own.exponents ? std::ldexp(1.0, own.exponents[j]) : 1;
+    T* row = x + i * k * p + (own.perm ? own.perm[j] : j) * p;
+    for (std::int64_t col = 0; col < p; ++col) row[col] = static_cast<T>(scale * y[col * k + j]);
+  }
+}
+
+template <class T>
+void MultiplySolved<T>::operator()(std::int64_t unit) const {
+  const std::int64_t k = a.cols, blocks = gram_blocks(a.rows), i = unit / blocks;
+  const std::int64_t first = unit % blocks * gram_block_rows(a.rows);
+  const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows));
+  constexpr std::int64_t tile_rows = 256;
+  Workspace ws(Workspace::bytes_for<T>(tile_rows * k));
+  T* solved = ws.template take<T>(tile_rows * k);
+  T* item = out + (positions ? positions[i] : i) * a.rows * p;
+  const T* factor = x + i * k * p;
+  const auto n_k = static_cast<lapack_int>(k), n_p = static_cast<lapack_int>(p);
+  for (std::int64_t row = first; row < end; row += tile_rows) {
+    const std::int64_t rows = std::min(tile_rows, end - row);
+    solved_rows(a, i, row, rows, gauge.item(i, k), root + i * k * k, solved);
+    const auto n = static_cast<lapack_int>(rows);
+    if (transposed) {  // p x rows, row-major with leading dimension a.rows: rows x p to BLAS
+      lapack::gemm('T', 'T', n, n_p, n_k, T(1), solved, n_k, factor, n_p, T(0), item + row,
+                   static_cast<lapack_int>(a.rows));
+    } else {
+      lapack::gemm('N', 'N', n_p, n, n_k, T(1), factor, n_p, solved, n_k, T(0), item + row * p, n_p);
+    }
+  }
+}
+
+template struct Cholesky<float>;
+template struct Cholesky<double>;
+template struct CholeskyAgain<float>;
+template struct CholeskyAgain<double>;
+template struct SolveRoot<float, float>;
+template struct SolveRoot<float, double>;
+template struct SolveRoot<double, double>;
+template struct MultiplySolved<float>;
+template struct MultiplySolved<double>;
+
+}  // namespace fsvd

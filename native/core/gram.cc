@@ -1,0 +1,114 @@
+#include "gram.h"
+
+#include <algorithm>
+
+#include "lapack.h"
+#include "workspace.h"
+
+namespace fsvd {
+namespace {
+
+constexpr std::int64_t most_blocks = 8, least_block_rows = 1024;
+constexpr std::int64_t tile_rows = 256;  // of these fit a cache, as doubles, for the usual k
+
+// Adds rows first ... first + rows - 1 of item i, as doubles, to the Gram matrix `sum`. The copy keeps the orientation
+// of a, so that it runs along memory.
+template <class T>
+void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* tile,
+              double* sum) {
+  const auto k = static_cast<lapack_int>(a.cols), n = static_cast<lapack_int>(rows);
+  const T* src = a.item(i) + first * a.row_stride;
+  const std::int64_t one = 1;
+  if (std::abs(a.row_stride) == 1) {
+    copy(src, a.row_stride, a.col_stride, tile, one, rows, rows, a.cols);  // column-major: rows x k
+    lapack::syrk('U', 'T', k, n, 1.0, tile, n, 1.0, sum, k);
+  } else {
+    copy(src, a.row_stride, a.col_stride, tile, a.cols, one, rows, a.cols);  // row-major: k x rows to BLAS
+    lapack::syrk('U', 'N', k, n, 1.0, tile, k, 1.0, sum, k);
+  }
+}
+
+// Doubles with a unit stride need no copy.
+bool add_in_place(const Batch<const double>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* sum) {
+  const auto k = static_cast<lapack_int>(a.cols), n = static_cast<lapack_int>(rows);
+  const double* src = a.item(i) + first * a.row_stride;
+  if (a.col_stride == 1 && a.row_stride >= a.cols && a.row_stride <= lapack_int_max) {
+    return lapack::syrk('U', 'N', k, n, 1.0, src, static_cast<lapack_int>(a.row_stride), 1.0, sum, k), true;
+  }
+  if (a.row_stride == 1 && a.col_stride >= a.rows && a.col_stride <= lapack_int_max) {
+    return lapack::syrk('U', 'T', k, n, 1.0, src, static_cast<lapack_int>(a.col_stride), 1.0, sum, k), true;
+  }
+  return false;
+}
+bool add_in_place(const Batch<const float>&, std::int64_t, std::int64_t, std::int64_t, double*) { return false; }
+
+}  // namespace
+
+std::int64_t gram_block_rows(std::int64_t rows) {
+  return std::max(least_block_rows, (rows + most_blocks - 1) / most_blocks);
+}
+
+std::int64_t gram_blocks(std::int64_t rows) {
+  return std::max<std::int64_t>(1, (rows + gram_block_rows(rows) - 1) / gram_block_rows(rows));
+}
+
+template <class T>
+void solved_rows(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::int64_t rows, const Gauge& gauge,
+                 const T* root, T* dst) {
+  const std::int64_t k = a.cols;
+  const T* src = a.item(i) + first * a.row_stride;
+  if (!gauge.perm && !gauge.exponents) {
+    copy(src, a.row_stride, a.col_stride, dst, k, std::int64_t{1}, rows, k);
+  } else {
+    for (std::int64_t j = 0; j < k; ++j) {
+      const PowerOfTwo<T> scale(gauge.exponents ? gauge.exponents[j] : 0);
+      const T* column = src + (gauge.perm ? gauge.perm[j] : j) * a.col_stride;
+      for (std::int64_t r = 0; r < rows; ++r) dst[r * k + j] = scale * column[r * a.row_stride];
+    }
+  }
+  // Row-major dst is D^T to BLAS: root^T * X^T = D^T.
+  lapack::trsm('L', 'U', 'T', 'N', static_cast<lapack_int>(k), static_cast<lapack_int>(rows), T(1), root,
+               static_cast<lapack_int>(k), dst, static_cast<lapack_int>(k));
+}
+
+template <class T>
+void Gram<T>::operator()(std::int64_t unit) const {
+  const std::int64_t k = a.cols, blocks = gram_blocks(a.rows), i = unit / blocks;
+  const std::int64_t first = unit % blocks * gram_block_rows(a.rows);
+  const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows));
+  double* sum = parts + unit * k * k;
+  std::fill_n(sum, k * k, 0.0);
+  if (root) add_solved(i, first, end, sum);
+  else if (!add_in_place(a, i, first, end - first, sum)) add_copied(i, first, end, sum);
+  for (std::int64_t j = 0; j < k; ++j) squares[unit * k + j] = sum[j * (k + 1)];
+}
+
+template <class T>
+void Gram<T>::add_copied(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const {
+  Workspace ws(Workspace::bytes_for<double>(tile_rows * a.cols));
+  double* tile = ws.take<double>(tile_rows * a.cols);
+  for (std::int64_t r = first; r < end; r += tile_rows) add_tile(a, i, r, std::min(tile_rows, end - r), tile, sum);
+}
+
+template <class T>
+void Gram<T>::add_solved(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const {
+  const std::int64_t k = a.cols;
+  Workspace ws(Workspace::bytes_for<T>(tile_rows * k) + Workspace::bytes_for<double>(tile_rows * k));
+  T* solved = ws.template take<T>(tile_rows * k);
+  double* tile = ws.template take<double>(tile_rows * k);
+  const double zero = 0;
+  for (std::int64_t r = first; r < end; r += tile_rows) {
+    const std::int64_t rows = std::min(tile_rows, end - r);
+    solved_rows(a, i, r, rows, gauge.item(i, k), root + i * k * k, solved);
+    add_tile(Batch<const T>{solved, rows, k, k, 1, &zero, 1}, 0, 0, rows, tile, sum);
+  }
+}
+
+template struct Gram<float>;
+template struct Gram<double>;
+template void solved_rows(const Batch<const float>&, std::int64_t, std::int64_t, std::int64_t, const Gauge&,
+                          const float*, float*);
+template void solved_rows(const Batch<const double>&, std::int64_t, std::int64_t, std::int64_t, const Gauge&,
+                          const double*, double*);
+
+}  // namespace fsvd
