@@ -40,7 +40,7 @@ export function asTensor(x: MatrixLike, name: string, minimum = 2): Tensor {
   const out = Array.isArray(x) ? fromNested(x, name) : fromStrided(x as StridedArray, name);
   if (out.shape.length < minimum) {
     const kind = minimum === 2 ? 'a matrix (two dimensions or more)' : 'a vector or a matrix';
-    throw svdError('ERR_SVD_SHAPE', `${name}: expected ${kind}, got shape ${showShape(out.shape)}`);
+    fail(name, `expected ${kind}, got shape ${showShape(out.shape)}`);
   }
   return out;
 }
@@ -79,8 +79,9 @@ function fromStrided(x: StridedArray, name: string): Tensor {
     fail(name, 'expected shape (or dims) to be an array of integers ≥ 0');
   }
   const stride = strides(x, shape, name);
-  const offset = typeof x.offset === 'number' ? x.offset : 0;
-  if (!Number.isSafeInteger(offset) || offset < 0) fail(name, `offset must be an integer ≥ 0, got ${offset}`);
+  const offset = x.offset ?? 0;
+  if (!Number.isSafeInteger(offset) || offset < 0)
+    fail(name, `offset must be an integer ≥ 0, got ${describe(offset)}`);
   checkReach(data.length, shape, stride, offset, name);
   return ndarray(data, [...shape], [...stride], offset);
 }

@@ -1,5 +1,6 @@
+import { itemOffsets } from './item-offsets.ts';
 import { allocate } from './memory.ts';
-import { cols, dtypeOf, type FloatArray, itemOffsets, rows, type Tensor, tensor } from './views.ts';
+import { cols, dtypeOf, type FloatArray, rows, type Tensor, tensor } from './views.ts';
 
 // Products with diag(s). Every array here is row-major and contiguous, as the factors of a decomposition are.
 

@@ -13,7 +13,8 @@ import {
 } from './kernels.ts';
 import { allocate } from './memory.ts';
 import { ldexp } from './power-of-two.ts';
-import { frobenius, overflowAt, productNorm } from './product-svd.ts';
+import { frobenius, infinite, productNorm } from './product-svd.ts';
+import { checkOverflow, type Place } from './status.ts';
 import type { Steps } from './steps.ts';
 import { type PerMatrix, perMatrix } from './svd-result.ts';
 import { broadcastShapes, cols, leadingDims, product, rows, swapLast, type Tensor, tensor } from './views.ts';
@@ -65,7 +66,7 @@ function* betweenProducts(
 /** ‖M − N‖ over blocks of rows, both scaled by the same power of two so that nothing overflows. */
 function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64Array> {
   const m = batchOf(M, leading);
-  const origin = { leading, first: 0 };
+  const origin = { leading };
   const normsM = yield* scan(m, { ...origin, name: 'a' });
   const subtract = yield* 'M' in other
     ? denseSubtrahend(batchOf(other.M, leading), normsM, origin)
@@ -79,16 +80,14 @@ function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64
     const to = Math.min(m.rows, from + step);
     const D = yield* pack(rowRange(m, from, to), { gauge: scaleM, dtype: 'float64' });
     yield* subtract.from(D, from, to);
-    const norms = yield* frobenius(D, zero, origin);
+    const norms = yield* frobenius(D, zero, { ...origin, name: 'dist' });
     norms.forEach((norm, i) => {
       sum[i] = Math.hypot(sum[i], norm);
     });
   }
-  return sum.map((norm, i) => {
-    const distance = ldexp(norm, exponent[i]);
-    if (distance === Number.POSITIVE_INFINITY) throw overflowAt('distance', origin, i);
-    return distance;
-  });
+  const distances = sum.map((norm, i) => ldexp(norm, exponent[i]));
+  checkOverflow(infinite(distances, 1), { ...origin, name: 'dist' });
+  return distances;
 }
 
 const blockElements = 2 ** 21;
@@ -100,9 +99,7 @@ interface Subtrahend {
   from(D: Batch, from: number, to: number): Steps<void>;
 }
 
-type Position = { readonly leading: readonly number[]; readonly first: number };
-
-function* denseSubtrahend(N: Batch, normsM: ColumnNorms, origin: Position): Steps<Subtrahend> {
+function* denseSubtrahend(N: Batch, normsM: ColumnNorms, origin: Place): Steps<Subtrahend> {
   const normsN = yield* scan(N, { ...origin, name: 'b' });
   const exponent = maximum(largestExponents(normsM, count(N)), largestExponents(normsN, count(N)));
   const gauge = uniform(exponent, N.cols);
@@ -114,7 +111,7 @@ function* denseSubtrahend(N: Batch, normsM: ColumnNorms, origin: Position): Step
   };
 }
 
-function* productSubtrahend(a: Batch, b: Batch, normsM: ColumnNorms, origin: Position): Steps<Subtrahend> {
+function* productSubtrahend(a: Batch, b: Batch, normsM: ColumnNorms, origin: Place): Steps<Subtrahend> {
   const n = count(a);
   const normsA = yield* scan(a, { ...origin, name: 'A' });
   const normsB = yield* scan(b, { ...origin, name: 'B', transposed: true });

@@ -11,7 +11,7 @@ export interface Eigenvalues {
 /** Eigenvalues of square matrices `[..., n, n]` by `?geev`. */
 export function* eigenvaluesOf(a: Tensor): Steps<Eigenvalues> {
   const leading = leadingDims(a);
-  const { real, imag } = yield* geev(batchOf(a, leading), { name: 'eigenvalues', leading, first: 0 });
+  const { real, imag } = yield* geev(batchOf(a, leading), { name: 'eigenvalues', leading });
   const shape = [...leading, rows(a)];
   return { real: tensor(real, shape), imag: tensor(imag, shape) };
 }

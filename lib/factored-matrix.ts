@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { asTensor, type MatrixLike } from './arrays.ts';
+import type { ErrorOptions } from './batched-svd.ts';
 import { warnLegacy } from './deprecation.ts';
 import { mapElements, scaleColumns, scaleRows } from './diagonal.ts';
 import { type Eigenvalues, eigenvaluesOf } from './eigenvalues.ts';
@@ -29,7 +30,7 @@ import {
   type Tensor,
 } from './views.ts';
 
-export interface ProductSvdOptions {
+export interface ProductSvdOptions extends ErrorOptions {
   /**
    * `'product'`: the balanced, sorted QR–QR–core decomposition. `'three-svd'`: the composition that TransformerLens
    * uses, for comparison; it is not cached.
@@ -121,12 +122,11 @@ export class FactoredMatrix implements Factored {
 
   /**
    * `M ≈ U · diag(S) · Vh` without forming M: U `[..., l, p]`, S `[..., p]`, Vh `[..., p, r]`, p = min(l, k, r).
-   * Computed once; every call returns the same arrays. See `productSvd` for the algorithm and its source.
+   * Computed once; every call returns the same arrays, unless some matrices of the batch failed. See `productSvd` for the algorithm and its source.
    */
   svd(options: ProductSvdOptions = {}): Svd {
     if (isThreeSvd(options)) return runSync(threeSvd(this.A, this.B));
-    this.#cache.svd ??= runSync(productSvd(this.A, this.B));
-    return this.#cache.svd;
+    return this.#cache.svd ?? this.#keep(runSync(productSvd(this.A, this.B, options)));
   }
 
   /** `svd` off the event loop; fills the same cache. */
@@ -134,21 +134,20 @@ export class FactoredMatrix implements Factored {
     const three = isThreeSvd(options);
     options.signal?.throwIfAborted();
     if (three) return this.#offThread(threeSvd, options);
-    const svd = this.#cache.svd ?? (await this.#offThread(productSvd, options));
-    this.#cache.svd ??= svd;
-    return this.#cache.svd;
+    if (this.#cache.svd) return this.#cache.svd;
+    return this.#keep(await this.#offThread((A, B) => productSvd(A, B, options), options));
   }
 
   /** Singular values alone, `[..., p]`: cheaper than `svd`, equal to its S within `bound`; cached. */
   svdvals(): Tensor {
-    this.#cache.S ??= this.#cache.svd?.S ?? runSync(productSvd(this.A, this.B, 'none')).S;
+    this.#cache.S ??= this.#cache.svd?.S ?? runSync(productSvd(this.A, this.B, { vectors: 'none' })).S;
     return this.#cache.S;
   }
 
   async svdvalsAsync(options: AsyncOptions = {}): Promise<Tensor> {
     options.signal?.throwIfAborted();
     const known = this.#cache.S ?? this.#cache.svd?.S;
-    const S = known ?? (await this.#offThread((A, B) => productSvd(A, B, 'none'), options)).S;
+    const S = known ?? (await this.#offThread((A, B) => productSvd(A, B, { vectors: 'none' }), options)).S;
     this.#cache.S ??= S;
     return this.#cache.S;
   }
@@ -390,6 +389,13 @@ export class FactoredMatrix implements Factored {
 
   #offThread<T>(steps: (A: Tensor, B: Tensor) => Steps<T>, options: AsyncOptions): Promise<T> {
     return runAsync(steps(snapshot(this.A), snapshot(this.B)), options);
+  }
+
+  /** Into the cache, unless another call was first or matrices of the batch failed. */
+  #keep(svd: Svd): Svd {
+    if (svd.errors.length > 0) return svd;
+    this.#cache.svd ??= svd;
+    return this.#cache.svd;
   }
 
   /** A·(B·x), `[..., l]`. */

@@ -1,5 +1,6 @@
 export type { MatrixData, MatrixLike, NestedNumbers, StridedArray } from './arrays.ts';
 export { diagEmbed, transpose } from './basic.ts';
+export type { ErrorOptions } from './batched-svd.ts';
 export { dist, distAsync } from './dist.ts';
 export type { Eigenvalues } from './eigenvalues.ts';
 export type { SvdError, SvdErrorCode } from './errors.ts';

@@ -1,6 +1,7 @@
 import { svdError } from './errors.ts';
+import { itemOffsets } from './item-offsets.ts';
 import { allocate } from './memory.ts';
-import { dropAxis, dtypeOf, insertAxis, itemOffsets, sliceAxis, type Tensor, tensor } from './views.ts';
+import { dropAxis, dtypeOf, insertAxis, sliceAxis, type Tensor, tensor } from './views.ts';
 
 /** A range of indices, as in Python: negative bounds count from the end, a missing one is the end in that direction. */
 export interface Slice {
@@ -43,7 +44,8 @@ function resolve(index: unknown, size: number, at: string): number {
 }
 
 /** First index, number of entries and step of a slice of an axis of `size`, with Python's rules. */
-function resolveSlice({ start, stop, step }: Slice, size: number) {
+function resolveSlice(given: Slice, size: number) {
+  const { start, stop, step } = slice(given.start, given.stop, given.step); // it may have been made by hand
   const [low, high] = step > 0 ? [0, size] : [-1, size - 1];
   const clamp = (bound: number) => Math.min(high, Math.max(low, bound < 0 ? bound + size : bound));
   const first = start === null ? (step > 0 ? low : high) : clamp(start);

@@ -1,17 +1,8 @@
-import { svdError } from './errors.ts';
+import { itemOffsets } from './item-offsets.ts';
 import { allocate } from './memory.ts';
+import { checkStatus, driverOf, hasFailures, type Origin, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
-import {
-  broadcastLeading,
-  cols,
-  type Dtype,
-  type FloatArray,
-  itemOffsets,
-  rows,
-  showShape,
-  type Tensor,
-  unravel,
-} from './views.ts';
+import { broadcastLeading, cols, type Dtype, type FloatArray, rows, type Tensor } from './views.ts';
 
 /**
  * `count` strided matrices as the addon takes them. `layout` holds the row stride, the column stride and the offset of
@@ -22,17 +13,6 @@ export interface Batch {
   readonly layout: Float64Array;
   readonly rows: number;
   readonly cols: number;
-}
-
-/** Where the items of a batch stand in the user's arrays, for error messages. */
-export interface Origin {
-  readonly name: string;
-  /** Leading dimensions of the whole computation. */
-  readonly leading: readonly number[];
-  /** Position in them of the first item of this call. */
-  readonly first: number;
-  /** The user's array is the transpose of what the kernel is given. */
-  readonly transposed?: boolean;
 }
 
 export const count = (a: Batch): number => a.layout.length - 2;
@@ -95,51 +75,6 @@ export function rowRange({ data, layout, cols }: Batch, from: number, to: number
 
 export const scratch = (dtype: Dtype, shape: readonly number[]) => allocate(dtype, shape, 'workspace');
 
-// ---------------------------------------------------------------------------------------------------- status
-
-const codes = { ok: 0, nonFinite: 1, noConvergence: 2, overflow: 3, tooLarge: 4 } as const;
-const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv'] as const;
-
-/** Routine that decomposed one dense matrix: `gesdd`, or the fallback that answered when it did not converge. */
-export type DenseDriver = (typeof drivers)[number];
-
-/** Throws the error of the first item that failed. */
-function checkStatus(status: Float64Array, a: Batch, { name, leading, first, transposed }: Origin): void {
-  for (let i = 0; 3 * i < status.length; i++) {
-    const code = status[3 * i];
-    if (code === codes.ok) continue;
-    const detail = status[3 * i + 1];
-    const batchIndex = leading.length > 0 ? unravel(first + i, leading) : undefined;
-    const where = batchIndex ? `${name}, batch item ${showShape(batchIndex)}` : name;
-    const shape = showShape([a.rows, a.cols]);
-    if (code === codes.nonFinite) {
-      const index = [Math.floor(detail / a.cols), detail % a.cols];
-      if (transposed) index.reverse();
-      const message = `${where}: element ${showShape(index)} is NaN or infinite; every element must be finite`;
-      throw svdError('ERR_SVD_NON_FINITE', message, { index, batchIndex });
-    }
-    if (code === codes.noConvergence) {
-      const message = `${where}: LAPACK did not converge (info ${detail}), nor did any fallback`;
-      throw svdError('ERR_SVD_NO_CONVERGENCE', message, { info: detail, batchIndex });
-    }
-    if (code === codes.overflow) throw overflow(where, batchIndex);
-    if (code === codes.tooLarge) {
-      const message = `${where}: shape ${shape} is too large for LAPACK with 32-bit integers (needs ${detail} bytes)`;
-      throw svdError('ERR_SVD_TOO_LARGE', message, { bytes: detail, batchIndex });
-    }
-    throw new Error(
-      `${where}: LAPACK refused its arguments (info ${detail}) for shape ${shape}: a bug of factored-svd`,
-    );
-  }
-}
-
-/** The error for a result that its element type cannot hold. */
-export function overflow(where: string, batchIndex?: number[]) {
-  return svdError('ERR_SVD_OVERFLOW', `${where}: a result is too large for its element type`, { batchIndex });
-}
-
-// ---------------------------------------------------------------------------------------------------- kernels
-
 /** Norms of the columns of every item, as `fraction · 2^exponent`: they neither overflow nor underflow. */
 export interface ColumnNorms {
   readonly fraction: Float64Array;
@@ -151,9 +86,11 @@ export function* scan(a: Batch, origin: Origin): Steps<ColumnNorms> {
   const n = count(a);
   const fraction = new Float64Array(n * a.cols);
   const exponent = new Int32Array(n * a.cols);
-  const status = new Float64Array(3 * n);
+  const status = statusOf(n);
   yield { kernel: 'scan', args: [a.data, a.layout, a.rows, a.cols, fraction, exponent, status] };
-  checkStatus(status, a, origin);
+  // The first element that is not finite is the first one of the user's array, not of its transpose.
+  if (origin.transposed && hasFailures(status)) yield* scan(transposed(a), { ...origin, transposed: false });
+  checkStatus(status, a.rows, a.cols, origin);
   return { fraction, exponent };
 }
 
@@ -216,10 +153,10 @@ export function* qr(a: Batch, gauge: Gauge | undefined, origin: Origin): Steps<Q
   const q = scratch(dtype, [n, a.rows, a.cols]);
   const tau = scratch(dtype, [n, a.cols]);
   const r = scratch(dtype, [n, a.cols, a.cols]);
-  const status = new Float64Array(3 * n);
+  const status = statusOf(n);
   const { perm = null, exponents = null } = gauge ?? {};
   yield { kernel: 'qr', args: [a.data, a.layout, a.rows, a.cols, perm, exponents, q, tau, r, status] };
-  checkStatus(status, a, origin);
+  checkStatus(status, a.rows, a.cols, origin);
   return { q, tau, rows: a.rows, R: packed(r, n, a.cols, a.cols) };
 }
 
@@ -231,10 +168,10 @@ export function* applyQ(
   out: FloatArray,
   origin: Origin,
 ): Steps<void> {
-  const status = new Float64Array(3 * count(c));
+  const status = statusOf(count(c));
   const args = [c.data, c.layout, c.rows, c.cols, f.rows, f.q, f.tau, transpose ? 1 : 0, out, status];
   yield { kernel: 'applyQ', args };
-  checkStatus(status, c, origin);
+  checkStatus(status, c.rows, c.cols, origin);
 }
 
 /** `alpha·a·b + onto` for every item; `ERR_SVD_OVERFLOW` when an element of the result is not finite. */
@@ -242,7 +179,7 @@ export function* gemm(a: Batch, b: Batch, origin: Origin, options: GemmOptions =
   const n = count(a);
   const { alpha = 1, onto, positions } = options;
   const out = onto ?? options.out ?? scratch(dtypeOfBatch(a), [n, a.rows, b.cols]);
-  const status = new Float64Array(3 * n);
+  const status = statusOf(n);
   const left = [a.data, a.layout, a.rows, a.cols];
   const right = [b.data, b.layout, b.rows, b.cols];
   yield {
@@ -250,7 +187,7 @@ export function* gemm(a: Batch, b: Batch, origin: Origin, options: GemmOptions =
     args: [...left, ...right, alpha, flag(onto !== undefined), positions, out, status],
   };
   const c = packed(out, n, a.rows, b.cols);
-  checkStatus(status, c, origin);
+  checkStatus(status, c.rows, c.cols, origin);
   return c;
 }
 
@@ -263,6 +200,11 @@ interface GemmOptions {
   /** Which items of the storage are written; default all in order. */
   readonly positions?: Int32Array;
 }
+
+const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv'] as const;
+
+/** Routine that decomposed one dense matrix: `gesdd`, or the fallback that answered when it did not converge. */
+export type DenseDriver = (typeof drivers)[number];
 
 /** How many singular vectors: none, min(m, n), or all. */
 export type Vectors = 'none' | 'thin' | 'full';
@@ -277,22 +219,17 @@ export interface SvdFactors {
 /** Shapes of the factors of one m×n matrix. */
 export function svdShapes(m: number, n: number, vectors: Vectors) {
   const p = Math.min(m, n);
-  if (vectors === 'none') return { U: [0], S: [p], Vh: [0] };
-  return { U: [m, vectors === 'full' ? m : p], S: [p], Vh: [vectors === 'full' ? n : p, n] };
+  if (vectors === 'none') return { U: [0], S: [p], Vh: [0] } as const;
+  return { U: [m, vectors === 'full' ? m : p], S: [p], Vh: [vectors === 'full' ? n : p, n] } as const;
 }
 
-export function allocateSvd(
-  leading: readonly number[],
-  m: number,
-  n: number,
-  vectors: Vectors,
-  dtype: Dtype,
-): SvdFactors {
-  const shapes = svdShapes(m, n, vectors);
+/** Storage for the factors of `count` m×n matrices that are an intermediate result. */
+export function scratchSvd(count: number, m: number, n: number, vectors: Vectors, dtype: Dtype): SvdFactors {
+  const { U, S, Vh } = svdShapes(m, n, vectors);
   return {
-    U: allocate(dtype, [...leading, ...shapes.U], 'U'),
-    S: allocate(dtype, [...leading, ...shapes.S], 'S'),
-    Vh: allocate(dtype, [...leading, ...shapes.Vh], 'Vh'),
+    U: scratch(dtype, [count, ...U]),
+    S: scratch(dtype, [count, ...S]),
+    Vh: scratch(dtype, [count, ...Vh]),
   };
 }
 
@@ -304,19 +241,19 @@ export function svdItems(out: SvdFactors, from: number, to: number, of: number):
 
 /** `U·diag(S)·Vh` (`?gesdd`, and its fallbacks) of every item, into `out`. Returns the routine that gave each item. */
 export function* gesdd(a: Batch, vectors: Vectors, out: SvdFactors, origin: Origin): Steps<DenseDriver[]> {
-  const status = new Float64Array(3 * count(a));
+  const status = statusOf(count(a));
   const job = vectors === 'none' ? 0 : vectors === 'thin' ? 1 : 2;
   yield { kernel: 'gesdd', args: [a.data, a.layout, a.rows, a.cols, job, out.U, out.S, out.Vh, status] };
-  checkStatus(status, a, origin);
-  return Array.from({ length: count(a) }, (_, i) => drivers[status[3 * i + 2]]);
+  checkStatus(status, a.rows, a.cols, origin);
+  return Array.from({ length: count(a) }, (_, i) => drivers[driverOf(status, i)]);
 }
 
 /** Eigenvalues (`?geev`) of every item, square; conjugate pairs stand together. */
 export function* geev(a: Batch, origin: Origin): Steps<{ real: FloatArray; imag: FloatArray }> {
   const n = count(a);
   const [real, imag] = [0, 1].map(() => scratch(dtypeOfBatch(a), [n, a.rows]));
-  const status = new Float64Array(3 * n);
+  const status = statusOf(n);
   yield { kernel: 'geev', args: [a.data, a.layout, a.rows, a.cols, real, imag, status] };
-  checkStatus(status, a, origin);
+  checkStatus(status, a.rows, a.cols, origin);
   return { real, imag };
 }

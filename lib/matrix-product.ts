@@ -26,7 +26,7 @@ export function* matrixProduct(a: Tensor, b: Tensor): Steps<Tensor> {
   const [left, right] = [yield* inDtype(a, dtype), yield* inDtype(b, dtype)];
   const shape = [...leading, rows(a), cols(b)];
   const out = allocate(dtype, shape, 'matrix product');
-  const origin = { name: 'matrix product', leading, first: 0 };
+  const origin = { name: 'matrix product', leading };
   try {
     yield* gemm(batchOf(left, leading), batchOf(right, leading), origin, { out });
   } catch (error) {

@@ -1,6 +1,6 @@
 import { type Balance, balance, type Gauge } from './balance.ts';
+import { batchedSvd, type ErrorOptions } from './batched-svd.ts';
 import {
-  allocateSvd,
   type Batch,
   batchOf,
   type ColumnNorms,
@@ -8,33 +8,30 @@ import {
   dtypeOfBatch,
   gemm,
   gesdd,
-  items,
-  type Origin,
-  overflow,
+  itemsAt,
   pack,
   packed,
   packInto,
   type SvdFactors,
   scan,
-  svdItems,
+  scratchSvd,
   transposed,
   type Vectors,
 } from './kernels.ts';
-import { allocate } from './memory.ts';
 import { ldexp } from './power-of-two.ts';
+import { checkOverflow, type Origin, type Place } from './status.ts';
 import type { Steps } from './steps.ts';
-import { type Driver, type FactorDriver, perMatrix, perMatrixNames, Svd } from './svd-result.ts';
+import type { Driver, FactorDriver, Svd } from './svd-result.ts';
 import { type Gram, gram, type TallQr, tallQr } from './tall-qr.ts';
 import {
   broadcastShapes,
   type Dtype,
   dtypeOf,
   epsilon,
+  type FloatArray,
   leadingDims,
   promote,
   type Tensor,
-  tensor,
-  unravel,
 } from './views.ts';
 
 /**
@@ -47,80 +44,70 @@ import {
  *
  * @param A `[..., l, k]`
  * @param B `[..., k, r]`, leading dimensions broadcast against those of A, same dtype
- * @param force for tests: the QR decomposition that all tall factors take
  * @returns U `[..., l, p]`, S `[..., p]`, Vh `[..., p, r]`, p = min(l, k, r); without vectors U and Vh are empty
  * @throws `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW`, `ERR_SVD_TOO_LARGE`
  */
 export function* productSvd(
   A: Tensor,
   B: Tensor,
-  vectors: Vectors = 'thin',
-  force?: FactorDriver,
+  { vectors = 'thin', force, onError }: ProductOptions = {},
 ): Steps<Svd> {
   const { a, b, dtype, leading } = operands(A, B);
-  const n = count(a);
   const [l, r, p] = [a.rows, b.rows, Math.min(a.rows, a.cols, b.rows)];
-  const shapes = vectors === 'none' ? { U: [0], Vh: [0] } : { U: [l, p], Vh: [p, r] };
-  const out: SvdFactors = {
-    U: allocate(dtype, [...leading, ...shapes.U], 'U'),
-    S: allocate(dtype, [...leading, p], 'S'),
-    Vh: allocate(dtype, [...leading, ...shapes.Vh], 'Vh'),
-  };
-  const bound = new Float64Array(n);
-  const driver: Driver[] = [];
-  for (const [from, to] of blocks(a, b)) {
-    const origin = { leading, first: from };
-    const part = svdItems(out, from, to, n);
-    const done = yield* decompose(items(a, from, to), items(b, from, to), vectors, part, origin, force);
-    done.beta.forEach((beta, i) => {
-      bound[from + i] = ldexp(4 * epsilon(dtype) * beta, done.exponent[i]);
-    });
-    driver.push(...done.driver);
-    yield { done: to, total: n };
-  }
-  return new Svd(
-    tensor(out.U, [...leading, ...shapes.U]),
-    tensor(out.S, [...leading, p]),
-    tensor(out.Vh, [...leading, ...shapes.Vh]),
-    perMatrix(bound, leading),
-    perMatrixNames(driver, leading),
-  );
+  const thin = { U: [l, p], S: [p], Vh: [p, r] } as const;
+  const shapes = vectors === 'none' ? ({ U: [0], S: [p], Vh: [0] } as const) : thin;
+  const batched = { leading, shapes, dtype, blockSize: blockSize(a, b), onError };
+  return yield* batchedSvd(batched, function* (place, out) {
+    const parts = [itemsAt(a, place.positions), itemsAt(b, place.positions)] as const;
+    const { balance, driver } = yield* decompose(...parts, vectors, out, place, force);
+    const bound = balance.beta.map((beta, i) => ldexp(4 * epsilon(dtype) * beta, balance.exponent[i]));
+    return { bound, driver };
+  });
+}
+
+interface ProductOptions extends ErrorOptions {
+  readonly vectors?: 'none' | 'thin';
+  /** For tests: the QR decomposition that all tall factors take. */
+  readonly force?: FactorDriver;
 }
 
 /** Frobenius norm of `A·B` per matrix, from the core: as accurate as the SVD, and free of overflow on the way. */
 export function* productNorm(A: Tensor, B: Tensor): Steps<Float64Array> {
   const { a, b, leading } = operands(A, B);
   const norms = new Float64Array(count(a));
-  for (const [from, to] of blocks(a, b)) {
-    const origin = { leading, first: from };
-    const { C, balance } = yield* core(items(a, from, to), items(b, from, to), origin);
-    norms.set(yield* frobenius(C, balance.exponent, origin), from);
-    yield { done: to, total: norms.length };
+  const step = blockSize(a, b);
+  for (let from = 0; from < norms.length; from += step) {
+    const positions = Int32Array.from({ length: Math.min(step, norms.length - from) }, (_, i) => from + i);
+    const place = { leading, positions };
+    const { C, balance } = yield* core(itemsAt(a, positions), itemsAt(b, positions), place);
+    norms.set(yield* frobenius(C, balance.exponent, { ...place, name: 'norm' }), from);
+    yield { done: from + positions.length, total: norms.length };
   }
   return norms;
 }
 
 /** `‖C‖_F · 2^exponent` of every item. */
-export function* frobenius(
-  C: Batch,
-  exponent: Int32Array,
-  origin: Omit<Origin, 'name'>,
-): Steps<Float64Array> {
-  const { fraction, exponent: own } = yield* scan(C, { ...origin, name: 'core' });
-  return Float64Array.from(exponent, (shift, i) => {
+export function* frobenius(C: Batch, exponent: Int32Array, origin: Origin): Steps<Float64Array> {
+  const { fraction, exponent: own } = yield* scan(C, origin);
+  const norms = Float64Array.from(exponent, (shift, i) => {
     const columns = fraction.subarray(i * C.cols, (i + 1) * C.cols);
     const top = own.subarray(i * C.cols, (i + 1) * C.cols).reduce((x, y) => Math.max(x, y), -Infinity);
     if (top === -Infinity) return 0;
     const squares = columns.reduce((sum, f, j) => sum + ldexp(f, own[i * C.cols + j] - top) ** 2, 0);
-    const norm = ldexp(Math.sqrt(squares), top + shift);
-    if (norm === Number.POSITIVE_INFINITY) throw overflowAt('norm', origin, i);
-    return norm;
+    return ldexp(Math.sqrt(squares), top + shift);
   });
+  checkOverflow(infinite(norms, 1), origin);
+  return norms;
 }
 
-/** The error for a result of item `i` that its element type cannot hold. */
-export const overflowAt = (what: string, { leading, first }: Omit<Origin, 'name'>, i: number) =>
-  overflow(what, leading.length > 0 ? unravel(first + i, leading) : undefined);
+/** Items, of `size` numbers each, that hold an infinity. */
+export function infinite(x: FloatArray, size: number): number[] {
+  const found = new Set<number>();
+  x.forEach((value, j) => {
+    if (value === Number.POSITIVE_INFINITY) found.add(Math.floor(j / size));
+  });
+  return [...found];
+}
 
 /** A and Bᵀ as batches of tall or wide matrices whose columns are the inner dimension. */
 function operands(A: Tensor, B: Tensor) {
@@ -131,12 +118,10 @@ function operands(A: Tensor, B: Tensor) {
 
 const blockBytes = 64 * 2 ** 20;
 
-/** Ranges of the batch that are decomposed together: many small matrices, or one large one. */
-function* blocks(a: Batch, b: Batch): Generator<[from: number, to: number]> {
-  const n = count(a);
+/** How many items are decomposed together: many small matrices, or one large one. */
+function blockSize(a: Batch, b: Batch): number {
   const bytes = (a.rows + b.rows) * a.cols * a.data.BYTES_PER_ELEMENT;
-  const step = Math.max(1, Math.floor(blockBytes / Math.max(bytes, 1)));
-  for (let from = 0; from < n; from += step) yield [from, Math.min(n, from + step)];
+  return Math.max(1, Math.floor(blockBytes / Math.max(bytes, 1)));
 }
 
 // Beyond this range of ‖a_j‖·‖b_j‖ the smallest singular values of a float32 core would drown or underflow.
@@ -157,7 +142,7 @@ interface Core {
 }
 
 /** Steps 1 to 5: everything before the SVD of the core. */
-function* core(a: Batch, b: Batch, at: Omit<Origin, 'name'>, force?: FactorDriver): Steps<Core> {
+function* core(a: Batch, b: Batch, at: Place, force?: FactorDriver): Steps<Core> {
   const [left, right] = [
     yield* measure(a, { ...at, name: 'A' }),
     yield* measure(b, { ...at, name: 'B', transposed: true }),
@@ -213,15 +198,15 @@ function* decompose(
   b: Batch,
   vectors: Vectors,
   out: SvdFactors,
-  origin: Omit<Origin, 'name'>,
+  place: Place,
   force?: FactorDriver,
-) {
-  const { C, left, right, balance } = yield* core(a, b, origin, force);
+): Steps<{ balance: Balance; driver: Driver[] }> {
+  const { C, left, right, balance } = yield* core(a, b, place, force);
   const n = count(a);
   const p = Math.min(C.rows, C.cols);
-  const inner = allocateSvd([n], C.rows, C.cols, vectors, dtypeOfBatch(C));
-  const routines = yield* gesdd(C, vectors, inner, { ...origin, name: 'core of A·B' });
-  unscale(inner.S, balance.exponent, p, out.S, origin);
+  const inner = scratchSvd(n, C.rows, C.cols, vectors, dtypeOfBatch(C));
+  const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' });
+  unscale(inner.S, balance.exponent, p, out.S, { ...place, name: 'singular values of A·B' });
   if (vectors !== 'none') {
     yield* lift(left, packed(inner.U, n, C.rows, p), false, out.U);
     yield* lift(right, transposed(packed(inner.Vh, n, p, C.cols)), true, out.Vh);
@@ -229,7 +214,7 @@ function* decompose(
   const driver = routines.map(
     (routine, i): Driver => `${factorDriver(left, i)}/${factorDriver(right, i)}/${routine}`,
   );
-  return { beta: balance.beta, exponent: balance.exponent, driver };
+  return { balance, driver };
 }
 
 /** Step 6: `Q·x` into `out` (or its transpose), or x itself where there is no Q. */
@@ -239,16 +224,7 @@ function* lift({ q }: Half, x: Batch, transpose: boolean, out: SvdFactors['U']):
 }
 
 /** `S · 2^exponent`; a singular value that does not fit is `ERR_SVD_OVERFLOW`. */
-function unscale(
-  S: SvdFactors['S'],
-  exponent: Int32Array,
-  p: number,
-  out: SvdFactors['S'],
-  origin: Omit<Origin, 'name'>,
-): void {
-  for (let j = 0; j < S.length; j++) {
-    const i = Math.floor(j / p);
-    out[j] = ldexp(S[j], exponent[i]);
-    if (out[j] === Number.POSITIVE_INFINITY) throw overflowAt('singular values of A·B', origin, i);
-  }
+function unscale(S: FloatArray, exponent: Int32Array, p: number, out: FloatArray, origin: Origin): void {
+  for (let j = 0; j < S.length; j++) out[j] = ldexp(S[j], exponent[Math.floor(j / p)]);
+  checkOverflow(infinite(out, p), origin);
 }

@@ -1,3 +1,4 @@
+import type { SvdError } from './errors.ts';
 import type { DenseDriver } from './kernels.ts';
 import { type FloatArray, type Tensor, tensor } from './views.ts';
 
@@ -5,7 +6,7 @@ import { type FloatArray, type Tensor, tensor } from './views.ts';
 export type PerMatrix = number | Tensor<Float64Array>;
 
 /** How a matrix was decomposed: the routine for a dense one; for a product its two factors and its core. */
-export type Driver = DenseDriver | `${FactorDriver}/${FactorDriver}/${DenseDriver}` | 'three-svd';
+export type Driver = DenseDriver | `${FactorDriver}/${FactorDriver}/${DenseDriver}` | 'three-svd' | 'failed';
 
 /** How a factor was decomposed: by Cholesky QR, by CholeskyQR2, by Householder; or not at all where it is not tall. */
 export type FactorDriver = 'cholesky' | 'cholesky2' | 'householder' | 'direct';
@@ -22,13 +23,23 @@ export class Svd {
   readonly bound: PerMatrix;
   /** Which path gave the result: one name, or one per matrix in row-major order where there are leading dimensions. */
   readonly driver: Driver | readonly Driver[];
+  /** With `onError: 'collect'`, an error for every matrix that could not be decomposed; else empty. */
+  readonly errors: readonly SvdError[];
 
-  constructor(U: Tensor, S: Tensor, Vh: Tensor, bound: PerMatrix, driver: Driver | readonly Driver[]) {
+  constructor(
+    U: Tensor,
+    S: Tensor,
+    Vh: Tensor,
+    bound: PerMatrix,
+    driver: Driver | readonly Driver[],
+    errors: readonly SvdError[] = [],
+  ) {
     this.U = U;
     this.S = S;
     this.Vh = Vh;
     this.bound = bound;
     this.driver = driver;
+    this.errors = Object.freeze(errors);
     Object.freeze(this);
   }
 

@@ -1,17 +1,31 @@
 import { asTensor, type MatrixLike } from './arrays.ts';
+import type { ErrorOptions } from './batched-svd.ts';
 import { denseSvd } from './dense-svd.ts';
 import { warnLegacy } from './deprecation.ts';
+import { svdError } from './errors.ts';
 import { legacy, snapshot } from './results.ts';
-import { type AsyncOptions, runAsync, runSync } from './steps.ts';
+import { canonicalSigns } from './signs.ts';
+import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
 import type { LegacySvd, Svd } from './svd-result.ts';
 import type { Tensor } from './views.ts';
 
-export interface SvdOptions {
+export interface SvdOptions extends ErrorOptions {
   /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. */
   readonly fullMatrices?: boolean;
+  /**
+   * `'lapack'` (default): as LAPACK leaves them. `'canonical'`: the largest |u| of every column of U is positive, of
+   * several within 8ε the first. For people who look or plot; not a basis for comparison.
+   */
+  readonly signs?: 'lapack' | 'canonical';
 }
 
-const vectors = ({ fullMatrices = false }: SvdOptions) => (fullMatrices ? 'full' : 'thin');
+function* steps(a: Tensor, { fullMatrices = false, signs = 'lapack', onError }: SvdOptions): Steps<Svd> {
+  if (signs !== 'lapack' && signs !== 'canonical') {
+    throw svdError('ERR_SVD_ARGUMENT', `signs: expected 'lapack' or 'canonical', got '${String(signs)}'`);
+  }
+  const result = yield* denseSvd(a, fullMatrices ? 'full' : 'thin', { onError });
+  return signs === 'canonical' ? canonicalSigns(result) : result;
+}
 
 /**
  * Singular value decomposition: `a ≈ U · diag(S) · Vh`, by LAPACK's `?gesdd`.
@@ -23,12 +37,12 @@ const vectors = ({ fullMatrices = false }: SvdOptions) => (fullMatrices ? 'full'
  * @example const { U, S, Vh } = svd([[3, 0], [4, 5]]);
  */
 export function svd(a: MatrixLike, options: SvdOptions = {}): Svd {
-  return runSync(denseSvd(asTensor(a, 'svd'), vectors(options)));
+  return runSync(steps(asTensor(a, 'svd'), options));
 }
 
 /** `svd` off the event loop. The elements of `a` are copied before it returns. Rejects with `signal.reason` on abort. */
 export async function svdAsync(a: MatrixLike, options: SvdOptions & AsyncOptions = {}): Promise<Svd> {
-  return runAsync(denseSvd(snapshot(asTensor(a, 'svd')), vectors(options)), options);
+  return runAsync(steps(snapshot(asTensor(a, 'svd')), options), options);
 }
 
 /** Singular values alone, `[..., p]` descending: cheaper than `svd`, and equal to `svd(a).S` within its `bound`. */

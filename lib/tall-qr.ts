@@ -7,7 +7,6 @@ import {
   dtypeOfBatch,
   gemm,
   itemsAt,
-  type Origin,
   pack,
   packed,
   packInto,
@@ -17,6 +16,7 @@ import {
   scratch,
   transposed,
 } from './kernels.ts';
+import { driverOf, type Origin, placeOf, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { FactorDriver } from './svd-result.ts';
 import type { FloatArray } from './views.ts';
@@ -112,7 +112,7 @@ export function* tallQr(
   const verdict = Array.from(roots.verdict, (v): FactorDriver => forced(verdicts[v], force));
   const groups: Group[] = [];
   const once = where(verdict, 'cholesky');
-  if (once.length > 0) groups.push(onceGroup(a, roots, once));
+  if (once.length > 0) groups.push(onceGroup(a, roots, once, origin));
   const twice = where(verdict, 'cholesky2');
   if (twice.length > 0) {
     const { group, failed } = yield* twiceGroup(a, roots, gauge, twice, r);
@@ -177,11 +177,11 @@ function* cholesky(
   const unit = first?.unit ?? { perm: gauge.perm, exponents: new Int32Array(n * k) };
   const root = first?.root ?? scratch(dtypeOfBatch(a), [n, k, k]);
   const rootD = scratch('float64', [n, k, k]);
-  const status = new Float64Array(3 * n);
+  const status = statusOf(n);
   const shape = [n, a.rows, k];
   const args = [...shape, root, parts, gauge.perm, gauge.exponents, unit.exponents, rootD, r, status];
   yield { kernel, args };
-  return { unit, root, rootD, verdict: Float64Array.from({ length: n }, (_, i) => status[3 * i + 2]) };
+  return { unit, root, rootD, verdict: Float64Array.from({ length: n }, (_, i) => driverOf(status, i)) };
 }
 
 /** X with Q·c = a·X where the root has all that is needed, in the dtype of a. */
@@ -195,7 +195,7 @@ function* solveRoot(a: Batch, rootD: FloatArray, c: Batch, unit?: Gauge): Steps<
 }
 
 /** Q·c = a·X, one multiplication on the factor as the caller gave it. */
-function onceGroup(all: Batch, roots: Roots, positions: Int32Array): Group {
+function onceGroup(all: Batch, roots: Roots, positions: Int32Array, origin: Origin): Group {
   const k2 = all.cols * all.cols;
   const a = select(all, positions);
   const rootD = selectBlocks(roots.rootD, positions, k2);
@@ -204,9 +204,9 @@ function onceGroup(all: Batch, roots: Roots, positions: Int32Array): Group {
     positions,
     *apply(c, transpose, out) {
       const X = yield* solveRoot(a, rootD, c, unit);
-      const origin = { name: 'singular vectors', leading: [], first: 0 };
-      if (transpose) yield* gemm(transposed(X), transposed(a), origin, { out, positions });
-      else yield* gemm(a, X, origin, { out, positions });
+      const at = placeOf(origin, positions);
+      if (transpose) yield* gemm(transposed(X), transposed(a), at, { out, positions });
+      else yield* gemm(a, X, at, { out, positions });
     },
   };
 }
@@ -266,14 +266,15 @@ function* householderGroup(
 ): Steps<Group> {
   const k = all.cols;
   const a = yield* pack(select(all, positions), { dtype: 'float64' });
-  const q: QrFactors = yield* qr(a, selectGauge(gauge, positions, k), origin);
+  const at = placeOf(origin, positions);
+  const q: QrFactors = yield* qr(a, selectGauge(gauge, positions, k), at);
   yield* packInto(q.R, r, { positions });
   return {
     positions,
     *apply(c, transpose, out) {
       const wide = dtypeOfBatch(c) === 'float64' ? c : yield* pack(c, { dtype: 'float64' });
       const product = scratch('float64', [count(c), all.rows, c.cols]);
-      yield* applyQ(q, wide, transpose, product, origin);
+      yield* applyQ(q, wide, transpose, product, at);
       const shape = transpose ? ([c.cols, all.rows] as const) : ([all.rows, c.cols] as const);
       yield* packInto(packed(product, count(c), ...shape), out, { positions });
     },

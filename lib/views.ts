@@ -73,12 +73,22 @@ export function broadcastLeading(x: Tensor, leading: readonly number[]): Tensor 
   return view(x, [...leading, ...x.shape.slice(-2)], [...stride, ...x.stride.slice(-2)]);
 }
 
-/** View without its repeated dimensions: a leading dimension of stride 0 becomes 1. */
+/** View without its repetitions: every dimension of stride 0 becomes 1. */
 export function withoutRepeats(x: Tensor): Tensor {
-  const shape = x.shape.map((n, axis) =>
-    axis < x.shape.length - 2 && x.stride[axis] === 0 && n > 1 ? 1 : n,
+  return view(
+    x,
+    x.shape.map((n, axis) => (x.stride[axis] === 0 && n > 1 ? 1 : n)),
+    x.stride,
   );
-  return view(x, shape, x.stride);
+}
+
+/** View of `x` repeated to `shape`: stride 0 in the dimensions of size 1 that grow. */
+export function repeat(x: Tensor, shape: readonly number[]): Tensor {
+  return view(
+    x,
+    [...shape],
+    x.stride.map((stride, axis) => (x.shape[axis] === shape[axis] ? stride : 0)),
+  );
 }
 
 /** View with a new dimension of size 1 before `axis`. */
@@ -96,23 +106,6 @@ export function sliceAxis(x: Tensor, axis: number, start: number, count: number,
   const shape = x.shape.with(axis, count);
   const offset = count > 0 ? x.offset + start * x.stride[axis] : x.offset;
   return view(x, shape, x.stride.with(axis, x.stride[axis] * step), offset);
-}
-
-/** Offset of every item of the leading dimensions, in row-major order. */
-export function itemOffsets(x: Tensor, dims = x.shape.length - 2): Float64Array {
-  const shape = x.shape.slice(0, dims);
-  const out = new Float64Array(product(shape));
-  const index = new Array<number>(dims).fill(0);
-  for (let i = 0, offset = x.offset; i < out.length; i++) {
-    out[i] = offset;
-    for (let axis = dims - 1; axis >= 0; axis--) {
-      offset += x.stride[axis];
-      if (++index[axis] < shape[axis]) break;
-      offset -= shape[axis] * x.stride[axis];
-      index[axis] = 0;
-    }
-  }
-  return out;
 }
 
 /** Indices into `shape` of the row-major position `i`. */

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { compareCommand } from './compare.ts';
+import { goldenCommand } from './golden.ts';
 import { inspectCommand } from './inspect.ts';
 import { outliveClosedPipes, print, type Streams } from './streams.ts';
 import { svdCommand } from './svd.ts';
@@ -48,6 +50,8 @@ function program(streams: Streams, signal: AbortSignal): Command {
     );
   inspectCommand(command.command('inspect'), streams);
   svdCommand(command.command('svd'), streams, signal);
+  goldenCommand(command.command('golden'), streams, signal);
+  compareCommand(command.command('compare'), streams, signal);
   return command;
 }
 

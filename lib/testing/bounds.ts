@@ -8,10 +8,11 @@ export const eta = (dtype: Dtype): number => (dtype === 'float32' ? 2 ** -149 : 
 /** The dtype whose bounds hold for a comparison of the two. */
 export const coarser = (a: Dtype, b: Dtype): Dtype => (a === 'float32' ? a : b);
 
-/** Error bound of the singular values of a plain matrix, 4ε·σ₁: what a result without a bound of its own has. */
-export const denseBound = (dtype: Dtype, sigma1: number): number => 4 * epsilon(dtype) * sigma1;
+/** Error bound of the p singular values of a plain matrix: what a result without a bound of its own has. */
+export const denseBound = (dtype: Dtype, p: number, sigma1: number): number =>
+  p > 0 ? 4 * epsilon(dtype) * Math.sqrt(p) * sigma1 : 0;
 
-/** The β in `bound = 4εβ`: σ₁ for a plain matrix, Σ‖a_j‖‖b_j‖ for a product. */
+/** The β in `bound = 4εβ`: Σ‖a_j‖‖b_j‖ of a product, √p·σ₁ of a plain matrix. */
 export const beta = (dtype: Dtype, bound: number): number => bound / (4 * epsilon(dtype));
 
 /** ‖UᵀU − I‖_F for p orthonormal columns. */

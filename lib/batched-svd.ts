@@ -1,0 +1,111 @@
+import { svdError } from './errors.ts';
+import { type SvdFactors, svdItems } from './kernels.ts';
+import { allocate } from './memory.ts';
+import { type Failure, failuresBehind, type Place } from './status.ts';
+import type { Steps } from './steps.ts';
+import { type Driver, perMatrix, perMatrixNames, Svd } from './svd-result.ts';
+import { type Dtype, product, tensor } from './views.ts';
+
+/** What becomes of a batch when matrices of it cannot be decomposed. */
+export interface ErrorOptions {
+  /**
+   * `'throw'` (default): the error of the first one. `'collect'`: the others are decomposed all the same; `errors` of
+   * the result has an error with `batchIndex` for each that failed, whose U, S, Vh and bound are NaN.
+   */
+  readonly onError?: 'throw' | 'collect';
+}
+
+/** Shapes of the factors of one matrix; empty ones are not computed. */
+export interface FactorShapes {
+  readonly U: readonly number[];
+  readonly S: readonly [p: number];
+  readonly Vh: readonly number[];
+}
+
+interface Batched extends ErrorOptions {
+  readonly leading: readonly number[];
+  readonly shapes: FactorShapes;
+  readonly dtype: Dtype;
+  /** Matrices that are decomposed together; between such blocks progress is told. */
+  readonly blockSize: number;
+}
+
+/** Decomposes the items at `place.positions` into `out`, and says how exact the singular values are. */
+type Decompose = (
+  place: Required<Place>,
+  out: SvdFactors,
+) => Steps<{ bound: ArrayLike<number>; driver: Driver[] }>;
+
+/** The decomposition of a whole batch, block by block. */
+export function* batchedSvd(
+  { leading, shapes, dtype, blockSize, onError }: Batched,
+  decompose: Decompose,
+): Steps<Svd> {
+  const collect = collects(onError);
+  const total = product(leading);
+  const storage = (n: readonly number[]): SvdFactors => ({
+    U: allocate(dtype, [...n, ...shapes.U], 'U'),
+    S: allocate(dtype, [...n, ...shapes.S], 'S'),
+    Vh: allocate(dtype, [...n, ...shapes.Vh], 'Vh'),
+  });
+  const out = storage(leading);
+  const bound = new Float64Array(total).fill(Number.NaN);
+  const driver = new Array<Driver>(total).fill('failed');
+  const failed: Failure[] = [];
+  for (let from = 0; from < total; from += blockSize) {
+    const to = Math.min(total, from + blockSize);
+    let positions = Int32Array.from({ length: to - from }, (_, i) => from + i);
+    let part = svdItems(out, from, to, total);
+    while (positions.length > 0) {
+      try {
+        const done = yield* decompose({ leading, positions }, part);
+        positions.forEach((position, i) => {
+          bound[position] = done.bound[i];
+          driver[position] = done.driver[i];
+        });
+        if (positions.length < to - from) scatter(part, positions, out, total);
+        break;
+      } catch (error) {
+        const behind = failuresBehind(error);
+        if (!collect || behind.length === 0) throw error;
+        failed.push(...behind);
+        for (const { position } of behind) fillItem(out, position, total);
+        positions = positions.filter((position) => !behind.some((f) => f.position === position));
+        part = storage([positions.length]);
+      }
+    }
+    yield { done: to, total };
+  }
+  return new Svd(
+    tensor(out.U, [...leading, ...shapes.U]),
+    tensor(out.S, [...leading, ...shapes.S]),
+    tensor(out.Vh, [...leading, ...shapes.Vh]),
+    perMatrix(bound, leading),
+    perMatrixNames(driver, leading),
+    failed.sort((a, b) => a.position - b.position).map((f) => f.error),
+  );
+}
+
+function collects(onError: ErrorOptions['onError'] = 'throw'): boolean {
+  if (onError === 'throw' || onError === 'collect') return onError === 'collect';
+  throw svdError('ERR_SVD_ARGUMENT', `onError: expected 'throw' or 'collect', got '${String(onError)}'`);
+}
+
+const names = ['U', 'S', 'Vh'] as const;
+
+/** Items of `from`, in order, to their positions in `to`. */
+function scatter(from: SvdFactors, positions: Int32Array, to: SvdFactors, total: number): void {
+  for (const name of names) {
+    const size = to[name].length / total;
+    positions.forEach((position, i) => {
+      to[name].set(from[name].subarray(i * size, (i + 1) * size), position * size);
+    });
+  }
+}
+
+function fillItem(out: SvdFactors, position: number, total: number): void {
+  for (const name of names) {
+    const size = out[name].length / total;
+    out[name].fill(Number.NaN, position * size, (position + 1) * size);
+  }
+}

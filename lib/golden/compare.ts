@@ -1,0 +1,131 @@
+import { type Cluster, clusters } from '../testing/clusters.ts';
+import {
+  asDecomposition,
+  type Decomposition,
+  type SvdOperand,
+  shapeOf,
+  type Triplets,
+  tripletItems,
+} from '../testing/decomposition.ts';
+import { finiteFactors } from '../testing/finite.ts';
+import {
+  allPass,
+  type Check,
+  exact,
+  measured,
+  type Report,
+  report,
+  undeterminedCheck,
+} from '../testing/report.ts';
+import { absolute, tau } from '../testing/singular-values.ts';
+import { shapes, soundness } from '../testing/soundness.ts';
+import { hasNullSpace } from '../testing/subspaces.ts';
+import { cols, type Dtype, rows, showShape } from '../views.ts';
+import { type Fingerprint, fingerprints, joined, type Probes, probesOf } from './fingerprint.ts';
+import { type ClusterRecord, coarsest, type ItemRecord, type SpectrumRecord, tolerances } from './record.ts';
+
+/**
+ * Whether `result` is the decomposition that was recorded, within the error bounds of both: shapes and dtype, a valid
+ * spectrum and orthonormal vectors, singular values within τ, and the singular vectors of every cluster as far as their
+ * fingerprint shows them. What was undetermined when it was recorded is left out (its checks pass as undetermined); what
+ * has become undetermined since is not, and makes the report undetermined.
+ */
+export function compareSpectrum(result: SvdOperand, golden: SpectrumRecord): Report {
+  const x = asDecomposition(result, 'result');
+  const fit = sameOutline(x, golden);
+  if (!allPass(fit)) return report(fit);
+  const probes = probesOf(rows(x.U), cols(x.Vh));
+  const checks = tripletItems(x).flatMap((item, i) => {
+    const finite = finiteFactors(item);
+    if (!allPass(finite)) return finite;
+    const sound = [...finite, ...soundness(item)];
+    return allPass(sound) ? [...sound, ...compareItem(item, golden.items[i], probes)] : sound;
+  });
+  return report([...fit, ...checks]);
+}
+
+function sameOutline(x: Decomposition, golden: SpectrumRecord): Check[] {
+  const fit = shapes('shapes', x);
+  if (!fit.pass) return [fit];
+  const describe = (dtype: Dtype, p: number, shape: readonly number[]) =>
+    `${dtype}, ${p} singular values of ${showShape(shape)}`;
+  const now = describe(coarsest(x), x.S.shape.at(-1)!, shapeOf(x));
+  const p = golden.items.length > 0 ? valuesOf(golden.items[0]).length : x.S.shape.at(-1)!;
+  const recorded = describe(golden.dtype, p, golden.shape);
+  const same = now === recorded;
+  const detail = same ? undefined : `now ${now}; recorded ${recorded}`;
+  return [fit, exact('same dtype and shapes', same ? 0 : 1, { detail })];
+}
+
+const valuesOf = ({ clusters }: ItemRecord): Float64Array =>
+  Float64Array.from(clusters.flatMap(({ S }) => S));
+
+function compareItem(item: Triplets, golden: ItemRecord, probes: Probes): Check[] {
+  const recorded = { ...item, S: valuesOf(golden), bound: golden.bound };
+  const spectra = [item.S, recorded.S];
+  const setting = { tau: tau(item, recorded), dtype: item.dtype };
+  const parts = indexed(golden.clusters);
+  const ends = new Set(parts.map(({ last }) => last));
+  const now = fingerprints(item, probes);
+  const vectors = clusters(spectra, { ...setting, nullSpace: hasNullSpace(item), ends }).flatMap(
+    (cluster) => {
+      const inside = parts.filter(({ first, last }) => first >= cluster.first && last <= cluster.last);
+      const limits = tolerances(cluster, spectra, setting, probes);
+      return compareCluster(cluster, inside, now(cluster.first, cluster.last), limits, item.batchIndex);
+    },
+  );
+  return [absolute(item, recorded), ...vectors];
+}
+
+type Part = ClusterRecord & Pick<Cluster, 'first' | 'last'>;
+
+/** The recorded clusters with their place in the spectrum. */
+function indexed(clusters: readonly ClusterRecord[]): Part[] {
+  let first = 0;
+  return clusters.map((cluster) => {
+    const part = { ...cluster, first, last: first + cluster.S.length - 1 };
+    first += cluster.S.length;
+    return part;
+  });
+}
+
+const names = {
+  left: 'left singular vectors',
+  right: 'right singular vectors',
+  pair: 'pairing of left and right singular vectors',
+} as const;
+
+function compareCluster(
+  { first, last }: Cluster,
+  parts: readonly Part[],
+  now: Fingerprint,
+  limits: ReturnType<typeof tolerances>,
+  batchIndex: Triplets['batchIndex'],
+): Check[] {
+  return (['left', 'right', 'pair'] as const).map((side) => {
+    const where = { batchIndex, cluster: [first, last] as const };
+    const wedin = side === 'pair' ? limits.wedinPair : limits.wedin;
+    if (parts.length === 1 && parts[0][side] === undefined)
+      return undeterminedCheck(names[side], 0, wedin, { ...where, detail: 'when it was recorded' }, true);
+    const limit = side === 'pair' ? limits.pair(now) : limits[side];
+    if (limit === undefined || parts.some((part) => part[side] === undefined))
+      return undeterminedCheck(names[side], 0, wedin, {
+        ...where,
+        detail: 'it was determined when recorded',
+      });
+    const then = joined(parts as readonly Fingerprint[])[side];
+    return worstProbe(names[side], now[side], then, limit, where);
+  });
+}
+
+/** The probe that is furthest beyond its limit, or nearest to it. */
+function worstProbe(
+  name: string,
+  now: readonly number[],
+  then: readonly number[],
+  limit: readonly number[],
+  where: Pick<Check, 'batchIndex' | 'cluster'>,
+): Check {
+  const all = now.map((value, j) => measured(name, Math.abs(value - then[j]), limit[j], where));
+  return all.reduce((a, b) => (b.value / b.bound > a.value / a.bound ? b : a));
+}

@@ -1,0 +1,44 @@
+import ndarray from 'ndarray';
+import { itemOffsets } from './item-offsets.ts';
+import { contiguous } from './results.ts';
+import { Svd } from './svd-result.ts';
+import { cols, dtypeOf, epsilon, rows, type Tensor } from './views.ts';
+
+/**
+ * The same decomposition with fixed signs, for people who look or plot: in every column of U the largest |u| is positive,
+ * of several within 8ε of the largest the first; the row of Vh is flipped with its column. What a square U or Vh holds
+ * beyond the p singular triplets goes by its own largest element. Not a basis for comparison: rounding can decide a tie,
+ * and within a cluster of singular values the vectors themselves are arbitrary.
+ *
+ * @param svd as `svd` returns it; not modified
+ * @returns with new U and Vh; S, bound, driver and errors are those of `svd`
+ */
+export function canonicalSigns(svd: Svd): Svd {
+  const [U, Vh] = [contiguous(svd.U), contiguous(svd.Vh)];
+  const p = svd.S.shape[svd.S.shape.length - 1];
+  const offsets = itemOffsets(Vh);
+  itemOffsets(U).forEach((offset, i) => {
+    const u = (j: number): Tensor => ndarray(U.data, [rows(U)], [cols(U)], offset + j);
+    const v = (j: number): Tensor => ndarray(Vh.data, [cols(Vh)], [1], offsets[i] + j * cols(Vh));
+    for (let j = 0; j < p; j++) if (pointsDown(u(j))) [u(j), v(j)].forEach(flip);
+    for (let j = p; j < cols(U); j++) if (pointsDown(u(j))) flip(u(j));
+    for (let j = p; j < rows(Vh); j++) if (pointsDown(v(j))) flip(v(j));
+  });
+  return new Svd(U, svd.S, Vh, svd.bound, svd.driver, svd.errors);
+}
+
+const tie = 8;
+
+/** The first of the elements that are largest, up to ties, is negative. */
+function pointsDown(x: Tensor): boolean {
+  const n = x.shape[0];
+  let largest = 0;
+  for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(x.get(i)));
+  const enough = largest * (1 - tie * epsilon(dtypeOf(x)));
+  for (let i = 0; i < n; i++) if (Math.abs(x.get(i)) >= enough) return x.get(i) < 0;
+  return false;
+}
+
+function flip(x: Tensor): void {
+  for (let i = 0; i < x.shape[0]; i++) x.set(i, 0 - x.get(i)); // 0 stays +0
+}
