@@ -20,6 +20,8 @@ export interface StridedArray {
   readonly stride?: readonly number[] | (() => readonly number[]);
   readonly strides?: readonly number[];
   readonly offset?: number;
+  /** numpy-ts keeps the offset of a view here. */
+  readonly storage?: { readonly offset?: number };
   readonly dtype?: string;
   readonly type?: string;
 }
@@ -79,7 +81,7 @@ function fromStrided(x: StridedArray, name: string): Tensor {
     fail(name, 'expected shape (or dims) to be an array of integers ≥ 0');
   }
   const stride = strides(x, shape, name);
-  const offset = x.offset ?? 0;
+  const offset = x.offset ?? x.storage?.offset ?? 0;
   if (!Number.isSafeInteger(offset) || offset < 0)
     fail(name, `offset must be an integer ≥ 0, got ${describe(offset)}`);
   checkReach(data.length, shape, stride, offset, name);

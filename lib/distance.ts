@@ -1,4 +1,5 @@
 import { balance, pairExponents } from './balance.ts';
+import type { SvdError } from './errors.ts';
 import {
   type Batch,
   batchOf,
@@ -11,6 +12,7 @@ import {
   scan,
   transposed,
 } from './kernels.ts';
+import { mustBeFinite } from './matrix-product.ts';
 import { allocate } from './memory.ts';
 import { ldexp } from './power-of-two.ts';
 import { frobenius, infinite, productNorm } from './product-svd.ts';
@@ -60,7 +62,16 @@ function* betweenProducts(
   yield* packInto(batchOf(B2, leading), right.subarray(k1 * r), { stride: k * r, alpha: -1 });
   if (n === 0) return new Float64Array(0);
   const A = tensor(left, [...leading, k, l]);
-  return yield* productNorm(swapLast(A), tensor(right, [...leading, k, r]));
+  try {
+    return yield* productNorm(swapLast(A), tensor(right, [...leading, k, r]));
+  } catch (error) {
+    if ((error as SvdError).code === 'ERR_SVD_NON_FINITE') yield* allFinite({ A1, B1, A2, B2 }); // says which of them
+    throw error;
+  }
+}
+
+function* allFinite(operands: Record<string, Tensor>): Steps<void> {
+  for (const [name, x] of Object.entries(operands)) yield* mustBeFinite(x, name);
 }
 
 /** ‖M − N‖ over blocks of rows, both scaled by the same power of two so that nothing overflows. */

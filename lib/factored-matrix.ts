@@ -400,7 +400,8 @@ export class FactoredMatrix implements Factored {
 
   /** A·(B·x), `[..., l]`. */
   #timesVector(x: Tensor): Tensor {
-    const column = runSync(matrixProduct(this.A, runSync(matrixProduct(this.B, insertAxis(x, 1)))));
+    const inner = runSync(matrixProduct(this.B, insertAxis(x, 1), [this.B, x]));
+    const column = runSync(matrixProduct(this.A, inner));
     return dropAxis(column, column.shape.length - 1);
   }
 

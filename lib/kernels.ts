@@ -1,8 +1,17 @@
+import { svdError } from './errors.ts';
 import { itemOffsets } from './item-offsets.ts';
 import { allocate } from './memory.ts';
 import { checkStatus, driverOf, hasFailures, type Origin, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
-import { broadcastLeading, cols, type Dtype, type FloatArray, rows, type Tensor } from './views.ts';
+import {
+  broadcastLeading,
+  cols,
+  type Dtype,
+  type FloatArray,
+  rows,
+  showShape,
+  type Tensor,
+} from './views.ts';
 
 /**
  * `count` strided matrices as the addon takes them. `layout` holds the row stride, the column stride and the offset of
@@ -18,9 +27,15 @@ export interface Batch {
 export const count = (a: Batch): number => a.layout.length - 2;
 export const dtypeOfBatch = (a: Batch): Dtype => (a.data instanceof Float32Array ? 'float32' : 'float64');
 
-/** The items of `x`, broadcast to `leading`. */
+/** The items of `x`, broadcast to `leading`. `ERR_SVD_ARGUMENT` when its memory has been detached since. */
 export function batchOf(x: Tensor, leading: readonly number[]): Batch {
   const full = broadcastLeading(x, leading);
+  if (full.data.length === 0 && full.size > 0) {
+    throw svdError(
+      'ERR_SVD_ARGUMENT',
+      `the memory of a matrix of shape ${showShape(x.shape)} was transferred away`,
+    );
+  }
   const n = full.stride.length;
   return layOut(full.data, rows(full), cols(full), full.stride[n - 2], full.stride[n - 1], itemOffsets(full));
 }

@@ -7,6 +7,7 @@ import {
   cols,
   type Dtype,
   dtypeOf,
+  insertAxis,
   leadingDims,
   promote,
   rows,
@@ -16,11 +17,11 @@ import {
 
 /**
  * `a · b` of plain matrices by `?gemm`: `[..., m, k]` · `[..., k, n]` → `[..., m, n]`, leading dimensions broadcast.
- * The inner dimensions must have been checked.
+ * The inner dimensions must have been checked. `given` are the operands as the caller knows them, for errors.
  *
  * @throws `ERR_SVD_NON_FINITE` when an element of an operand is not finite, `ERR_SVD_OVERFLOW` when one of the result
  */
-export function* matrixProduct(a: Tensor, b: Tensor): Steps<Tensor> {
+export function* matrixProduct(a: Tensor, b: Tensor, given = [a, b]): Steps<Tensor> {
   const leading = broadcastShapes(leadingDims(a), leadingDims(b), 'matrix product');
   const dtype = promote(dtypeOf(a), dtypeOf(b));
   const [left, right] = [yield* inDtype(a, dtype), yield* inDtype(b, dtype)];
@@ -32,11 +33,24 @@ export function* matrixProduct(a: Tensor, b: Tensor): Steps<Tensor> {
   } catch (error) {
     if ((error as SvdError).code !== 'ERR_SVD_OVERFLOW') throw error;
     // Was it the operands? They are only looked at now, because the product of finite ones is nearly always finite.
-    yield* scan(batchOf(left, leading), { ...origin, name: 'left operand' });
-    yield* scan(batchOf(right, leading), { ...origin, name: 'right operand' });
+    yield* mustBeFinite(given[0], 'left operand');
+    yield* mustBeFinite(given[1], 'right operand');
     throw error;
   }
   return tensor(out, shape);
+}
+
+/** `ERR_SVD_NON_FINITE` for the first element of `x`, a vector or matrices, that is not finite. */
+export function* mustBeFinite(x: Tensor, name: string): Steps<void> {
+  const isVector = x.shape.length === 1;
+  const matrices = isVector ? insertAxis(x, 0) : x;
+  const leading = leadingDims(matrices);
+  try {
+    yield* scan(batchOf(matrices, leading), { name, leading });
+  } catch (error) {
+    if (isVector) (error as SvdError).index?.shift();
+    throw error;
+  }
 }
 
 /** `x` itself, or widened to float64. */

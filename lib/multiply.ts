@@ -14,7 +14,7 @@ export function multiply(x: Tensor, y: Tensor): Tensor | number {
       `matmul: inner dimensions of ${showShape(x.shape)} and ${showShape(y.shape)} differ`,
     );
   }
-  let out = runSync(matrixProduct(left, right));
+  let out = runSync(matrixProduct(left, right, [x, y]));
   if (rowVector) out = dropAxis(out, out.shape.length - 2);
   if (columnVector) out = dropAxis(out, out.shape.length - 1);
   return out.shape.length === 0 ? out.data[0] : out;

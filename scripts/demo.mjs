@@ -1,6 +1,6 @@
 /**
  * The main job on real weights: every OV and QK circuit of a trained sentence encoder, decomposed by the built command.
- * Writes the weights, the factors and one page to look at to demo-out/. Exits 1 if a residual exceeds 50·ε or a step fails.
+ * Writes the weights, the factors and one page to look at to demo-out/. Exits 1 if a residual exceeds 1e-6 or a step fails.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,8 +16,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const output = fileURLToPath(new URL('../demo-out/', import.meta.url));
 const command = fileURLToPath(new URL('../dist/command.js', import.meta.url));
 const weightsFile = `${output}sentence-encoder.safetensors`;
-/** 50·ε of float32. LAPACK's own ?gesdd leaves about 10·ε on matrices of this size, the product formed or not. */
-const largestResidual = 50 * 2 ** -23;
+const largestResidual = 1e-6; // some 8·ε of float32
 
 /** The two products of an attention head: what it writes (OV) and where it looks (QK), in TransformerLens' names. */
 const circuits = {
