@@ -8,9 +8,9 @@ import { svdError } from './errors.ts';
 import { type Index, select, selectLeading } from './indexing.ts';
 import { inDtype, matrixProduct, scaled } from './matrix-product.ts';
 import { type Factored, isFactored } from './operands.ts';
-import { productNorm, productSvd } from './product-svd.ts';
+import { checkRank, productNorm, productSvd } from './product-svd.ts';
 import { contiguous, legacy, snapshot } from './results.ts';
-import { cond, pseudoInverseValues, rank } from './spectrum.ts';
+import { cond, pseudoInverseValues, rank, type Spectrum } from './spectrum.ts';
 import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
 import { type LegacySvd, type PerMatrix, perMatrix, type Svd } from './svd-result.ts';
 import { threeSvd } from './three-svd.ts';
@@ -36,6 +36,8 @@ export interface ProductSvdOptions extends ErrorOptions {
    * uses, for comparison; it is not cached.
    */
   readonly algorithm?: 'product' | 'three-svd';
+  /** Only the leading singular triplets, this many: the other vectors are not formed. Not cached. */
+  readonly rank?: number;
 }
 
 export interface ToleranceOptions {
@@ -59,7 +61,7 @@ export class FactoredMatrix implements Factored {
   readonly B: Tensor;
   /** `[..., l, r]` */
   readonly shape: readonly number[];
-  readonly #cache: { svd?: Svd; S?: Tensor; V?: Tensor } = {};
+  readonly #cache: { svd?: Svd; spectrum?: Spectrum; V?: Tensor } = {};
 
   /** @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` (inner dimensions differ, or leading ones do not broadcast) */
   constructor(A: MatrixLike, B: MatrixLike) {
@@ -126,7 +128,7 @@ export class FactoredMatrix implements Factored {
    */
   svd(options: ProductSvdOptions = {}): Svd {
     if (isThreeSvd(options)) return runSync(threeSvd(this.A, this.B));
-    return this.#cache.svd ?? this.#keep(runSync(productSvd(this.A, this.B, options)));
+    return this.#cached(options) ?? this.#keep(runSync(productSvd(this.A, this.B, options)), options);
   }
 
   /** `svd` off the event loop; fills the same cache. */
@@ -134,22 +136,17 @@ export class FactoredMatrix implements Factored {
     const three = isThreeSvd(options);
     options.signal?.throwIfAborted();
     if (three) return this.#offThread(threeSvd, options);
-    if (this.#cache.svd) return this.#cache.svd;
-    return this.#keep(await this.#offThread((A, B) => productSvd(A, B, options), options));
+    const known = this.#cached(options);
+    return known ?? this.#keep(await this.#offThread((A, B) => productSvd(A, B, options), options), options);
   }
 
   /** Singular values alone, `[..., p]`: cheaper than `svd`, equal to its S within `bound`; cached. */
   svdvals(): Tensor {
-    this.#cache.S ??= this.#cache.svd?.S ?? runSync(productSvd(this.A, this.B, { vectors: 'none' })).S;
-    return this.#cache.S;
+    return this.#spectrum().S;
   }
 
   async svdvalsAsync(options: AsyncOptions = {}): Promise<Tensor> {
-    options.signal?.throwIfAborted();
-    const known = this.#cache.S ?? this.#cache.svd?.S;
-    const S = known ?? (await this.#offThread((A, B) => productSvd(A, B, { vectors: 'none' }), options)).S;
-    this.#cache.S ??= S;
-    return this.#cache.S;
+    return (await this.#spectrumAsync(options)).S;
   }
 
   /**
@@ -197,11 +194,11 @@ export class FactoredMatrix implements Factored {
 
   /** Number of singular values above `tol`. */
   rank({ tol }: ToleranceOptions = {}): PerMatrix {
-    return rank(this.svd(), tol);
+    return rank(this.#spectrum(), this.ldim, this.rdim, tol);
   }
 
   async rankAsync({ tol, ...options }: ToleranceOptions & AsyncOptions = {}): Promise<PerMatrix> {
-    return rank(await this.svdAsync(options), tol);
+    return rank(await this.#spectrumAsync(options), this.ldim, this.rdim, tol);
   }
 
   /** Condition number σ₁/σ_p of M as a map of rank p = min(l, k, r); `Infinity` when σ_p is 0. */
@@ -217,7 +214,7 @@ export class FactoredMatrix implements Factored {
 
   /** Moore–Penrose inverse, `[..., r, l]`, kept factored; singular values up to `tol` count as zero (see `rank`). */
   pinv({ tol }: ToleranceOptions = {}): FactoredMatrix {
-    const inverse = pseudoInverseValues(this.svd(), tol);
+    const inverse = pseudoInverseValues(this.svd(), this.ldim, this.rdim, tol);
     return new FactoredMatrix(scaleColumns(this.V, inverse), swapLast(this.U));
   }
 
@@ -240,18 +237,14 @@ export class FactoredMatrix implements Factored {
 
   /** The best approximation of rank p: `(U·diag(S))[:, :p] · Vh[:p]`. `ERR_SVD_ARGUMENT` unless 0 ≤ p ≤ min(l, k, r). */
   truncate(p: number): FactoredMatrix {
-    const { U, S, Vh } = this.svd();
-    const most = cols(U);
-    if (!Number.isInteger(p) || p < 0 || p > most) {
-      throw svdError('ERR_SVD_ARGUMENT', `truncate: expected an integer from 0 to ${most}, got ${p}`);
-    }
-    const axis = this.ndim - 1;
-    return new FactoredMatrix(sliceAxis(scaleColumns(U, S), axis, 0, p), sliceAxis(Vh, axis - 1, 0, p));
+    const { U, S, Vh } = this.svd({ rank: checkRank(p, this.#mostTriplets, 'truncate') });
+    return new FactoredMatrix(scaleColumns(U, S), Vh);
   }
 
   async truncateAsync(p: number, options: AsyncOptions = {}): Promise<FactoredMatrix> {
-    await this.svdAsync(options);
-    return this.truncate(p);
+    const rank = checkRank(p, this.#mostTriplets, 'truncate');
+    const { U, S, Vh } = await this.svdAsync({ ...options, rank });
+    return new FactoredMatrix(scaleColumns(U, S), Vh);
   }
 
   /** `diag(S) · Vh`, `[..., p, r]`: M without its left orthogonal factor. */
@@ -391,9 +384,32 @@ export class FactoredMatrix implements Factored {
     return runAsync(steps(snapshot(this.A), snapshot(this.B)), options);
   }
 
-  /** Into the cache, unless another call was first or matrices of the batch failed. */
-  #keep(svd: Svd): Svd {
-    if (svd.errors.length > 0) return svd;
+  /** The decomposition where it is known, else one without vectors. */
+  #spectrum(): Spectrum {
+    this.#cache.spectrum ??= this.#cache.svd ?? runSync(productSvd(this.A, this.B, { vectors: 'none' }));
+    return this.#cache.spectrum;
+  }
+
+  async #spectrumAsync(options: AsyncOptions): Promise<Spectrum> {
+    options.signal?.throwIfAborted();
+    const known = this.#cache.spectrum ?? this.#cache.svd;
+    const spectrum =
+      known ?? (await this.#offThread((A, B) => productSvd(A, B, { vectors: 'none' }), options));
+    this.#cache.spectrum ??= spectrum;
+    return this.#cache.spectrum;
+  }
+
+  get #mostTriplets(): number {
+    return Math.min(this.ldim, this.mdim, this.rdim);
+  }
+
+  #cached({ rank }: ProductSvdOptions): Svd | undefined {
+    return rank === undefined ? this.#cache.svd : undefined;
+  }
+
+  /** Into the cache, unless it is truncated, another call was first, or matrices of the batch failed. */
+  #keep(svd: Svd, { rank }: ProductSvdOptions): Svd {
+    if (rank !== undefined || svd.errors.length > 0) return svd;
     this.#cache.svd ??= svd;
     return this.#cache.svd;
   }

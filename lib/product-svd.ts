@@ -1,5 +1,6 @@
 import { type Balance, balance, type Gauge } from './balance.ts';
 import { batchedSvd, type ErrorOptions } from './batched-svd.ts';
+import { svdError } from './errors.ts';
 import {
   type Batch,
   batchOf,
@@ -16,10 +17,9 @@ import {
   scan,
   scratchSvd,
   transposed,
-  type Vectors,
 } from './kernels.ts';
 import { ldexp } from './power-of-two.ts';
-import { checkOverflow, type Origin, type Place } from './status.ts';
+import { checkOverflow, type Origin, type Place, placeOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { Driver, FactorDriver, Svd } from './svd-result.ts';
 import { type Gram, gram, type TallQr, tallQr } from './tall-qr.ts';
@@ -50,16 +50,24 @@ import {
 export function* productSvd(
   A: Tensor,
   B: Tensor,
-  { vectors = 'thin', force, onError }: ProductOptions = {},
+  { vectors = 'thin', rank, force, onError }: ProductOptions = {},
 ): Steps<Svd> {
   const { a, b, dtype, leading } = operands(A, B);
-  const [l, r, p] = [a.rows, b.rows, Math.min(a.rows, a.cols, b.rows)];
+  const [l, r] = [a.rows, b.rows];
+  const most = Math.min(l, a.cols, r);
+  const p = rank === undefined ? most : checkRank(rank, most);
   const thin = { U: [l, p], S: [p], Vh: [p, r] } as const;
   const shapes = vectors === 'none' ? ({ U: [0], S: [p], Vh: [0] } as const) : thin;
   const batched = { leading, shapes, dtype, blockSize: blockSize(a, b), onError };
   return yield* batchedSvd(batched, function* (place, out) {
     const parts = [itemsAt(a, place.positions), itemsAt(b, place.positions)] as const;
-    const { balance, driver } = yield* decompose(...parts, vectors, out, place, force);
+    const { balance, driver } = yield* decompose(
+      ...parts,
+      vectors === 'none' ? 'none' : p,
+      out,
+      place,
+      force,
+    );
     const bound = balance.beta.map((beta, i) => ldexp(4 * epsilon(dtype) * beta, balance.exponent[i]));
     return { bound, driver };
   });
@@ -67,8 +75,16 @@ export function* productSvd(
 
 interface ProductOptions extends ErrorOptions {
   readonly vectors?: 'none' | 'thin';
+  /** Only the leading singular triplets; default all. */
+  readonly rank?: number;
   /** For tests: the QR decomposition that all tall factors take. */
   readonly force?: FactorDriver;
+}
+
+/** The number of singular triplets to form. `ERR_SVD_ARGUMENT` unless it is an integer from 0 to `most`. */
+export function checkRank(rank: number, most: number, name = 'rank'): number {
+  if (Number.isInteger(rank) && rank >= 0 && rank <= most) return rank;
+  throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an integer from 0 to ${most}, got ${rank}`);
 }
 
 /** Frobenius norm of `A·B` per matrix, from the core: as accurate as the SVD, and free of overflow on the way. */
@@ -165,9 +181,37 @@ interface Measured {
 }
 
 function* measure(x: Batch, origin: Origin): Steps<Measured> {
-  if (!isTall(x)) return { norms: yield* scan(x, origin) };
-  const g = yield* gram(x, origin);
-  return { norms: g.norms, gram: g };
+  const { distinct, source } = distinctItems(x);
+  const at = placeOf(origin, distinct);
+  const own = itemsAt(x, distinct);
+  if (!isTall(x)) return { norms: spread(yield* scan(own, at), source, x.cols) };
+  const { parts, norms } = yield* gram(own, at);
+  return { norms: spread(norms, source, x.cols), gram: { parts, source, norms } };
+}
+
+/** A broadcast factor is looked at once: the items that are not repetitions, and which of them every item is. */
+function distinctItems(x: Batch): { distinct: Int32Array; source: Int32Array } {
+  const known = new Map<number, number>();
+  const distinct: number[] = [];
+  const source = Int32Array.from({ length: count(x) }, (_, i) => {
+    const offset = x.layout[2 + i];
+    const before = known.get(offset);
+    if (before !== undefined) return before;
+    known.set(offset, distinct.length);
+    return distinct.push(i) - 1;
+  });
+  return { distinct: Int32Array.from(distinct), source };
+}
+
+/** The norms of every item from those of the distinct ones. */
+function spread({ fraction, exponent }: ColumnNorms, source: Int32Array, k: number): ColumnNorms {
+  if (fraction.length === source.length * k) return { fraction, exponent };
+  const all = { fraction: new Float64Array(source.length * k), exponent: new Int32Array(source.length * k) };
+  source.forEach((from, i) => {
+    all.fraction.set(fraction.subarray(from * k, (from + 1) * k), i * k);
+    all.exponent.set(exponent.subarray(from * k, (from + 1) * k), i * k);
+  });
+  return all;
 }
 
 /** One side of the core, and the orthogonal factor that leads back from it. */
@@ -192,11 +236,11 @@ function* half(
 
 const factorDriver = ({ q }: Half, i: number): FactorDriver => q?.driver[i] ?? 'direct';
 
-/** Steps 1 to 6 for one block of the batch. */
+/** Steps 1 to 6 for one block of the batch; `form` is the number of singular vectors to form. */
 function* decompose(
   a: Batch,
   b: Batch,
-  vectors: Vectors,
+  form: number | 'none',
   out: SvdFactors,
   place: Place,
   force?: FactorDriver,
@@ -204,12 +248,15 @@ function* decompose(
   const { C, left, right, balance } = yield* core(a, b, place, force);
   const n = count(a);
   const p = Math.min(C.rows, C.cols);
+  const vectors = form === 'none' || form === 0 ? 'none' : 'thin';
   const inner = scratchSvd(n, C.rows, C.cols, vectors, dtypeOfBatch(C));
   const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' });
-  unscale(inner.S, balance.exponent, p, out.S, { ...place, name: 'singular values of A·B' });
-  if (vectors !== 'none') {
-    yield* lift(left, packed(inner.U, n, C.rows, p), false, out.U);
-    yield* lift(right, transposed(packed(inner.Vh, n, p, C.cols)), true, out.Vh);
+  unscale(inner.S, balance.exponent, n, out.S, { ...place, name: 'singular values of A·B' });
+  if (vectors === 'thin') {
+    const U = packed(inner.U, n, C.rows, p);
+    const V = transposed(packed(inner.Vh, n, p, C.cols));
+    yield* lift(left, { ...U, cols: form as number }, false, out.U);
+    yield* lift(right, { ...V, cols: form as number }, true, out.Vh);
   }
   const driver = routines.map(
     (routine, i): Driver => `${factorDriver(left, i)}/${factorDriver(right, i)}/${routine}`,
@@ -223,8 +270,10 @@ function* lift({ q }: Half, x: Batch, transpose: boolean, out: SvdFactors['U']):
   else yield* packInto(transpose ? transposed(x) : x, out);
 }
 
-/** `S · 2^exponent`; a singular value that does not fit is `ERR_SVD_OVERFLOW`. */
-function unscale(S: FloatArray, exponent: Int32Array, p: number, out: FloatArray, origin: Origin): void {
-  for (let j = 0; j < S.length; j++) out[j] = ldexp(S[j], exponent[Math.floor(j / p)]);
-  checkOverflow(infinite(out, p), origin);
+/** The leading singular values of `n` items times 2^exponent; one that does not fit is `ERR_SVD_OVERFLOW`. */
+function unscale(S: FloatArray, exponent: Int32Array, n: number, out: FloatArray, origin: Origin): void {
+  const [all, kept] = [S.length / n, out.length / n];
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < kept; j++) out[i * kept + j] = ldexp(S[i * all + j], exponent[i]);
+  checkOverflow(infinite(out, kept), origin);
 }

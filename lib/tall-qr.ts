@@ -27,6 +27,8 @@ import type { FloatArray } from './views.ts';
 
 /** AᵀA of every item, as sums over fixed blocks of rows, in float64; and the norms of the columns, its diagonal. */
 export interface Gram {
+  /** Which of the Gram matrices belongs to every item; all in order where missing. */
+  readonly source?: Int32Array;
   readonly parts: FloatArray;
   readonly norms: ColumnNorms;
 }
@@ -101,14 +103,14 @@ interface Group {
 /** QR decomposition of every item; `force` (for tests) takes one path for all that get as far. */
 export function* tallQr(
   a: Batch,
-  { parts }: Gram,
+  { parts, source }: Gram,
   gauge: Gauge,
   origin: Origin,
   force?: FactorDriver,
 ): Steps<TallQr> {
   const [n, k] = [count(a), a.cols];
   const r = scratch('float64', [n, k, k]);
-  const roots = yield* cholesky('cholesky', a, parts, gauge, r);
+  const roots = yield* cholesky('cholesky', a, { parts, source }, gauge, r);
   const verdict = Array.from(roots.verdict, (v): FactorDriver => forced(verdicts[v], force));
   const groups: Group[] = [];
   const once = where(verdict, 'cholesky');
@@ -168,7 +170,7 @@ interface Roots {
 function* cholesky(
   kernel: 'cholesky' | 'choleskyAgain',
   a: Batch,
-  parts: FloatArray,
+  { parts, source }: Pick<Gram, 'parts' | 'source'>,
   gauge: Gauge,
   r: FloatArray,
   first?: Roots,
@@ -179,7 +181,7 @@ function* cholesky(
   const rootD = scratch('float64', [n, k, k]);
   const status = statusOf(n);
   const shape = [n, a.rows, k];
-  const args = [...shape, root, parts, gauge.perm, gauge.exponents, unit.exponents, rootD, r, status];
+  const args = [...shape, root, parts, source, gauge.perm, gauge.exponents, unit.exponents, rootD, r, status];
   yield { kernel, args };
   return { unit, root, rootD, verdict: Float64Array.from({ length: n }, (_, i) => driverOf(status, i)) };
 }
@@ -232,7 +234,14 @@ function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Arr
   };
   const { parts } = yield* gramParts(a, { gauge: first.unit, root: first.root });
   const product = scratch('float64', [count(a), k, k]);
-  const second = yield* cholesky('choleskyAgain', a, parts, selectGauge(gauge, positions, k), product, first);
+  const second = yield* cholesky(
+    'choleskyAgain',
+    a,
+    { parts },
+    selectGauge(gauge, positions, k),
+    product,
+    first,
+  );
   const served = where(
     Array.from(second.verdict, (v) => verdicts[v]),
     'cholesky2',

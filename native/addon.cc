@@ -1,5 +1,6 @@
 #include "core/blas_threads.h"
 #include "core/pool.h"
+#include "core/process_exit.h"
 #include "kernels.h"
 #include "napi_setup.h"
 #include "runtime.h"
@@ -7,6 +8,7 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   fsvd::blas::initialise();
+  fsvd::guard_process_exit();
   fsvd::Runtime::attach(env);
   fsvd::export_kernels(exports);
   fsvd::export_threads(exports);

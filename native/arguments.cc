@@ -116,6 +116,15 @@ const std::int32_t* Arguments::positions(std::int64_t count) {
   return at;
 }
 
+const double* Arguments::sourced_array(const std::int32_t*& source, std::int64_t count, std::int64_t size) {
+  Elements parts{};
+  if (!elements(next(), parts) || parts.type != napi_float64_array) fail("expected a Float64Array");
+  source = positions(count);
+  const std::int64_t last = source && count > 0 ? *std::max_element(source, source + count) : count - 1;
+  if (parts.length < (last + 1) * size) fail("a source lies outside the parts");
+  return static_cast<const double*>(parts.data);
+}
+
 template <class T>
 T* Arguments::strided_items(const std::int32_t* positions, std::int64_t count, std::int64_t stride,
                             std::int64_t size) {

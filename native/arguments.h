@@ -27,6 +27,9 @@ class Arguments {
   T* array(std::int64_t length);
   template <class T>
   T* required_array(std::int64_t length);
+  // A Float64Array of parts of `size` elements, and `source` (Int32Array or null): which part each of `count` items reads.
+  const double* sourced_array(const std::int32_t*& source, std::int64_t count, std::int64_t size);
+
   // Which items of the output a call writes: Int32Array or null for all in order.
   const std::int32_t* positions(std::int64_t count);
   // The output that holds those items, of `size` elements each, one every `stride`.

@@ -103,7 +103,7 @@ struct BuildGram {
   }
 };
 
-// count, rows, k, root, parts, perm, exponents, unit, root_d, r, status
+// count, rows, k, root, parts, source, perm, exponents, unit, root_d, r, status
 template <class T, template <class> class Kernel>
 Work cholesky_work(Arguments& in) {
   Kernel<T> k;
@@ -112,7 +112,7 @@ Work cholesky_work(Arguments& in) {
   k.k = in.integer();
   const std::int64_t squares = extent(k.count, k.k, k.k);
   k.root = in.required_array<T>(squares);
-  k.parts = in.required_array<double>(squares * k.blocks);
+  k.parts = in.sourced_array(k.source, k.count, k.blocks * k.k * k.k);
   k.gauge = in.gauge(k.count, k.k);
   k.unit = in.required_array<std::int32_t>(extent(k.count, k.k));
   k.root_d = in.required_array<double>(squares);

@@ -1,3 +1,4 @@
+import * as bounds from '../testing/bounds.ts';
 import { type Cluster, clusters } from '../testing/clusters.ts';
 import {
   asDecomposition,
@@ -22,7 +23,8 @@ import { shapes, soundness } from '../testing/soundness.ts';
 import { hasNullSpace } from '../testing/subspaces.ts';
 import { cols, type Dtype, rows, showShape } from '../views.ts';
 import { type Fingerprint, fingerprints, joined, type Probes, probesOf } from './fingerprint.ts';
-import { type ClusterRecord, coarsest, type ItemRecord, type SpectrumRecord, tolerances } from './record.ts';
+import { type ClusterRecord, coarsest, type ItemRecord, type SpectrumRecord } from './record.ts';
+import { boundOf, limits, type VectorBounds, vectorBounds } from './tolerances.ts';
 
 /**
  * Whether `result` is the decomposition that was recorded, within the error bounds of both: shapes and dtype, a valid
@@ -70,8 +72,10 @@ function compareItem(item: Triplets, golden: ItemRecord, probes: Probes): Check[
   const vectors = clusters(spectra, { ...setting, nullSpace: hasNullSpace(item), ends }).flatMap(
     (cluster) => {
       const inside = parts.filter(({ first, last }) => first >= cluster.first && last <= cluster.last);
-      const limits = tolerances(cluster, spectra, setting, probes);
-      return compareCluster(cluster, inside, now(cluster.first, cluster.last), limits, item.batchIndex);
+      const found = now(cluster.first, cluster.last);
+      const allowed = vectorBounds(cluster, spectra, setting);
+      const where = { batchIndex: item.batchIndex, cluster: [cluster.first, cluster.last] as const };
+      return compareCluster(found, inside, allowed, limits(allowed, found, probes), where);
     },
   );
   return [absolute(item, recorded), ...vectors];
@@ -96,25 +100,21 @@ const names = {
 } as const;
 
 function compareCluster(
-  { first, last }: Cluster,
-  parts: readonly Part[],
   now: Fingerprint,
-  limits: ReturnType<typeof tolerances>,
-  batchIndex: Triplets['batchIndex'],
+  parts: readonly ClusterRecord[],
+  allowed: VectorBounds,
+  limits: Fingerprint,
+  where: Pick<Check, 'batchIndex' | 'cluster'>,
 ): Check[] {
   return (['left', 'right', 'pair'] as const).map((side) => {
-    const where = { batchIndex, cluster: [first, last] as const };
-    const wedin = side === 'pair' ? limits.wedinPair : limits.wedin;
-    if (parts.length === 1 && parts[0][side] === undefined)
-      return undeterminedCheck(names[side], 0, wedin, { ...where, detail: 'when it was recorded' }, true);
-    const limit = side === 'pair' ? limits.pair(now) : limits[side];
-    if (limit === undefined || parts.some((part) => part[side] === undefined))
-      return undeterminedCheck(names[side], 0, wedin, {
-        ...where,
-        detail: 'it was determined when recorded',
-      });
-    const then = joined(parts as readonly Fingerprint[])[side];
-    return worstProbe(names[side], now[side], then, limit, where);
+    const bound = allowed[boundOf(side)];
+    const recorded = parts.map((part) => part[side]).filter((values) => values !== undefined);
+    const neverKnown = parts.length === 1 && recorded.length === 0;
+    if (neverKnown || recorded.length < parts.length || bound >= bounds.undetermined) {
+      const detail = neverKnown ? 'when it was recorded' : 'it was determined when it was recorded';
+      return undeterminedCheck(names[side], 0, bound, { ...where, detail }, neverKnown);
+    }
+    return worstProbe(names[side], now[side], joined(side, recorded), limits[side], where);
   });
 }
 

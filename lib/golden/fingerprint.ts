@@ -49,13 +49,10 @@ export function fingerprints(item: Triplets, { x, y }: Probes): (first: number, 
 const project = (X: Tensor, x: Float64Array): Float64Array =>
   (matmul(swapLast(X), tensor(x, [rows(X)])) as Tensor<Float64Array>).data;
 
-/** The fingerprint of several clusters taken as one. */
-export function joined(parts: readonly Fingerprint[]): Fingerprint {
-  const each = (side: keyof Fingerprint, f: (values: number[]) => number) =>
-    parts[0][side].map((_, j) => f(parts.map((part) => part[side][j])));
-  return {
-    left: each('left', (values) => Math.hypot(...values)),
-    right: each('right', (values) => Math.hypot(...values)),
-    pair: each('pair', (values) => values.reduce((sum, value) => sum + value, 0)),
-  };
+/** One side of the fingerprint of several clusters taken as one, from theirs. */
+export function joined(side: keyof Fingerprint, parts: readonly (readonly number[])[]): number[] {
+  return parts[0].map((_, j) => {
+    const values = parts.map((part) => part[j]);
+    return side === 'pair' ? values.reduce((sum, value) => sum + value, 0) : Math.hypot(...values);
+  });
 }

@@ -63,7 +63,7 @@ void Cholesky<T>::operator()(std::int64_t i) const {
   Workspace ws(Workspace::bytes_for<double>(k * k) + 2 * Workspace::bytes_for<double>(k));
   double* sum = ws.take<double>(k * k);
   double* scale = ws.take<double>(k);  // 2^e
-  add_parts(parts + i * blocks * k * k, blocks, k, sum);
+  add_parts(parts + (source ? source[i] : i) * blocks * k * k, blocks, k, sum);
   bool small_range = true;
   for (std::int64_t j = 0; j < k; ++j) {
     const double square = sum[own.perm[j] * (k + 1)];
@@ -96,7 +96,7 @@ void CholeskyAgain<T>::operator()(std::int64_t i) const {
   status[i].set(Status::ok);
   status[i].driver = static_cast<double>(Root::none);
   double* g = root_d + i * k * k;
-  add_parts(parts + i * blocks * k * k, blocks, k, g);
+  add_parts(parts + (source ? source[i] : i) * blocks * k * k, blocks, k, g);
   double deviation = 0;
   for (std::int64_t j = 0; j < k; ++j)
     for (std::int64_t row = 0; row <= j; ++row) {

@@ -72,6 +72,18 @@ bool gather(const Item<T>& item, T* x) {
   return gather_finite(item.job.a, item.i, x, item.status);
 }
 
+// Scales x to a largest element in [1/2, 1); x = 2^exponent * what it becomes.
+template <class T>
+int take_exponent(T* x, std::int64_t n) {
+  T largest = 0;
+  for (std::int64_t j = 0; j < n; ++j) largest = std::max(largest, std::abs(x[j]));
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  const PowerOfTwo<T> scale(-exponent);
+  for (std::int64_t j = 0; j < n; ++j) x[j] = scale * x[j];
+  return exponent;
+}
+
 template <class T>
 lapack_int run_gesdd(const Item<T>& item, const WorkSize& size) {
   using W = Workspace;
@@ -92,14 +104,7 @@ lapack_int run_gesvd(const Item<T>& item, bool scaled) {
   W ws(W::bytes_for<T>(item.m * item.n) + W::bytes_for<T>(size.length()));
   T* x = ws.template take<T>(item.m * item.n);
   if (!gather(item, x)) return 0;
-  int exponent = 0;
-  if (scaled) {
-    T largest = 0;
-    for (std::int64_t j = 0; j < item.m * item.n; ++j) largest = std::max(largest, std::abs(x[j]));
-    std::frexp(largest, &exponent);
-    const PowerOfTwo<T> scale(-exponent);
-    for (std::int64_t j = 0; j < item.m * item.n; ++j) x[j] = scale * x[j];
-  }
+  const int exponent = scaled ? take_exponent(x, item.m * item.n) : 0;
   T* work = ws.template take<T>(size.length());
   const lapack_int info = lapack::gesvd(item.jobz(), item.x_rows(), item.x_cols(), x, item.s, item.vh, item.ld_vh(),
                                         item.u, item.ld_u(), work, static_cast<lapack_int>(size.length()));
@@ -107,7 +112,8 @@ lapack_int run_gesvd(const Item<T>& item, bool scaled) {
   return info;
 }
 
-// ?gejsv wants a tall matrix and returns V, not its transpose. Tall is either a itself (column-major copy) or its
+// ?gejsv wants a tall matrix and returns V, not its transpose, and its vectors of subnormal matrices are not orthogonal:
+// so it is given the scaled matrix. Tall is either a itself (column-major copy) or its
 // transpose (the row-major copy as it lies), and its "U" and "V" are then U and V of a, or V and U.
 template <class T>
 lapack_int run_gejsv(const Item<T>& item) {
@@ -121,6 +127,7 @@ lapack_int run_gejsv(const Item<T>& item) {
        W::bytes_for<T>(lwork.length()) + W::bytes_for<lapack_int>(tall + 3 * n));
   T* rows = ws.template take<T>(size);
   if (!gather(item, rows)) return 0;
+  const int exponent = take_exponent(rows, size);
   T* x = ws.template take<T>(size);
   if (wide) std::copy_n(rows, size, x);
   else copy(rows, item.n, std::int64_t{1}, x, std::int64_t{1}, item.m, item.m, item.n);
@@ -135,7 +142,7 @@ lapack_int run_gejsv(const Item<T>& item) {
                                         static_cast<lapack_int>(lwork.length()), iwork);
   if (info != 0) return info;
   const T scale = work[0] / work[1];
-  if (scale != 1) std::transform(item.s, item.s + n, item.s, [scale](T s) { return s * scale; });
+  std::transform(item.s, item.s + n, item.s, [&](T s) { return std::ldexp(s * scale, exponent); });
   if (!vectors) return 0;
   T* long_side = wide ? item.vh : item.u;  // vectors of the longer dimension: left is tall x left_cols, column-major
   T* short_side = wide ? item.u : item.vh;

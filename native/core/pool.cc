@@ -1,18 +1,32 @@
 #include "pool.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <system_error>
 
 #include "blas_threads.h"
 
 namespace fsvd::pool {
 namespace {
+
+// A unit in progress. Once the process is stopping none begins any more: its thread goes no further.
+std::atomic<int> in_progress{0};
+std::atomic<bool> stopping{false};
+
+struct InProgress {
+  InProgress() {
+    ++in_progress;
+    if (!stopping) return;
+    --in_progress;
+    for (;;) pause();
+  }
+  ~InProgress() { --in_progress; }
+};
 
 struct Job {
   Work work;
@@ -31,6 +45,7 @@ struct Job {
     const std::int64_t unit = next.fetch_add(1);
     if (unit >= work.units) return false;
     try {
+      const InProgress mark;
       const auto turn = blas::enter();
       work.run(unit);
     } catch (...) {
@@ -88,7 +103,6 @@ void start_threads(State& s) {  // with s.mutex held
     pthread_t thread;
     const int error = pthread_create(&thread, &attributes, compute, nullptr);
     pthread_attr_destroy(&attributes);
-    if (error && s.started == 0) throw std::system_error(error, std::generic_category(), "cannot start a thread");
     if (error) return;  // fewer threads than asked for is slower, not wrong
     ++s.started;
   }
@@ -114,10 +128,19 @@ void set_threads(int n) {
 void submit(Work work, std::function<void(std::exception_ptr)> done) {
   if (work.units == 0) return done(nullptr);
   State& s = state();
-  std::lock_guard<std::mutex> lock(s.mutex);
-  start_threads(s);
-  s.queue.push_back(std::make_shared<Job>(std::move(work), std::move(done)));
-  s.work_came.notify_all();
+  const auto job = std::make_shared<Job>(std::move(work), std::move(done));
+  {
+    std::lock_guard<std::mutex> lock(s.mutex);
+    start_threads(s);
+    if (s.started > 0) {
+      s.queue.push_back(job);
+      s.work_came.notify_all();
+      return;
+    }
+  }
+  while (!job->step()) {  // the system gives no thread: late for the caller, but done
+  }
+  job->done(job->error);
 }
 
 void run(const Work& work) {
@@ -140,8 +163,14 @@ void run(const Work& work) {
     s.job_ended.wait(lock, [&] { return job->left.load() == 0; });
     --s.running;
     s.queue.erase(std::remove(s.queue.begin(), s.queue.end(), job), s.queue.end());
+    s.work_came.notify_all();  // this thread's place is free, and whoever it kept waiting may take it
   }
   if (job->error) std::rethrow_exception(job->error);
+}
+
+bool stop() {
+  stopping = true;
+  return in_progress == 0;
 }
 
 }  // namespace fsvd::pool

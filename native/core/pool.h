@@ -26,5 +26,9 @@ void run(const Work& work);
 // null; at once when there are no units.
 void submit(Work work, std::function<void(std::exception_ptr)> done);
 
+// For the end of the process: no unit begins any more, and a thread that would begin one never returns. True when none
+// is in progress.
+bool stop();
+
 }  // namespace pool
 }  // namespace fsvd

@@ -1,0 +1,36 @@
+#include "process_exit.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "pool.h"
+
+namespace fsvd {
+namespace {
+
+#if defined(__GLIBC__)
+// LAPACK cannot be interrupted and may take minutes more: leave at once, past the destructors.
+void leave(int status, void*) {
+  if (pool::stop()) return;
+  std::fflush(nullptr);
+  _exit(status);
+}
+void watch() { on_exit(leave, nullptr); }
+#else
+// The status is not known here, so the calls in progress are waited for.
+void leave() {
+  while (!pool::stop()) usleep(1000);
+}
+void watch() { std::atexit(leave); }
+#endif
+
+}  // namespace
+
+void guard_process_exit() {
+  static const bool once = (watch(), true);
+  (void)once;
+}
+
+}  // namespace fsvd
