@@ -128,6 +128,18 @@ export function* pack(a: Batch, { dtype = dtypeOfBatch(a), ...options }: PackOpt
   return out;
 }
 
+/** `pack`, row-major or column-major as `a` lies in memory: nothing is transposed. */
+export function* packAsItLies(
+  a: Batch,
+  { dtype = dtypeOfBatch(a), ...options }: PackOptions = {},
+): Steps<Batch> {
+  const columnMajor = Math.abs(a.layout[0]) < Math.abs(a.layout[1]);
+  if (!columnMajor) return yield* pack(a, { dtype, ...options });
+  const out = packed(scratch(dtype, [count(a), a.cols, a.rows]), count(a), a.cols, a.rows);
+  yield* packInto(a, out.data, { columnMajor, ...options });
+  return transposed(out);
+}
+
 interface PackIntoOptions extends Omit<PackOptions, 'dtype'> {
   /** Elements from one item of the output to the next; default one matrix. */
   readonly stride?: number;
@@ -135,19 +147,24 @@ interface PackIntoOptions extends Omit<PackOptions, 'dtype'> {
   readonly positions?: Int32Array;
   /** Add to the output instead of replacing it. */
   readonly accumulate?: boolean;
+  readonly columnMajor?: boolean;
 }
 
 /** `pack` into `out`, in the dtype of `out`. */
-export function* packInto(
-  a: Batch,
-  out: FloatArray,
-  { gauge, alpha = 1, stride = a.rows * a.cols, positions, accumulate = false }: PackIntoOptions = {},
-): Steps<void> {
+export function* packInto(a: Batch, out: FloatArray, options: PackIntoOptions = {}): Steps<void> {
   if (a.rows * a.cols === 0) return;
+  const {
+    gauge,
+    alpha = 1,
+    stride = a.rows * a.cols,
+    positions,
+    accumulate = false,
+    columnMajor = false,
+  } = options;
   const { perm = null, exponents = null } = gauge ?? {};
   const narrow = out instanceof Float32Array;
-  const options = [flag(narrow), perm, exponents, alpha, flag(accumulate), stride, positions];
-  yield { kernel: 'pack', args: [a.data, a.layout, a.rows, a.cols, ...options, out] };
+  const how = [flag(narrow), perm, exponents, alpha, flag(accumulate), flag(columnMajor), stride, positions];
+  yield { kernel: 'pack', args: [a.data, a.layout, a.rows, a.cols, ...how, out] };
 }
 
 const flag = (x: boolean) => (x ? 1 : 0);

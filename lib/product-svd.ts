@@ -11,6 +11,7 @@ import {
   gesdd,
   itemsAt,
   pack,
+  packAsItLies,
   packed,
   packInto,
   type SvdFactors,
@@ -229,7 +230,7 @@ function* half(
   origin: Origin,
   force?: FactorDriver,
 ): Steps<Half> {
-  if (!gram) return { factor: yield* pack(x, { gauge, dtype }) };
+  if (!gram) return { factor: yield* packAsItLies(x, { gauge, dtype }) };
   const q = yield* tallQr(x, gram, gauge, origin, force);
   return { factor: dtypeOfBatch(q.R) === dtype ? q.R : yield* pack(q.R, { dtype }), q };
 }

@@ -195,7 +195,7 @@ struct BuildScan {
   }
 };
 
-// a, perm, exponents, alpha, accumulate, stride of the items of out, positions in it, out
+// a, perm, exponents, alpha, accumulate, whether out is column-major, stride of its items, positions in it, out
 template <class In, class Out>
 Work pack_work(Arguments& in, const Batch<const In>& a) {
   Pack<In, Out> k;
@@ -203,10 +203,11 @@ Work pack_work(Arguments& in, const Batch<const In>& a) {
   k.gauge = in.gauge(a.count, a.cols);
   k.alpha = in.number();
   k.accumulate = in.boolean();
+  k.column_major = in.boolean();
   k.stride = in.integer();
   k.positions = in.positions(a.count);
   k.out = in.strided_items<Out>(k.positions, a.count, k.stride, extent(1, a.rows, a.cols));
-  return work(k, a.count, 2 * product(a.rows, a.cols));
+  return work(k, a.count * k.blocks(), 2 * product(a.rows, a.cols) / static_cast<double>(k.blocks()));
 }
 
 // a, whether out is float32, then as above

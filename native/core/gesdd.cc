@@ -112,9 +112,9 @@ lapack_int run_gesvd(const Item<T>& item, bool scaled) {
   return info;
 }
 
-// ?gejsv wants a tall matrix and returns V, not its transpose, and its vectors of subnormal matrices are not orthogonal:
-// so it is given the scaled matrix. Tall is either a itself (column-major copy) or its
-// transpose (the row-major copy as it lies), and its "U" and "V" are then U and V of a, or V and U.
+// ?gejsv wants a tall matrix and returns V, not its transpose. Tall is either a itself (column-major copy) or its
+// transpose (the row-major copy as it lies), and its "U" and "V" are then U and V of a, or V and U. It is given the
+// scaled matrix, because its vectors of a subnormal one are not orthonormal.
 template <class T>
 lapack_int run_gejsv(const Item<T>& item) {
   using W = Workspace;

@@ -9,7 +9,9 @@ namespace fsvd {
 namespace {
 
 constexpr std::int64_t most_blocks = 8, least_block_rows = 1024;
-constexpr std::int64_t tile_rows = 256;  // of these fit a cache, as doubles, for the usual k
+
+// Rows that are handled together, as doubles: half a megabyte of them, so that they stay in a cache.
+std::int64_t tile_rows_for(std::int64_t k) { return std::clamp<std::int64_t>((1 << 16) / std::max<std::int64_t>(k, 1), 256, 1024); }
 
 // Adds rows first ... first + rows - 1 of item i, as doubles, to the Gram matrix `sum`. The copy keeps the orientation
 // of a, so that it runs along memory.
@@ -85,6 +87,7 @@ void Gram<T>::operator()(std::int64_t unit) const {
 
 template <class T>
 void Gram<T>::add_copied(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const {
+  const std::int64_t tile_rows = tile_rows_for(a.cols);
   Workspace ws(Workspace::bytes_for<double>(tile_rows * a.cols));
   double* tile = ws.take<double>(tile_rows * a.cols);
   for (std::int64_t r = first; r < end; r += tile_rows) add_tile(a, i, r, std::min(tile_rows, end - r), tile, sum);
@@ -92,7 +95,7 @@ void Gram<T>::add_copied(std::int64_t i, std::int64_t first, std::int64_t end, d
 
 template <class T>
 void Gram<T>::add_solved(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const {
-  const std::int64_t k = a.cols;
+  const std::int64_t k = a.cols, tile_rows = tile_rows_for(k);
   Workspace ws(Workspace::bytes_for<T>(tile_rows * k) + Workspace::bytes_for<double>(tile_rows * k));
   T* solved = ws.template take<T>(tile_rows * k);
   double* tile = ws.template take<double>(tile_rows * k);

@@ -92,11 +92,13 @@ struct Pack {
   Gauge gauge;
   double alpha = 1;
   bool accumulate = false;
-  Out* out = nullptr;  // row-major; item i lies stride * positions[i] (or stride * i) elements behind the first
+  bool column_major = false;  // order of the elements of an item of `out`
+  Out* out = nullptr;         // item i lies stride * positions[i] (or stride * i) elements behind the first
   std::int64_t stride = 0;
   const std::int32_t* positions = nullptr;
 
-  void operator()(std::int64_t i) const;
+  std::int64_t blocks() const;  // of one item: of rows, or of columns where out is column-major
+  void operator()(std::int64_t unit) const;
 };
 
 }  // namespace fsvd
