@@ -2,7 +2,12 @@ import { defineConfig } from 'tsdown';
 
 export default defineConfig([
   {
-    entry: { index: 'lib/index.ts', weights: 'lib/weights/index.ts' },
+    entry: {
+      index: 'lib/index.ts',
+      weights: 'lib/weights/index.ts',
+      testing: 'lib/testing/index.ts',
+      vitest: 'lib/testing/vitest.ts',
+    },
     format: ['esm', 'cjs'],
     fixedExtension: false,
     shims: true,

@@ -47,13 +47,18 @@ export function asTensor(x: MatrixLike, name: string, minimum = 2): Tensor {
   return out;
 }
 
+const mostDims = 64; // as numpy
+
 function fail(name: string, message: string): never {
   throw svdError('ERR_SVD_ARGUMENT', `${name}: ${message}`);
 }
 
 function fromNested(nested: NestedNumbers, name: string): Tensor {
   const shape: number[] = [];
-  for (let level: unknown = nested; Array.isArray(level); level = level[0]) shape.push(level.length);
+  for (let level: unknown = nested; Array.isArray(level); level = level[0]) {
+    shape.push(level.length);
+    if (shape.length > mostDims) fail(name, `nested more than ${mostDims} levels deep`); // or it contains itself
+  }
   const data = new Float64Array(product(shape));
   let next = 0;
   const fill = (part: unknown, axis: number, path: number[]): void => {

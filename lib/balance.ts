@@ -15,8 +15,8 @@ export interface Balance {
   readonly exponent: Int32Array;
   /** Per item: β = Σ ‖a_j‖·‖b_j‖, as `fraction · 2^exponent` with the exponent above. */
   readonly beta: Float64Array;
-  /** log₂ of the largest ratio between two nonzero ‖a_j‖·‖b_j‖ of one item. */
-  readonly range: number;
+  /** Per item: log₂ of the largest ratio between two nonzero ‖a_j‖·‖b_j‖, roughly. */
+  readonly range: Int32Array;
 }
 
 /**
@@ -34,11 +34,11 @@ export function balance(a: ColumnNorms, b: ColumnNorms, n: number, k: number, co
   const gauge = () => ({ perm: new Int32Array(n * k), exponents: new Int32Array(n * k) });
   const out = { a: gauge(), b: gauge(), exponent: new Int32Array(n), beta: new Float64Array(n) };
   const size = new Float64Array(k); // ‖a_j‖·‖b_j‖ / 2^exponent
-  let range = 0;
+  const range = new Int32Array(n);
   for (let i = 0; i < n; i++) {
     const at = i * k;
     const [smallest, largest] = exponentRange(a, b, at, k);
-    range = Math.max(range, largest - smallest);
+    range[i] = largest - smallest;
     const shift = Math.ceil((common ? common[i] : largest) / 2); // taken from A, and from B
     out.exponent[i] = 2 * shift;
 

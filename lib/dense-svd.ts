@@ -2,7 +2,7 @@ import { batchedSvd, type ErrorOptions } from './batched-svd.ts';
 import { batchOf, gesdd, itemsAt, svdShapes, type Vectors } from './kernels.ts';
 import type { Steps } from './steps.ts';
 import type { Svd } from './svd-result.ts';
-import { cols, dtypeOf, epsilon, leadingDims, rows, type Tensor } from './views.ts';
+import { cols, type Dtype, dtypeOf, epsilon, leadingDims, rows, type Tensor } from './views.ts';
 
 /**
  * Singular value decomposition of plain matrices by `?gesdd`.
@@ -21,10 +21,18 @@ export function* denseSvd(A: Tensor, vectors: Vectors = 'thin', options: ErrorOp
   const batched = { leading, shapes: svdShapes(m, n, vectors), dtype, blockSize, ...options };
   return yield* batchedSvd(batched, function* (place, out) {
     const driver = yield* gesdd(itemsAt(a, place.positions), vectors, out, { ...place, name: 'svd' });
-    // The error of ?gesdd grows with the size: to some 12ε·σ₁ at 600×600.
-    const bound = driver.map((_, i) => (p > 0 ? 4 * epsilon(dtype) * Math.sqrt(p) * out.S[i * p] : 0));
+    const bound = driver.map((_, i) => denseBound(dtype, m, n, out.S[i * p]));
     return { bound, driver };
   });
 }
+
+/**
+ * Error bound of the singular values of a plain m×n matrix, 4ε·σ₁·(√p + √max(m, n)/16): the errors of `?gesdd` grow
+ * with the size, to some 12ε·σ₁ at 600×600, and with the length of the sums, to some 25ε·σ₁ at 100000×4.
+ */
+export const denseBound = (dtype: Dtype, m: number, n: number, sigma1: number): number =>
+  Math.min(m, n) > 0
+    ? 4 * epsilon(dtype) * sigma1 * (Math.sqrt(Math.min(m, n)) + Math.sqrt(Math.max(m, n)) / 16)
+    : 0;
 
 const blockFlops = 2e9;

@@ -31,12 +31,14 @@ export type Operand = { readonly A: Tensor; readonly B: Tensor } | { readonly M:
  */
 export function* distance(a: Operand, b: Operand): Steps<PerMatrix> {
   const leading = broadcastShapes(leadingOf(a), leadingOf(b), 'dist');
+  const total = product(leading);
   const norms =
     'A' in a && 'A' in b
       ? yield* betweenProducts(a.A, a.B, b.A, b.B, leading)
       : 'M' in a
         ? yield* fromDense(a.M, b, leading)
         : yield* fromDense((b as { M: Tensor }).M, a, leading);
+  if ('M' in a || 'M' in b) yield { done: total, total };
   return perMatrix(norms, leading);
 }
 

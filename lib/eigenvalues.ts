@@ -1,6 +1,6 @@
 import { batchOf, geev } from './kernels.ts';
 import type { Steps } from './steps.ts';
-import { leadingDims, rows, type Tensor, tensor } from './views.ts';
+import { leadingDims, product, rows, type Tensor, tensor } from './views.ts';
 
 /** Eigenvalues, in LAPACK's order: `real` and `imag` have the same shape, conjugate pairs stand together. */
 export interface Eigenvalues {
@@ -12,6 +12,7 @@ export interface Eigenvalues {
 export function* eigenvaluesOf(a: Tensor): Steps<Eigenvalues> {
   const leading = leadingDims(a);
   const { real, imag } = yield* geev(batchOf(a, leading), { name: 'eigenvalues', leading });
+  yield { done: product(leading), total: product(leading) };
   const shape = [...leading, rows(a)];
   return { real: tensor(real, shape), imag: tensor(imag, shape) };
 }

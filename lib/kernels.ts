@@ -1,6 +1,7 @@
 import { svdError } from './errors.ts';
 import { itemOffsets } from './item-offsets.ts';
 import { allocate } from './memory.ts';
+import { kernels } from './native.ts';
 import { checkStatus, driverOf, hasFailures, type Origin, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import {
@@ -169,41 +170,38 @@ export function* packInto(a: Batch, out: FloatArray, options: PackIntoOptions = 
 
 const flag = (x: boolean) => (x ? 1 : 0);
 
-/** `Q·R` of every item (tall), with Q kept as LAPACK's Householder vectors. */
+/** `Q·R` of every item, with Q kept as LAPACK's Householder vectors; all in float64. */
 export interface QrFactors {
   readonly q: FloatArray;
   readonly tau: FloatArray;
   readonly rows: number;
-  /** Upper triangular. */
+  readonly cols: number;
+  /** Upper triangular (or trapezoidal), min(rows, cols) × cols. */
   readonly R: Batch;
 }
 
-/** QR decomposition (`?geqrf`) of every item with its gauge applied; rows ≥ cols. */
-export function* qr(a: Batch, gauge: Gauge | undefined, origin: Origin): Steps<QrFactors> {
+/** QR decomposition (`?geqrf`) of every float64 item with its gauge applied. */
+export function* qr(a: Batch, { perm, exponents }: Gauge, origin: Origin): Steps<QrFactors> {
   const n = count(a);
-  const dtype = dtypeOfBatch(a);
-  const q = scratch(dtype, [n, a.rows, a.cols]);
-  const tau = scratch(dtype, [n, a.cols]);
-  const r = scratch(dtype, [n, a.cols, a.cols]);
+  const reflectors = Math.min(a.rows, a.cols);
+  const q = scratch('float64', [n, a.rows, a.cols]);
+  const tau = scratch('float64', [n, reflectors]);
+  const r = scratch('float64', [n, reflectors, a.cols]);
   const status = statusOf(n);
-  const { perm = null, exponents = null } = gauge ?? {};
   yield { kernel: 'qr', args: [a.data, a.layout, a.rows, a.cols, perm, exponents, q, tau, r, status] };
   checkStatus(status, a.rows, a.cols, origin);
-  return { q, tau, rows: a.rows, R: packed(r, n, a.cols, a.cols) };
+  return { q, tau, rows: a.rows, cols: a.cols, R: packed(r, n, reflectors, a.cols) };
 }
 
-/** `Q·c` (`?ormqr`) into `out`, or its transpose. */
-export function* applyQ(
-  f: QrFactors,
-  c: Batch,
-  transpose: boolean,
-  out: FloatArray,
-  origin: Origin,
-): Steps<void> {
-  const status = statusOf(count(c));
-  const args = [c.data, c.layout, c.rows, c.cols, f.rows, f.q, f.tau, transpose ? 1 : 0, out, status];
-  yield { kernel: 'applyQ', args };
+/** `Q·c` (`?ormqr`), or its transpose; c has as many rows as R. */
+export function* applyQ(f: QrFactors, c: Batch, transpose: boolean, origin: Origin): Steps<Batch> {
+  const n = count(c);
+  const out = scratch('float64', [n, f.rows, c.cols]);
+  const status = statusOf(n);
+  const source = [c.data, c.layout, c.rows, c.cols];
+  yield { kernel: 'applyQ', args: [...source, f.rows, f.cols, f.q, f.tau, flag(transpose), out, status] };
   checkStatus(status, c.rows, c.cols, origin);
+  return transpose ? packed(out, n, c.cols, f.rows) : packed(out, n, f.rows, c.cols);
 }
 
 /** `alpha·a·b + onto` for every item; `ERR_SVD_OVERFLOW` when an element of the result is not finite. */
@@ -271,11 +269,34 @@ export function svdItems(out: SvdFactors, from: number, to: number, of: number):
   return { U: part(out.U), S: part(out.S), Vh: part(out.Vh) };
 }
 
-/** `U·diag(S)·Vh` (`?gesdd`, and its fallbacks) of every item, into `out`. Returns the routine that gave each item. */
-export function* gesdd(a: Batch, vectors: Vectors, out: SvdFactors, origin: Origin): Steps<DenseDriver[]> {
+const vectorsCode = { none: 0, thin: 1, full: 2 } as const;
+
+/** `ERR_SVD_TOO_LARGE` when LAPACK with 32-bit integers cannot decompose an m×n matrix: before any work on it. */
+export function checkSvdSize(m: number, n: number, vectors: Vectors, dtype: Dtype, name: string): void {
+  const elements = kernels().gesddWorkspace(m, n, vectorsCode[vectors]);
+  if (elements < 2 ** 31 && Math.max(m, n) < 2 ** 31) return;
+  const bytes = elements * (dtype === 'float32' ? 4 : 8);
+  const message = `${name}: shape ${showShape([m, n])} is too large for LAPACK with 32-bit integers (needs ${bytes} bytes)`;
+  throw svdError('ERR_SVD_TOO_LARGE', message, { bytes });
+}
+
+/**
+ * `U·diag(S)·Vh` (`?gesdd`, and its fallbacks) of every item, into `out`. Items that are `graded` (1) begin with
+ * `?gesvd`, whose small singular values have their digits. Returns the routine that gave each item.
+ */
+export function* gesdd(
+  a: Batch,
+  vectors: Vectors,
+  out: SvdFactors,
+  origin: Origin,
+  graded?: Int32Array,
+): Steps<DenseDriver[]> {
   const status = statusOf(count(a));
   const job = vectors === 'none' ? 0 : vectors === 'thin' ? 1 : 2;
-  yield { kernel: 'gesdd', args: [a.data, a.layout, a.rows, a.cols, job, out.U, out.S, out.Vh, status] };
+  yield {
+    kernel: 'gesdd',
+    args: [a.data, a.layout, a.rows, a.cols, job, graded, out.U, out.S, out.Vh, status],
+  };
   checkStatus(status, a.rows, a.cols, origin);
   return Array.from({ length: count(a) }, (_, i) => drivers[driverOf(status, i)]);
 }

@@ -5,6 +5,7 @@ import {
   type Batch,
   batchOf,
   type ColumnNorms,
+  checkSvdSize,
   count,
   dtypeOfBatch,
   gemm,
@@ -23,7 +24,7 @@ import { ldexp } from './power-of-two.ts';
 import { checkOverflow, type Origin, type Place, placeOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { Driver, FactorDriver, Svd } from './svd-result.ts';
-import { type Gram, gram, type TallQr, tallQr } from './tall-qr.ts';
+import { type Gram, gram, householderQr, type TallQr, tallQr } from './tall-qr.ts';
 import {
   broadcastShapes,
   type Dtype,
@@ -57,6 +58,7 @@ export function* productSvd(
   const [l, r] = [a.rows, b.rows];
   const most = Math.min(l, a.cols, r);
   const p = rank === undefined ? most : checkRank(rank, most);
+  checkSvdSize(Math.min(l, a.cols), Math.min(r, a.cols), vectors, dtype, 'core of A·B');
   const thin = { U: [l, p], S: [p], Vh: [p, r] } as const;
   const shapes = vectors === 'none' ? ({ U: [0], S: [p], Vh: [0] } as const) : thin;
   const batched = { leading, shapes, dtype, blockSize: blockSize(a, b), onError };
@@ -147,8 +149,16 @@ const float32Range = 40;
 // LAPACK's float32 SVD of a matrix of size 64 is wrong by some 8ε; in float64 a core this small costs hardly more.
 const smallCore = 128;
 
+// From here on a core is graded: ?gesdd would take the digits of its small singular values.
+const gradedRange = 10;
+
 const coreDtype = (dtype: Dtype, size: number, range: number): Dtype =>
   size <= smallCore || range > float32Range ? 'float64' : dtype;
+
+interface CoreKind {
+  readonly dtype: Dtype;
+  readonly graded: boolean;
+}
 
 interface Core {
   /** R_A·R_Bᵀ, or the factor itself where it is not tall. */
@@ -166,9 +176,10 @@ function* core(a: Batch, b: Batch, at: Place, force?: FactorDriver): Steps<Core>
   ];
   const gauge = balance(left.norms, right.norms, count(a), a.cols);
   const size = Math.max(Math.min(a.rows, a.cols), Math.min(b.rows, b.cols));
-  const dtype = coreDtype(dtypeOfBatch(a), size, gauge.range);
-  const halfA = yield* half(a, left, gauge.a, dtype, { ...at, name: 'A' }, force);
-  const halfB = yield* half(b, right, gauge.b, dtype, { ...at, name: 'B' }, force);
+  const range = gauge.range.reduce((x, y) => Math.max(x, y), 0);
+  const kind = { dtype: coreDtype(dtypeOfBatch(a), size, range), graded: range > gradedRange };
+  const halfA = yield* half(a, left, gauge.a, kind, { ...at, name: 'A' }, force);
+  const halfB = yield* half(b, right, gauge.b, kind, { ...at, name: 'B' }, force);
   const C = yield* gemm(halfA.factor, transposed(halfB.factor), { ...at, name: 'core of A·B' });
   return { C, left: halfA, right: halfB, balance: gauge };
 }
@@ -221,17 +232,20 @@ interface Half {
   readonly q?: TallQr;
 }
 
-/** Step 4: QR of a tall factor with its gauge applied; any other goes into the core as it is. */
+/**
+ * Step 4: QR of a tall factor with its gauge applied. Any other goes into the core as it is, unless the inner dimension
+ * is graded: only the product of triangular factors then keeps the digits of small singular values.
+ */
 function* half(
   x: Batch,
   { gram }: Measured,
   gauge: Gauge,
-  dtype: Dtype,
+  { dtype, graded }: CoreKind,
   origin: Origin,
   force?: FactorDriver,
 ): Steps<Half> {
-  if (!gram) return { factor: yield* packAsItLies(x, { gauge, dtype }) };
-  const q = yield* tallQr(x, gram, gauge, origin, force);
+  if (!gram && !graded) return { factor: yield* packAsItLies(x, { gauge, dtype }) };
+  const q = gram ? yield* tallQr(x, gram, gauge, origin, force) : yield* householderQr(x, gauge, origin);
   return { factor: dtypeOfBatch(q.R) === dtype ? q.R : yield* pack(q.R, { dtype }), q };
 }
 
@@ -251,7 +265,8 @@ function* decompose(
   const p = Math.min(C.rows, C.cols);
   const vectors = form === 'none' || form === 0 ? 'none' : 'thin';
   const inner = scratchSvd(n, C.rows, C.cols, vectors, dtypeOfBatch(C));
-  const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' });
+  const graded = balance.range.map((range) => (range > gradedRange ? 1 : 0));
+  const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' }, graded);
   unscale(inner.S, balance.exponent, n, out.S, { ...place, name: 'singular values of A·B' });
   if (vectors === 'thin') {
     const U = packed(inner.U, n, C.rows, p);

@@ -15,6 +15,15 @@ export interface Progress {
 /** A computation written once: it yields kernel calls, and a driver makes them in place or awaits them. */
 export type Steps<T> = Generator<KernelCall | Progress, T, void>;
 
+/** The same computation as a part of another, whose progress it is not. */
+export function* asPart<T>(steps: Steps<T>): Steps<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    if ('kernel' in step.value) yield step.value;
+  }
+}
+
 /** Options of every `…Async` function. */
 export interface AsyncOptions {
   /** Aborting rejects with `signal.reason`; what has not started is then skipped. */

@@ -87,7 +87,7 @@ function normsOf(squares: FloatArray, a: Batch): ColumnNorms | undefined {
 
 /** `a` with its gauge = Q·R. */
 export interface TallQr {
-  /** Upper triangular, float64. */
+  /** Upper triangular (trapezoidal where a is not tall), float64. */
   readonly R: Batch;
   readonly driver: readonly FactorDriver[];
   /** `Q·c` of every item into `out`, or its transpose; c is k×p. */
@@ -122,7 +122,11 @@ export function* tallQr(
     for (const i of failed) verdict[i] = 'householder';
   }
   const rest = where(verdict, 'householder');
-  if (rest.length > 0) groups.push(yield* householderGroup(a, gauge, rest, r, origin));
+  if (rest.length > 0) {
+    const { group, R } = yield* householderGroup(a, gauge, rest, origin);
+    yield* packInto(R, r, { positions: rest });
+    groups.push(group);
+  }
   return {
     R: packed(r, n, k, k),
     driver: verdict,
@@ -266,26 +270,23 @@ function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Arr
 }
 
 /** Householder reflections, in float64 whatever a is: this path is taken for the most difficult factors. */
-function* householderGroup(
-  all: Batch,
-  gauge: Gauge,
-  positions: Int32Array,
-  r: FloatArray,
-  origin: Origin,
-): Steps<Group> {
-  const k = all.cols;
+function* householderGroup(all: Batch, gauge: Gauge, positions: Int32Array, origin: Origin) {
   const a = yield* pack(select(all, positions), { dtype: 'float64' });
   const at = placeOf(origin, positions);
-  const q: QrFactors = yield* qr(a, selectGauge(gauge, positions, k), at);
-  yield* packInto(q.R, r, { positions });
-  return {
+  const q: QrFactors = yield* qr(a, selectGauge(gauge, positions, all.cols), at);
+  const group: Group = {
     positions,
     *apply(c, transpose, out) {
       const wide = dtypeOfBatch(c) === 'float64' ? c : yield* pack(c, { dtype: 'float64' });
-      const product = scratch('float64', [count(c), all.rows, c.cols]);
-      yield* applyQ(q, wide, transpose, product, at);
-      const shape = transpose ? ([c.cols, all.rows] as const) : ([all.rows, c.cols] as const);
-      yield* packInto(packed(product, count(c), ...shape), out, { positions });
+      yield* packInto(yield* applyQ(q, wide, transpose, at), out, { positions });
     },
   };
+  return { group, R: q.R };
+}
+
+/** Householder QR decomposition of every item, which need not be tall: R has min(rows, cols) rows. */
+export function* householderQr(a: Batch, gauge: Gauge, origin: Origin): Steps<TallQr> {
+  const all = Int32Array.from({ length: count(a) }, (_, i) => i);
+  const { group, R } = yield* householderGroup(a, gauge, all, origin);
+  return { R, driver: new Array(count(a)).fill('householder'), apply: group.apply };
 }

@@ -1,7 +1,7 @@
 import { denseSvd } from './dense-svd.ts';
 import { scaleColumns, scaleRows } from './diagonal.ts';
 import { matrixProduct } from './matrix-product.ts';
-import type { Steps } from './steps.ts';
+import { asPart, type Steps } from './steps.ts';
 import { perMatrixNames, Svd } from './svd-result.ts';
 import { broadcastLeading, broadcastShapes, leadingDims, product, type Tensor } from './views.ts';
 
@@ -15,11 +15,12 @@ import { broadcastLeading, broadcastShapes, leadingDims, product, type Tensor } 
  */
 export function* threeSvd(A: Tensor, B: Tensor): Steps<Svd> {
   const leading = broadcastShapes(leadingDims(A), leadingDims(B), 'A·B');
-  const a = yield* denseSvd(broadcastLeading(A, leading));
-  const b = yield* denseSvd(broadcastLeading(B, leading));
+  const a = yield* asPart(denseSvd(broadcastLeading(A, leading)));
+  const b = yield* asPart(denseSvd(broadcastLeading(B, leading)));
   const middle = yield* matrixProduct(scaleRows(a.S, a.Vh), scaleColumns(b.U, b.S));
-  const m = yield* denseSvd(middle);
+  const m = yield* asPart(denseSvd(middle));
   const U = yield* matrixProduct(a.U, m.U);
   const Vh = yield* matrixProduct(m.Vh, b.Vh);
+  yield { done: product(leading), total: product(leading) };
   return new Svd(U, m.S, Vh, m.bound, perMatrixNames(new Array(product(leading)).fill('three-svd'), leading));
 }

@@ -30,13 +30,14 @@ Work either(Arguments& in) {
   return in.is_float(ahead) ? Build<float>::work(in) : Build<double>::work(in);
 }
 
-// a, vectors, u, s, vh, status
+// a, vectors, graded, u, s, vh, status
 template <class T>
 struct BuildGesdd {
   static Work work(Arguments& in) {
     Gesdd<T> k;
     k.a = in.batch<T>();
     k.vectors = static_cast<Vectors>(in.integer());
+    k.graded = in.array<std::int32_t>(k.a.count);
     const std::int64_t n = k.a.count, rows = k.a.rows, cols = k.a.cols, p = std::min(rows, cols);
     const bool full = k.vectors == Vectors::full, none = k.vectors == Vectors::none;
     k.u = in.array<T>(none ? 0 : extent(n, rows, full ? rows : p));
@@ -53,18 +54,20 @@ Work qr_work(Arguments& in) {
   k.a = in.batch<double>();
   k.gauge = in.gauge(k.a.count, k.a.cols);
   k.q = in.required_array<double>(extent(k.a.count, k.a.rows, k.a.cols));
-  k.tau = in.required_array<double>(extent(k.a.count, k.a.cols));
-  k.r = in.required_array<double>(extent(k.a.count, k.a.cols, k.a.cols));
+  const std::int64_t reflectors = std::min(k.a.rows, k.a.cols);
+  k.tau = in.required_array<double>(extent(k.a.count, reflectors));
+  k.r = in.required_array<double>(extent(k.a.count, reflectors, k.a.cols));
   k.status = in.statuses(k.a.count);
   return work(k, k.a.count, 2 * product(k.a.rows, k.a.cols, k.a.cols));
 }
 
-// c, rows, q, tau, transposed, out, status
+// c, rows, columns of q, q, tau, transposed, out, status
 Work apply_q_work(Arguments& in) {
   ApplyQ k;
   k.c = in.batch<double>();
   k.rows = in.integer();
-  k.q = in.required_array<double>(extent(k.c.count, k.rows, k.c.rows));
+  k.q_cols = in.integer();
+  k.q = in.required_array<double>(extent(k.c.count, k.rows, k.q_cols));
   k.tau = in.required_array<double>(extent(k.c.count, k.c.rows));
   k.transposed = in.boolean();
   k.out = in.required_array<double>(extent(k.c.count, k.rows, k.c.cols));
@@ -234,9 +237,18 @@ void export_kernels(Napi::Object exports) {
   export_kernel<either<BuildGeev>>(exports, "geev");
   export_kernel<either<BuildScan>>(exports, "scan");
   export_kernel<either<BuildPack>>(exports, "pack");
+  exports.Set("gesddWorkspace", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) -> Napi::Value {
+    Arguments in(info);
+    const std::int64_t m = in.integer(), n = in.integer();
+    const auto elements = gesdd_workspace(m, n, static_cast<Vectors>(in.integer()));
+    return Napi::Number::New(info.Env(), static_cast<double>(elements));
+  }));
 #ifdef FSVD_FAULTS
   exports.Set("setFaults", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) {
     set_faults(info[0].As<Napi::Number>().Uint32Value());
+  }));
+  exports.Set("illegalCall", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) -> Napi::Value {
+    return Napi::Number::New(info.Env(), illegal_call());
   }));
 #endif
 }

@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { svdError } from '../errors.ts';
 import { compareSpectrum } from '../golden/compare.ts';
@@ -78,11 +78,11 @@ async function compareFiles(
 
 /** Every file with its record. */
 function pairs(path: string, { records }: Golden, files: string[]): { file: string; record: GoldenRecord }[] {
-  const place = (record: GoldenRecord) => resolve(dirname(path), record.file);
+  const place = (record: GoldenRecord) => join(dirname(path), record.file);
   if (files.length === 0) return records.map((record) => ({ file: place(record), record }));
   if (files.length === 1 && records.length === 1) return [{ file: files[0], record: records[0] }];
   return files.flatMap((file) => {
-    const own = records.filter((record) => place(record) === resolve(file));
+    const own = records.filter((record) => resolve(place(record)) === resolve(file));
     if (own.length > 0) return own.map((record) => ({ file, record }));
     const known = records.map((record) => record.file).join(', ');
     throw svdError('ERR_SVD_FILE', `${path}: has no record of ${file}; it has ${known}`, { path });

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { svdError } from '../errors.ts';
 import type { Source } from '../golden/contents.ts';
 import { FactoredMatrix, svdAsync } from '../index.ts';
 import type { SvdOperand } from '../testing/index.ts';
+import { product, type Tensor, tensor } from '../views.ts';
 import { openSafetensors } from '../weights/index.ts';
 import { printable } from './format.ts';
 import { addMatrixOptions, contradiction, type MatrixOptions, readMatrix } from './matrix-options.ts';
@@ -66,9 +68,29 @@ export async function readDecomposition(
   return { svd, matrix };
 }
 
-/** The tensors U, S and Vh of a file, and `bound` where it has one. */
+/** The tensors U, S and Vh of a file, and the bounds that `svd --out` left in its metadata, one per matrix. */
 async function readFactors(path: string): Promise<SvdOperand> {
   await using file = await openSafetensors(path);
   const [U, S, Vh] = [await file.read('U'), await file.read('S'), await file.read('Vh')];
-  return { U, S, Vh, bound: file.tensors.has('bound') ? await file.read('bound') : undefined };
+  const { bound } = file.metadata;
+  return { U, S, Vh, bound: bound === undefined ? undefined : boundsOf(bound, S, path) };
+}
+
+function boundsOf(text: string, S: Tensor, path: string): Tensor {
+  const values = parse(text);
+  const shape = S.shape.slice(0, -1);
+  if (Array.isArray(values) && values.length === product(shape) && values.every((x) => Number.isFinite(x))) {
+    return tensor(Float64Array.from(values), shape);
+  }
+  throw svdError('ERR_SVD_FILE', `${path}: metadata 'bound' is not a list of ${product(shape)} numbers`, {
+    path,
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -76,7 +76,9 @@ async function decompose(
   const kept = truncate(full, options.rank);
   const items = reportItems(full.S, perItem(full.bound), perItem(await distAsync(matrix, kept, { signal })));
   signal.throwIfAborted();
-  if (options.out !== undefined) await writeSafetensors(options.out, { ...kept }, { title });
+  if (options.out !== undefined) {
+    await writeSafetensors(options.out, { ...kept }, { title, bound: JSON.stringify(perItem(full.bound)) });
+  }
   const report: SvdReport = {
     file: path,
     title,

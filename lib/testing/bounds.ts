@@ -1,5 +1,7 @@
 import { type Dtype, epsilon } from '../views.ts';
 
+export { denseBound } from '../dense-svd.ts';
+
 // The tolerances of docs/numerics.md, each in one place. Observed maxima are about a quarter of them or less.
 
 /** Smallest subnormal of the dtype. */
@@ -8,11 +10,7 @@ export const eta = (dtype: Dtype): number => (dtype === 'float32' ? 2 ** -149 : 
 /** The dtype whose bounds hold for a comparison of the two. */
 export const coarser = (a: Dtype, b: Dtype): Dtype => (a === 'float32' ? a : b);
 
-/** Error bound of the p singular values of a plain matrix: what a result without a bound of its own has. */
-export const denseBound = (dtype: Dtype, p: number, sigma1: number): number =>
-  p > 0 ? 4 * epsilon(dtype) * Math.sqrt(p) * sigma1 : 0;
-
-/** The β in `bound = 4εβ`: Σ‖a_j‖‖b_j‖ of a product, √p·σ₁ of a plain matrix. */
+/** The β in `bound = 4εβ`: Σ‖a_j‖‖b_j‖ of a product, about √p·σ₁ of a plain matrix. */
 export const beta = (dtype: Dtype, bound: number): number => bound / (4 * epsilon(dtype));
 
 /** ‖UᵀU − I‖_F for p orthonormal columns. */

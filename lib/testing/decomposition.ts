@@ -73,14 +73,21 @@ export function asDecomposition(x: SvdOperand, name: string): Decomposition {
   }
   const [U, Vh] = [asTensor(x.U, `${name}.U`), asTensor(x.Vh, `${name}.Vh`)];
   const S = asTensor(x.S, `${name}.S`, 1);
-  return { U, S, Vh, bound: boundsOf(S, x.bound, name) };
+  return { U, S, Vh, bound: boundsOf(S, x.bound, name, [rows(U), cols(Vh)]) };
 }
 
-/** The error bound of every matrix of `S`: `given`, or that of a plain matrix. */
-export function boundsOf(S: Tensor, given: SvdFactors['bound'], name: string): Float64Array {
+/** The error bound of every matrix of `S`: `given`, or that of a plain matrix, m×n where that is known. */
+export function boundsOf(
+  S: Tensor,
+  given: SvdFactors['bound'],
+  name: string,
+  [m, n]: readonly number[] = [],
+): Float64Array {
   const leading = S.shape.slice(0, -1);
   if (given === undefined)
-    return Float64Array.from(vectorItems(S), (s) => bounds.denseBound(dtypeOf(S), s.length, s[0]));
+    return Float64Array.from(vectorItems(S), (s) =>
+      bounds.denseBound(dtypeOf(S), m ?? s.length, n ?? s.length, s[0]),
+    );
   if (typeof given === 'number') return new Float64Array(product(leading)).fill(given);
   const array = asTensor(given, `${name}.bound`, 0);
   if (array.shape.join() !== leading.join()) {

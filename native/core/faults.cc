@@ -3,11 +3,14 @@
 #ifdef FSVD_FAULTS
 #include <atomic>
 
+#include "lapack.h"
+
 namespace fsvd {
 
 static std::atomic<unsigned> failing{0};
 
 void set_faults(unsigned drivers) { failing = drivers; }
+int illegal_call() { return lapack::potrf('U', -1, static_cast<double*>(nullptr), 1); }
 bool faulty(Driver driver) { return failing & (1u << static_cast<unsigned>(driver)); }
 
 }  // namespace fsvd

@@ -165,6 +165,10 @@ void identity(T* x, std::int64_t rows, std::int64_t cols) {
 
 }  // namespace
 
+std::int64_t gesdd_workspace(std::int64_t m, std::int64_t n, Vectors vectors) {
+  return gesdd_work(m, n, vectors).least;
+}
+
 template <class T>
 void Gesdd<T>::operator()(std::int64_t i) const {
   const Item<T> item(*this, i);
@@ -179,7 +183,9 @@ void Gesdd<T>::operator()(std::int64_t i) const {
     return;
   }
   lapack_int info = 0;
+  const Driver first = graded && graded[i] ? Driver::gesvd : Driver::gesdd;
   for (const Driver driver : {Driver::gesdd, Driver::gesvd, Driver::gesvd_scaled, Driver::gejsv}) {
+    if (driver < first) continue;
     switch (driver) {
       case Driver::gesdd: info = run_gesdd(item, size); break;
       case Driver::gesvd: info = run_gesvd(item, false); break;

@@ -23,17 +23,18 @@ void Qr::operator()(std::int64_t i) const {
   const std::int64_t m = a.rows, k = a.cols, lwork = std::max<std::int64_t>(1, k * block_columns);
   status[i].set(Status::ok);
   double* x = q + i * m * k;
-  double* upper = r + i * k * k;
-  if (k == 0 || !fits(m, lwork, m * k * static_cast<std::int64_t>(sizeof(double)), status[i])) return;
+  const std::int64_t reflectors = std::min(m, k);
+  double* upper = r + i * reflectors * k;
+  if (m == 0 || k == 0 || !fits(m, lwork, m * k * static_cast<std::int64_t>(sizeof(double)), status[i])) return;
   gather_gauged(a.item(i), a.row_stride, a.col_stride, m, k, gauge.item(i, k), x);
   Workspace ws(Workspace::bytes_for<double>(lwork));
   const lapack_int info =
       lapack::geqrf(static_cast<lapack_int>(m), static_cast<lapack_int>(k), x, static_cast<lapack_int>(m),
-                    tau + i * k, ws.take<double>(lwork), static_cast<lapack_int>(lwork));
+                    tau + i * reflectors, ws.take<double>(lwork), static_cast<lapack_int>(lwork));
   if (info != 0) return status[i].set(Status::internal, info);
-  for (std::int64_t row = 0; row < k; ++row)
+  for (std::int64_t row = 0; row < reflectors; ++row)
     for (std::int64_t col = 0; col < k; ++col) upper[row * k + col] = col < row ? 0.0 : x[col * m + row];
-  if (!all_finite(upper, k * k)) status[i].set(Status::overflow);
+  if (!all_finite(upper, reflectors * k)) status[i].set(Status::overflow);
 }
 
 void ApplyQ::operator()(std::int64_t i) const {
@@ -49,7 +50,7 @@ void ApplyQ::operator()(std::int64_t i) const {
   for (std::int64_t col = 0; col < p; ++col) std::fill_n(x + col * m + k, m - k, 0.0);
   const lapack_int info =
       lapack::ormqr('L', 'N', static_cast<lapack_int>(m), static_cast<lapack_int>(p), static_cast<lapack_int>(k),
-                    q + i * m * k, static_cast<lapack_int>(m), tau + i * k, x, static_cast<lapack_int>(m),
+                    q + i * m * q_cols, static_cast<lapack_int>(m), tau + i * k, x, static_cast<lapack_int>(m),
                     ws.take<double>(lwork), static_cast<lapack_int>(lwork));
   if (info != 0) return status[i].set(Status::internal, info);
   if (!transposed) copy(x, one, m, dst, p, one, m, p);

@@ -1,5 +1,5 @@
-// Orthogonal-triangular decomposition of each item of a batch of tall matrices, and the product with its Q. In double
-// only: it is the path for factors that Cholesky QR cannot serve, and those need every digit.
+// Orthogonal-triangular decomposition of each item of a batch, and the product with its Q. In double only: it is the
+// path for factors that Cholesky QR cannot serve, and those need every digit.
 #pragma once
 #include "batch.h"
 #include "pack.h"
@@ -7,7 +7,7 @@
 namespace fsvd {
 
 // a, with its gauge applied, = Q * R: Householder vectors in q (column-major, as ?geqrf leaves them) and tau, R in r
-// (row-major, cols x cols, zero below the diagonal). rows >= cols.
+// (row-major, min(rows, cols) x cols, zero below the diagonal).
 struct Qr {
   Batch<const double> a;
   Gauge gauge;
@@ -20,7 +20,7 @@ struct Qr {
 // out = Q * c (rows x p, row-major), or its transpose (p x rows, row-major); Q as Qr left it, c is k x p.
 struct ApplyQ {
   const double *q = nullptr, *tau = nullptr;
-  std::int64_t rows = 0;
+  std::int64_t rows = 0, q_cols = 0;  // of the matrix that Qr was given; k = min(rows, q_cols)
   Batch<const double> c;
   bool transposed = false;
   double* out = nullptr;

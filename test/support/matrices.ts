@@ -74,7 +74,7 @@ export function withSpectrum(
   );
 }
 
-/** A copy whose entry `e` (row-major) is `f(x[e], row, column)`. */
+/** A copy of a contiguous array whose entry `e` (row-major) is `f(x[e], row, column)`. */
 export function mapMatrix(
   x: Tensor,
   f: (value: number, row: number, column: number) => number,

@@ -55,6 +55,30 @@ export const productReferences: ProductReference[] = read('products').map((json)
   beta: Number(json.beta),
 }));
 
+/**
+ * Products A₀·D₁·D₂·B₀ with well-conditioned A₀ and B₀ of several shapes, D₁ and D₂ of powers of two from 1e-12 to 1e12 or 1.
+ * Their numbers are exact in both dtypes.
+ */
+export const gradedReferences: ProductReference[] = read('graded').flatMap((family) =>
+  (['float64', 'float32'] as const).flatMap((dtype) =>
+    family.cases.map((json: Json) => ({
+      name: `${dtype === 'float32' ? 'float32, ' : ''}${family.name}: ${json.name}`,
+      dtype,
+      A: matrix(
+        scaled(family.A, (_, j) => json.columns[j]),
+        dtype,
+      ),
+      B: matrix(
+        scaled(family.B, (i) => json.rows[i]),
+        dtype,
+      ),
+      singularValues: doubles(json.singularValues),
+      norm: Number(json.norm),
+      beta: Number(json.beta),
+    })),
+  ),
+);
+
 export const denseReferences: DenseReference[] = read('dense').map((json) => ({
   ...named(json),
   matrix: matrix(json.matrix, json.dtype),
@@ -76,7 +100,7 @@ export const distanceReferences: DistanceReference[] = read('distances').map((js
   distance: Number(json.distance),
 }));
 
-// biome-ignore lint/suspicious/noExplicitAny: the fields of the four files are those read above.
+// biome-ignore lint/suspicious/noExplicitAny: the fields of the five files are those read above.
 type Json = any;
 
 function read(file: string): Json[] {
@@ -93,6 +117,15 @@ function factors({ A, B }: Json, dtype: Reference['dtype']): Factors {
 
 function matrix({ data, shape }: Json, dtype: Reference['dtype']): StoredMatrix {
   return { data: dtype === 'float32' ? Float32Array.from(data) : Float64Array.from(data), shape };
+}
+
+/** Every element times 2^exponent(row, column). */
+function scaled({ data, shape }: Json, exponent: (i: number, j: number) => number): Json {
+  const cols = shape[1];
+  return {
+    shape,
+    data: data.map((x: number, e: number) => x * 2 ** exponent(Math.floor(e / cols), e % cols)),
+  };
 }
 
 function doubles(decimals: string[]): Float64Array {

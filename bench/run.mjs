@@ -1,0 +1,55 @@
+/**
+ * `npm run bench [-- --runs N] [--only TEXT]`: times every contender on every case, each trial in a fresh process, the
+ * contenders in turn so that all of them meet the same weather; prints medians and ratios as a markdown table.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { versions } from '../dist/index.js';
+import { cases } from './cases.mjs';
+import { contenders } from './contenders.mjs';
+
+const { values } = parseArgs({
+  options: { runs: { type: 'string', default: '5' }, only: { type: 'string', default: '' } },
+});
+const runs = Number(values.runs);
+
+const present = contenders.filter(({ name, command, needs = [] }) => {
+  try {
+    for (const module of needs) execFileSync(command[0], ['-c', `import ${module}`], { stdio: 'ignore' });
+    return true;
+  } catch {
+    console.error(`${name} is left out: ${command[0]} does not have ${needs.join(', ')}`);
+    return false;
+  }
+});
+
+const median = (x) => x.toSorted((a, b) => a - b)[Math.floor(x.length / 2)];
+const milliseconds = (s) => `${(s * 1000).toPrecision(3)} ms`;
+
+function seconds({ command }, c) {
+  const [program, ...args] = command;
+  return Number(
+    execFileSync(program, [...args, JSON.stringify(c)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    }),
+  );
+}
+
+const { openblas, openblasCore } = versions();
+console.log(
+  `${cpus()[0].model}, ${cpus().length} cores; OpenBLAS ${openblas} ${openblasCore}; ${new Date().toISOString().slice(0, 10)};`,
+);
+console.log(
+  `medians of ${runs} runs, each trial in a fresh process; in brackets: times that of factored-svd\n`,
+);
+console.log('| case | dtype | factored-svd | others |\n|---|---|---|---|');
+for (const c of cases.filter(({ name, dtype }) => `${name} ${dtype}`.includes(values.only))) {
+  const who = present.filter(({ takes }) => takes(c));
+  const times = new Map(who.map(({ name }) => [name, []]));
+  for (let run = 0; run < runs; run++) for (const w of who) times.get(w.name).push(seconds(w, c));
+  const [own, ...others] = [...times].map(([name, t]) => ({ name, time: median(t) }));
+  const ratio = ({ name, time }) => `${name} ${milliseconds(time)} (${(time / own.time).toFixed(2)})`;
+  console.log(`| ${c.name} | ${c.dtype} | ${milliseconds(own.time)} | ${others.map(ratio).join('; ')} |`);
+}

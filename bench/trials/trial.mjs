@@ -1,0 +1,36 @@
+import { isProduct } from '../cases.mjs';
+
+/** The case of this process, from its command line. */
+export const theCase = JSON.parse(process.argv[2]);
+
+const arrays = { float32: Float32Array, float64: Float64Array };
+
+/** Standard normal elements (Box–Muller over a fixed generator): the same ones in every trial. */
+export function normal(n, dtype, seed) {
+  let state = seed >>> 0;
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state + 0.5) / 2 ** 32;
+  };
+  return new arrays[dtype](n).map(
+    () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()),
+  );
+}
+
+/** The operands: A and B of a product, or A alone. */
+export function operands({ n, l, k, r, dtype } = theCase) {
+  const leading = n === 1 ? [] : [n];
+  if (!isProduct(theCase)) return { A: { data: normal(n * l * r, dtype, 1), shape: [...leading, l, r] } };
+  return {
+    A: { data: normal(n * l * k, dtype, 1), shape: [...leading, l, k] },
+    B: { data: normal(n * k * r, dtype, 2), shape: [...leading, k, r] },
+  };
+}
+
+/** Runs `compute` once to warm up and once on the clock, and prints the seconds. */
+export function trial(compute) {
+  compute();
+  const start = performance.now();
+  compute();
+  console.log((performance.now() - start) / 1000);
+}

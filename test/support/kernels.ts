@@ -1,0 +1,25 @@
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { versions } from '../../lib/index.ts';
+
+const command = fileURLToPath(new URL('../../dist/command.js', import.meta.url));
+
+/** The processor kernels that this machine can run and this OpenBLAS can be told to use; fewer than two elsewhere. */
+export const kernels: readonly string[] = availableKernels();
+
+function availableKernels(): string[] {
+  if (process.arch !== 'x64' || !versions().openblasConfig.includes('DYNAMIC_ARCH')) return [];
+  const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
+  const needs = { Prescott: 'pni', Haswell: 'avx2', SkylakeX: 'avx512f' };
+  return Object.entries(needs)
+    .filter(([, flag]) => new RegExp(`^flags.*\\b${flag}\\b`, 'm').test(info))
+    .map(([kernel]) => kernel);
+}
+
+/** Runs the built command in a process of its own, under one kernel. */
+export function runUnder(kernel: string, ...argv: string[]): SpawnSyncReturns<string> {
+  if (!existsSync(command)) throw new Error('dist/command.js is not built: run npm run build:lib first');
+  const env = { ...process.env, OPENBLAS_CORETYPE: kernel };
+  return spawnSync(process.execPath, [command, ...argv], { env, encoding: 'utf8', timeout: 15_000 });
+}
