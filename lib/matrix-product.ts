@@ -1,4 +1,4 @@
-import type { SvdError } from './errors.ts';
+import { type SvdError, svdError } from './errors.ts';
 import { batchOf, gemm, pack, scan } from './kernels.ts';
 import { allocate } from './memory.ts';
 import type { Steps } from './steps.ts';
@@ -60,9 +60,18 @@ export function* inDtype(x: Tensor, dtype: Dtype): Steps<Tensor> {
   return tensor(own.data, x.shape);
 }
 
-/** `factor · x`, contiguous. */
+/** `factor · x`, contiguous. `ERR_SVD_OVERFLOW` when an element of the product does not fit. */
 export function* scaled(x: Tensor, factor: number): Steps<Tensor> {
-  return tensor((yield* pack(batchOf(x, leadingDims(x)), { alpha: factor })).data, x.shape);
+  const leading = leadingDims(x);
+  const product = tensor((yield* pack(batchOf(x, leading), { alpha: factor })).data, x.shape);
+  try {
+    yield* mustBeFinite(product, 'mul');
+  } catch (error) {
+    yield* mustBeFinite(x, 'A');
+    const { batchIndex } = error as SvdError;
+    throw svdError('ERR_SVD_OVERFLOW', 'mul: an element is too large for its element type', { batchIndex });
+  }
+  return product;
 }
 
 /** A contiguous copy that shares no memory with `x`. */

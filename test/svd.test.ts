@@ -116,9 +116,9 @@ describe('svd', () => {
     expect(result.S.data).toEqual(Float64Array.of(Math.abs(x)));
   });
 
-  it('tells 4εσ₁ as the bound and gesdd as the driver', () => {
-    const { S, bound, driver } = svd(randomMatrix(2, [6, 5]));
-    expect(bound).toBe(bounds.singularValues('float64', 4 * 2 ** -52 * S.data[0], 0));
+  it.each(dtypes)('tells the bound of its size and gesdd as the driver: %s', (dtype) => {
+    const { S, bound, driver } = svd(randomMatrix(2, [6, 5], dtype));
+    expect(bound).toBe(bounds.denseBound(dtype, 6, 5, S.data[0]));
     expect(driver).toBe('gesdd');
   });
 });
