@@ -234,7 +234,63 @@ def products():
     cases.append(product_case("float32, clusters of width 1e-3", *with_spectrum(rng, L, R, [2, 2 - 2e-3, 1, 1 - 1e-3, 1 - 2e-3, 0.1]), f32))
     cases.append(product_case("float32, factors whose squares overflow", scale_cols(uniform(rng, L, K), [1e25] * K), scale_rows(uniform(rng, K, R), [1e10] * K), f32))
     cases.append(product_case("float32, k above l and r", uniform(rng, 5, 9), uniform(rng, 9, 7), f32))
+    dependent = [[x, y, x - y, x + y, 2 * x, 3 * y] for x, y in integers(rng, L, 2)]
+    cases.append(product_case("float32, linearly dependent columns", dependent, integers(rng, K, R), f32))
     return cases
+
+
+def graded_families():
+    """Products A0·D1·D2·B0 with well-conditioned integer A0 and B0 of several shapes: D1 and D2 are powers of two, of which
+    the files hold the exponents. All numbers are exact in float32 too, so that one reference serves both dtypes."""
+    rng = random.Random(20240505)
+    span = 40  # 2^±40 = 10^±12
+    families = []
+    for name, (l, k, r) in [
+        ("tall, k = 32", (40, 32, 36)),
+        ("tall, k = 6", (12, 6, 10)),
+        ("A square", (8, 8, 12)),
+        ("B square", (12, 8, 8)),
+        ("both square, k = 8", (8, 8, 8)),
+        ("both square, k = 28", (28, 28, 28)),
+        ("k between l and r", (6, 9, 12)),
+        ("k above l and r", (6, 9, 7)),
+    ]:
+        a0, b0 = integers(rng, l, k), integers(rng, k, r)
+        one, other = permutation(rng, k), permutation(rng, k)
+        down, zero = [round(span - 2 * span * j / (k - 1)) for j in range(k)], [0] * k
+        up = down[::-1]
+        gauge = [round(e / 2) for e in down]  # 10^±6
+        orders = [
+            ("well conditioned", zero, zero),
+            ("gauge 1e±6", gauge, [-e for e in gauge]),
+            ("gauge 1e±12, permuted", [down[j] for j in one], [-down[j] for j in one]),
+            ("both descending", down, down),
+            ("both ascending", up, up),
+            ("permuted", [down[j] for j in one], [down[j] for j in other]),
+            ("A alone, ascending", up, zero),
+            ("B alone, permuted", zero, [down[j] for j in one]),
+        ]
+        cases = [graded_case(order, a0, b0, columns, rows) for order, columns, rows in orders]
+        families.append({"name": name, "A": stored(a0), "B": stored(b0), "cases": cases})
+    return families
+
+
+def integers(rng, rows, cols):
+    """±20 as in a Hadamard matrix, each changed by up to 9: dense, and well conditioned."""
+    order = next(n for n in (8, 12, 16, 32, 64) if n >= max(rows, cols))
+    signs = hadamard(order)
+    return [[int(20 * signs[i][j]) + math.floor(19 * rng.random()) - 9 for j in range(cols)] for i in range(rows)]
+
+
+def permutation(rng, n):
+    return [j for _, j in sorted((rng.random(), j) for j in range(n))]
+
+
+def graded_case(name, a0, b0, columns, rows):
+    a, b = scale_cols(a0, [2.0**e for e in columns]), scale_rows(b0, [2.0**e for e in rows])
+    case = product_case(name, a, b)
+    numbers = {key: case[key] for key in ("singularValues", "norm", "beta")}
+    return {"name": name, "columns": columns, "rows": rows, **numbers}
 
 
 def kahan(n, theta):
@@ -318,7 +374,13 @@ def distances():
 
 def main():
     check = sys.argv[1:] == ["--check"]
-    for name, make in [("products", products), ("dense", dense), ("eigenvalues", eigenvalues), ("distances", distances)]:
+    for name, make in [
+        ("products", products),
+        ("graded", graded_families),
+        ("dense", dense),
+        ("eigenvalues", eigenvalues),
+        ("distances", distances),
+    ]:
         cases = ",\n".join(json.dumps(case, ensure_ascii=False) for case in make())
         text = f"[\n{cases}\n]\n"
         path = FIXTURES / f"{name}.json"
