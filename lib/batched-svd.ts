@@ -5,6 +5,7 @@ import { type Failure, failuresBehind, type Place } from './status.ts';
 import type { Steps } from './steps.ts';
 import { type Driver, perMatrix, perMatrixNames, Svd } from './svd-result.ts';
 import { type Dtype, product, tensor } from './views.ts';
+import { inWorkspace, returnWorkspace, takeWorkspace } from './workspace.ts';
 
 /** What becomes of a batch when matrices of it cannot be decomposed. */
 export interface ErrorOptions {
@@ -52,13 +53,14 @@ export function* batchedSvd(
   const bound = new Float64Array(total).fill(Number.NaN);
   const driver = new Array<Driver>(total).fill('failed');
   const failed: Failure[] = [];
+  const workspace = takeWorkspace();
   for (let from = 0; from < total; from += blockSize) {
     const to = Math.min(total, from + blockSize);
     let positions = Int32Array.from({ length: to - from }, (_, i) => from + i);
     let part = svdItems(out, from, to, total);
     while (positions.length > 0) {
       try {
-        const done = yield* decompose({ leading, positions }, part);
+        const done = yield* inWorkspace(workspace, decompose({ leading, positions }, part));
         positions.forEach((position, i) => {
           bound[position] = done.bound[i];
           driver[position] = done.driver[i];
@@ -76,6 +78,7 @@ export function* batchedSvd(
     }
     yield { done: to, total };
   }
+  returnWorkspace(workspace);
   return new Svd(
     tensor(out.U, [...leading, ...shapes.U]),
     tensor(out.S, [...leading, ...shapes.S]),

@@ -13,6 +13,7 @@ import {
   showShape,
   type Tensor,
 } from './views.ts';
+import { scratch } from './workspace.ts';
 
 /**
  * `count` strided matrices as the addon takes them. `layout` holds the row stride, the column stride and the offset of
@@ -88,8 +89,6 @@ export function rowRange({ data, layout, cols }: Batch, from: number, to: number
     layout.subarray(2).map((o) => o + from * layout[0]),
   );
 }
-
-export const scratch = (dtype: Dtype, shape: readonly number[]) => allocate(dtype, shape, 'workspace');
 
 /** Norms of the columns of every item, as `fraction · 2^exponent`: they neither overflow nor underflow. */
 export interface ColumnNorms {
@@ -304,7 +303,7 @@ export function* gesdd(
 /** Eigenvalues (`?geev`) of every item, square; conjugate pairs stand together. */
 export function* geev(a: Batch, origin: Origin): Steps<{ real: FloatArray; imag: FloatArray }> {
   const n = count(a);
-  const [real, imag] = [0, 1].map(() => scratch(dtypeOfBatch(a), [n, a.rows]));
+  const [real, imag] = [0, 1].map(() => allocate(dtypeOfBatch(a), [n, a.rows], 'eigenvalues'));
   const status = statusOf(n);
   yield { kernel: 'geev', args: [a.data, a.layout, a.rows, a.cols, real, imag, status] };
   checkStatus(status, a.rows, a.cols, origin);

@@ -1,5 +1,5 @@
 import { type SvdError, svdError } from './errors.ts';
-import { batchOf, gemm, pack, scan } from './kernels.ts';
+import { batchOf, gemm, packInto, scan } from './kernels.ts';
 import { allocate } from './memory.ts';
 import type { Steps } from './steps.ts';
 import {
@@ -56,25 +56,27 @@ export function* mustBeFinite(x: Tensor, name: string): Steps<void> {
 /** `x` itself, or widened to float64. */
 export function* inDtype(x: Tensor, dtype: Dtype): Steps<Tensor> {
   if (dtypeOf(x) === dtype) return x;
-  const own = yield* pack(batchOf(x, leadingDims(x)), { dtype });
-  return tensor(own.data, x.shape);
+  return yield* copyOf(x, dtype);
 }
 
 /** `factor · x`, contiguous. `ERR_SVD_OVERFLOW` when an element of the product does not fit. */
 export function* scaled(x: Tensor, factor: number): Steps<Tensor> {
-  const leading = leadingDims(x);
-  const product = tensor((yield* pack(batchOf(x, leading), { alpha: factor })).data, x.shape);
+  const result = yield* copyOf(x, dtypeOf(x), factor);
   try {
-    yield* mustBeFinite(product, 'mul');
+    yield* mustBeFinite(result, 'mul');
   } catch (error) {
     yield* mustBeFinite(x, 'A');
     const { batchIndex } = error as SvdError;
     throw svdError('ERR_SVD_OVERFLOW', 'mul: an element is too large for its element type', { batchIndex });
   }
-  return product;
+  return result;
 }
 
 /** A contiguous copy that shares no memory with `x`. */
-export function* contiguousCopy(x: Tensor): Steps<Tensor> {
-  return tensor((yield* pack(batchOf(x, leadingDims(x)))).data, x.shape);
+export const contiguousCopy = (x: Tensor): Steps<Tensor> => copyOf(x, dtypeOf(x));
+
+function* copyOf(x: Tensor, dtype: Dtype, factor = 1): Steps<Tensor> {
+  const out = allocate(dtype, x.shape, 'copy');
+  yield* packInto(batchOf(x, leadingDims(x)), out, { alpha: factor });
+  return tensor(out, x.shape);
 }

@@ -135,12 +135,17 @@ function operands(A: Tensor, B: Tensor) {
   return { a: batchOf(A, leading), b: transposed(batchOf(B, leading)), dtype, leading };
 }
 
-const blockBytes = 64 * 2 ** 20;
+const blockBytes = 64 * 2 ** 20; // of factors
+const blockScratch = 12 * 2 ** 20; // of k×k matrices, of which there are about a dozen for every item
 
 /** How many items are decomposed together: many small matrices, or one large one. */
 function blockSize(a: Batch, b: Batch): number {
-  const bytes = (a.rows + b.rows) * a.cols * a.data.BYTES_PER_ELEMENT;
-  return Math.max(1, Math.floor(blockBytes / Math.max(bytes, 1)));
+  const factors = (a.rows + b.rows) * a.cols * a.data.BYTES_PER_ELEMENT;
+  const scratch = 12 * 8 * a.cols ** 2;
+  return Math.max(
+    1,
+    Math.floor(Math.min(blockBytes / Math.max(factors, 1), blockScratch / Math.max(scratch, 1))),
+  );
 }
 
 // Beyond this range of ‖a_j‖·‖b_j‖ the smallest singular values of a float32 core would drown or underflow.

@@ -13,13 +13,13 @@ import {
   type QrFactors,
   qr,
   scan,
-  scratch,
   transposed,
 } from './kernels.ts';
 import { driverOf, type Origin, placeOf, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { FactorDriver } from './svd-result.ts';
 import type { FloatArray } from './views.ts';
+import { scratch } from './workspace.ts';
 
 // QR decompositions of a batch of tall matrices, whose Q is never formed: from the Gram matrix where that is accurate
 // enough, from a second one on top (CholeskyQR2), and by Householder reflections otherwise, item by item.

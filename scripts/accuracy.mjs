@@ -1,0 +1,269 @@
+// How exact the singular values are, as the tables of docs/accuracy.md. Prints them, or writes them to the file given:
+//   npm run accuracy          (node scripts/accuracy.mjs docs/accuracy.md; needs dist/ and the addon)
+// The references are those of test/fixtures, made in 160-digit arithmetic by scripts/reference/make_references.py.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { FactoredMatrix, matmul, svd, svdvals, versions } from 'factored-svd';
+import { orthonormal, reconstructs } from 'factored-svd/testing';
+
+const epsilon = { float64: 2 ** -52, float32: 2 ** -23 };
+const dtypes = ['float64', 'float32'];
+
+// The first that matches the name of a reference is its class.
+const classes = [
+  ['`A·D`, `D⁻¹·B` with D over 1e±6', /gauge 1 to 1e6|gauge 1e±6|, gauge$/],
+  ['`A·D`, `D⁻¹·B` with D over 1e±12', /gauge 1e±12|opposite orders/],
+  ['graded 1e±12, descending', /both descending/],
+  ['graded 1e±12, ascending', /both ascending/],
+  ['graded 1e±12, one factor only', /alone/],
+  ['graded 1e±12, permuted', /permuted$/],
+  ['well conditioned', /well conditioned/],
+  ['cancellation', /cancellation to 1e/],
+  ['rank-deficient', /dependent|zero column|cancellation to zero/],
+  ['repeated and clustered', /repeated|clusters/],
+  ['factors near 1e±150 (float32: 1e25)', /^(float32, )?factors/],
+  ['other shapes', /^(float32, )?(k |1 by n|n by 1)/],
+];
+
+const methods = {
+  'this library': (M) => M.svd().S,
+  'this library, svdvals': (M) => M.svdvals(),
+  'three SVDs': (M) => M.svd({ algorithm: 'three-svd' }).S,
+  'forming A·B': (M) => svd(matmul(M.A, M.B)).S,
+};
+
+const text = [header(), productTables(), denseTables(), pathTable()].join('\n');
+if (process.argv[2]) writeFileSync(process.argv[2], text);
+else process.stdout.write(text);
+
+function header() {
+  const { factoredSvd, openblas, openblasCore } = versions();
+  const date = new Date().toISOString().slice(0, 10);
+  return `# Accuracy, measured
+
+Written by \`npm run accuracy\` (scripts/accuracy.mjs) on ${date}: factored-svd ${factoredSvd}, OpenBLAS ${openblas}, kernel
+${openblasCore}, Node ${process.versions.node}, ${process.platform}-${process.arch}. Other kernels round differently; the bounds are the same.
+What the columns mean, and what is guaranteed of them, is in [numerics.md](numerics.md).
+`;
+}
+
+// ------------------------------------------------------------------------------------------------------- products
+
+function productTables() {
+  const measured = references().map((reference) => ({ ...reference, errors: productErrors(reference) }));
+  const byClass = classes.map(([label]) => [label, measured.filter(({ name }) => classOf(name) === label)]);
+  const graded = measured.filter((x) => x.family && /ascending|descending|permuted/.test(x.name));
+  const families = [...new Set(graded.map((x) => x.family))];
+  const byFamily = families.map((family) => [
+    `${family} (${graded.find((x) => x.family === family).size})`,
+    graded.filter((x) => x.family === family),
+  ]);
+  return `## Products against 160-digit arithmetic
+
+Largest relative error of any singular value, over all products of a class (singular values that are exactly 0 left out).
+
+${errorTable('class', byClass, 'relative', scientific)}
+The same products: largest |Δσ| in units of ε·β, β = Σ‖a_j‖·‖b_j‖. The promise, \`bound\`, is 4.
+
+${errorTable('class', byClass, 'absolute', plain)}
+The graded products by shape (\`l×k×r\`): largest relative error.
+
+${errorTable('shape', byFamily, 'relative', scientific)}`;
+}
+
+function classOf(name) {
+  const found = classes.find(([, pattern]) => pattern.test(name));
+  if (!found) throw new Error(`no class for ${name}`);
+  return found[0];
+}
+
+function errorTable(what, groups, kind, format) {
+  const rows = groups.flatMap(([label, members]) =>
+    dtypes.flatMap((dtype) => {
+      const own = members.filter((x) => x.dtype === dtype);
+      if (own.length === 0) return [];
+      const worst = (method) => Math.max(...own.map((x) => x.errors[method][kind]));
+      return [[label, dtype, own.length, ...Object.keys(methods).map((method) => format(worst(method)))]];
+    }),
+  );
+  return table([what, 'dtype', 'products', ...Object.keys(methods)], rows);
+}
+
+/** Of every method; infinite where it throws. */
+function productErrors({ A, B, dtype, singularValues, beta }) {
+  const errorsOf = (compute) => {
+    const S = valuesOrError(() => compute(new FactoredMatrix(A, B)).data);
+    if (!S) return { relative: Number.POSITIVE_INFINITY, absolute: Number.POSITIVE_INFINITY };
+    const differences = singularValues.map((s, j) => Math.abs(S[j] - s));
+    const relative = differences.map((d, j) => (singularValues[j] > 0 ? d / singularValues[j] : 0));
+    return {
+      relative: Math.max(...relative),
+      absolute: Math.max(...differences) / (epsilon[dtype] * beta),
+    };
+  };
+  return Object.fromEntries(Object.entries(methods).map(([name, compute]) => [name, errorsOf(compute)]));
+}
+
+function valuesOrError(compute) {
+  try {
+    return compute();
+  } catch (error) {
+    if (error.code === 'ERR_SVD_OVERFLOW' || error.code === 'ERR_SVD_NON_FINITE') return undefined;
+    throw error;
+  }
+}
+
+function references() {
+  const products = fixture('products').map((json) => ({
+    ...exact(json),
+    name: json.name,
+    dtype: json.dtype,
+    A: matrix(json.A, json.dtype),
+    B: matrix(json.B, json.dtype),
+  }));
+  const graded = fixture('graded').flatMap((family) =>
+    dtypes.flatMap((dtype) =>
+      family.cases.map((json) => ({
+        ...exact(json),
+        name: json.name,
+        family: family.name,
+        size: [...family.A.shape, family.B.shape[1]].join('×'),
+        dtype,
+        A: matrix(family.A, dtype, (_, j) => 2 ** json.columns[j]),
+        B: matrix(family.B, dtype, (i) => 2 ** json.rows[i]),
+      })),
+    ),
+  );
+  return [...products, ...graded];
+}
+
+function fixture(name) {
+  return JSON.parse(readFileSync(new URL(`../test/fixtures/${name}.json`, import.meta.url), 'utf8'));
+}
+
+function exact({ singularValues, beta }) {
+  return { singularValues: singularValues.map(Number), beta: Number(beta) };
+}
+
+function matrix({ data, shape }, dtype, scale = () => 1) {
+  const values = data.map((x, e) => x * scale(Math.floor(e / shape[1]), e % shape[1]));
+  return { data: typed(dtype, values), shape };
+}
+
+// --------------------------------------------------------------------------------------------------- plain matrices
+
+function denseTables() {
+  const small = dtypes.map((dtype) => {
+    const own = fixture('dense').filter((json) => json.dtype === dtype && Number(json.singularValues[0]) > 0);
+    const errors = own.map((json) => {
+      const a = matrix(json.matrix, dtype);
+      const { S, bound } = svd(a);
+      const sigma = json.singularValues.map(Number);
+      return denseError(S.data, sigma, sigma[0], bound, dtype);
+    });
+    return [dtype, own.length, ...worst(errors)];
+  });
+  const sizes = [50, 100, 200, 400, 600, 800].map((n) => {
+    const a32 = random(n, n, 'float32', n);
+    const a64 = { data: Float64Array.from(a32.data), shape: a32.shape };
+    const [narrow, wide, alone] = [svd(a32), svd(a64), svdvals(a64)];
+    const sigma1 = wide.S.data[0];
+    return [
+      `${n}×${n}`,
+      ...worst([denseError(narrow.S.data, wide.S.data, sigma1, narrow.bound, 'float32')]),
+      ...worst([denseError(wide.S.data, alone.data, sigma1, wide.bound, 'float64')]),
+    ];
+  });
+  return `## Plain matrices
+
+\`svd\` of the plain matrices of test/fixtures (random, Hilbert, Kahan, graded, near overflow, subnormal): largest |Δσ| in units
+of ε·σ₁ (or of the smallest subnormal number where that is larger), and as a part of \`bound\` = 4·ε·σ₁·√p.
+
+${table(['dtype', 'matrices', '|Δσ| / (ε·σ₁)', '|Δσ| / bound'], small)}
+Random n×n matrices: \`svd\` in float32 against float64, which is exact beside it; and in float64 \`svd\` against \`svdvals\`, two
+algorithms whose errors add up. The error in units of ε·σ₁ grows with n, which is why the bound of a plain matrix has a √p.
+
+${table(['size', 'float32: |Δσ| / (ε·σ₁)', '|Δσ| / bound', 'float64: |Δσ| / (ε·σ₁)', '|Δσ| / bound'], sizes)}`;
+}
+
+function denseError(S, sigma, sigma1, bound, dtype) {
+  const difference = Math.max(...Array.from(sigma, (s, j) => Math.abs(S[j] - s)));
+  const eta = dtype === 'float32' ? 2 ** -149 : 2 ** -1074;
+  return [difference / Math.max(epsilon[dtype] * sigma1, eta), difference / Math.max(bound, eta)];
+}
+
+function worst(errors) {
+  return [0, 1].map((i) => plain(Math.max(...errors.map((e) => e[i]))));
+}
+
+// ------------------------------------------------------------------------------------------------------------ paths
+
+function pathTable() {
+  const [l, k, r] = [3000, 32, 200];
+  const rows = dtypes.flatMap((dtype) =>
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((exponent) => {
+      const M = new FactoredMatrix(conditioned(l, k, exponent, dtype), random(k, r, dtype, 7));
+      const result = M.svd();
+      return [
+        `1e${exponent}`,
+        dtype,
+        result.driver,
+        part(orthonormal(result.U)),
+        part(orthonormal(result.Vh)),
+        part(reconstructs(result, M)),
+      ];
+    }),
+  );
+  const columns = ['condition of A', 'dtype', '`driver`', '‖UᵀU − I‖', '‖Vh·Vhᵀ − I‖', '‖M − U·diag(S)·Vh‖'];
+  return `## Paths
+
+A product ${l}×${k}×${r} whose A has a condition that no scaling of its columns mends: what \`driver\` says, and the residuals as
+parts of their bounds, 40·ε·√p and 50·ε·β.
+
+${table(columns, rows)}`;
+}
+
+/** What was measured last, over its bound. */
+function part({ checks }) {
+  const { value, bound } = checks.at(-1);
+  return plain(value / bound);
+}
+
+/** X·diag(1 … 10^−exponent)·Q with random X and orthogonal Q. */
+function conditioned(l, k, exponent, dtype) {
+  const { U } = svd(random(k, k, 'float64', 5));
+  const X = random(l, k, 'float64', 6);
+  const graded = X.data.map((x, e) => x * 10 ** ((-exponent * (e % k)) / (k - 1)));
+  return { data: typed(dtype, matmul({ data: graded, shape: [l, k] }, U).data), shape: [l, k] };
+}
+
+// ---------------------------------------------------------------------------------------------------------- helpers
+
+/** Uniform numbers in (−1, 1), the same for the same seed everywhere (mulberry32). */
+function random(rows, cols, dtype, seed) {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return (((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * 2 - 1;
+  };
+  return { data: typed(dtype, Array.from({ length: rows * cols }, next)), shape: [rows, cols] };
+}
+
+function typed(dtype, values) {
+  return dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
+}
+
+function scientific(x) {
+  return Number.isFinite(x) ? x.toExponential(1) : 'overflow';
+}
+
+function plain(x) {
+  if (!Number.isFinite(x)) return 'overflow';
+  return x >= 1000 ? x.toExponential(1) : x.toFixed(2);
+}
+
+function table(columns, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |\n`;
+  return line(columns) + line(columns.map(() => '---')) + rows.map(line).join('');
+}

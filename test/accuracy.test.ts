@@ -1,0 +1,207 @@
+import { describe, expect, it } from 'vitest';
+import { FactoredMatrix, svd } from '../lib/index.ts';
+import { productSvd } from '../lib/product-svd.ts';
+import { runSync } from '../lib/steps.ts';
+import type { FactorDriver, Svd } from '../lib/svd-result.ts';
+import * as bounds from '../lib/testing/bounds.ts';
+import { type Dtype, epsilon, type Tensor } from '../lib/views.ts';
+import { checkSameSpectrum } from './support/checks.ts';
+import { array, gradedProduct, type Product, powersOfTwo, shuffled } from './support/matrices.ts';
+import {
+  denseReferences,
+  gradedReferences,
+  type ProductReference,
+  productReferences,
+} from './support/references.ts';
+
+const paths: FactorDriver[] = ['cholesky', 'cholesky2', 'householder'];
+const kinds = ['thin', 'none'] as const;
+
+const references = [...productReferences, ...gradedReferences];
+const isDiagonal = ({ name }: ProductReference) => /well conditioned|gauge|graded|factors|:/.test(name);
+const diagonal = references.filter(isDiagonal);
+const others = references.filter((reference) => !isDiagonal(reference));
+
+const stored = ({ A, B, dtype }: ProductReference): Product => ({
+  A: array(A.data, A.shape, dtype),
+  B: array(B.data, B.shape, dtype),
+});
+
+/** The decomposition of one product on every path, with vectors and without. */
+function everyWay({ A, B }: Product): { way: string; result: Svd }[] {
+  return paths.flatMap((force) =>
+    kinds.map((vectors) => ({
+      way: `${force}, vectors: ${vectors}`,
+      result: runSync(productSvd(A, B, { force, vectors })),
+    })),
+  );
+}
+
+/** Relative accuracy of a singular value that is compared with an exact one. */
+const accuracy = (dtype: Dtype): number => bounds.relativeSingularValues(dtype, dtype) / 2;
+
+/** |s − t|/t, the largest. */
+function relativeError(s: ArrayLike<number>, exact: ArrayLike<number>): number {
+  expect(s.length, 'number of singular values').toBe(exact.length);
+  return Array.from(exact).reduce((worst, t, j) => Math.max(worst, Math.abs(s[j] - t) / t), 0);
+}
+
+/** |s − t|, the largest. */
+const absoluteError = (s: ArrayLike<number>, exact: ArrayLike<number>): number =>
+  Array.from(exact).reduce((worst, t, j) => Math.max(worst, Math.abs(s[j] - t)), 0);
+
+/** That `bound` is 4εβ, but for the rounding of the norms. */
+function checkBound(bound: number, { name, dtype, A, B, beta }: ProductReference): void {
+  const rounding = (A.shape[0] + A.shape[1] + B.shape[1]) * epsilon(dtype) * beta;
+  expect(Math.abs(bounds.beta(dtype, bound) - beta), `bound of ${name}`).toBeLessThanOrEqual(rounding);
+}
+
+describe('products whose bad scaling is diagonal', () => {
+  it.each(diagonal)('every singular value has its digits on every path: $name', (reference) => {
+    for (const { way, result } of everyWay(stored(reference))) {
+      const error = relativeError(result.S.data, reference.singularValues);
+      expect(error, way).toBeLessThanOrEqual(accuracy(reference.dtype));
+    }
+  });
+
+  it('an error of twice that in the smallest singular value would be seen', () => {
+    const { singularValues } = diagonal[0];
+    const last = singularValues.length - 1;
+    const wrong = singularValues.map((s, j) => (j === last ? s * (1 + 2 * accuracy('float64')) : s));
+    expect(relativeError(wrong, singularValues)).toBeGreaterThan(accuracy('float64'));
+  });
+
+  it('as many rows as make several blocks: A 64 times below itself has 8 times the singular values', () => {
+    for (const reference of gradedReferences.filter(({ name }) => /tall, k = 32/.test(name))) {
+      const { A, B } = stored(reference);
+      const [l, k] = A.shape;
+      const data = Array.from({ length: 64 * l * k }, (_, e) => A.data[e % (l * k)]);
+      const exact = reference.singularValues.map((s) => 8 * s);
+      for (const { way, result } of everyWay({ A: array(data, [64 * l, k], reference.dtype), B })) {
+        const error = relativeError(result.S.data, exact);
+        expect(error, `${reference.name}, ${way}`).toBeLessThanOrEqual(accuracy(reference.dtype));
+      }
+    }
+  });
+
+  // No 60-digit references of this size: the values without vectors, in float64, stand for them.
+  describe.each([4, 10, 19, 40])('with a core above 128, D from 1 to 2^%d', (range) => {
+    const left = powersOfTwo(136, 0, range);
+    const of = gradedProduct(61, 150, 145, left, shuffled(62, left), 'float32');
+    const wide = { A: array(of.A.data, of.A.shape), B: array(of.B.data, of.B.shape) };
+    const exact = runSync(productSvd(wide.A, wide.B, { vectors: 'none', force: 'householder' })).S.data;
+
+    it.each([
+      ['float64', wide],
+      ['float32', of],
+    ] as const)('every way gives the same digits: %s', (dtype, { A, B }) => {
+      for (const { way, result } of everyWay({ A, B })) {
+        const error = relativeError(result.S.data, exact);
+        expect(error, way).toBeLessThanOrEqual(bounds.relativeSingularValues(dtype, 'float64'));
+      }
+    });
+  });
+});
+
+describe('all products', () => {
+  it.each(references)('every singular value is within 4εβ on every path: $name', (reference) => {
+    const { dtype, singularValues } = reference;
+    for (const { way, result } of everyWay(stored(reference))) {
+      const tau = bounds.singularValues(dtype, result.bound as number, 0);
+      expect(absoluteError(result.S.data, singularValues), way).toBeLessThanOrEqual(tau);
+    }
+  });
+
+  it.each(references)('bound is 4εβ: $name', (reference) => {
+    const { A, B } = stored(reference);
+    checkBound(new FactoredMatrix(A, B).svd().bound as number, reference);
+  });
+
+  it('there are some whose bad scaling is not diagonal, in both dtypes', () => {
+    const names = others.map(({ name }) => name).join('; ');
+    for (const kind of ['cancellation', 'dependent', 'repeated', 'clusters']) expect(names).toContain(kind);
+    expect(new Set(others.map(({ dtype }) => dtype))).toEqual(new Set(['float64', 'float32']));
+  });
+
+  it.each(references)('driver names the path that was forced, or a slower one: $name', (reference) => {
+    const { A, B } = stored(reference);
+    const tall = [A.shape[0] > A.shape[1], B.shape[1] > B.shape[0]];
+    for (const force of paths) {
+      const { driver } = runSync(productSvd(A, B, { force }));
+      const [left, right] = (driver as string).split('/') as FactorDriver[];
+      for (const [taken, isTall] of [
+        [left, tall[0]],
+        [right, tall[1]],
+      ] as const) {
+        if (isTall)
+          expect(paths.indexOf(taken), driver as string).toBeGreaterThanOrEqual(paths.indexOf(force));
+        else expect([...paths, 'direct']).toContain(taken);
+      }
+    }
+  });
+});
+
+describe('the composition of three SVDs', () => {
+  const three = ({ A, B }: Product): Svd => new FactoredMatrix(A, B).svd({ algorithm: 'three-svd' });
+  const named = (pattern: RegExp) => references.filter(({ name }) => pattern.test(name));
+
+  const graded = named(/both ascending|: permuted|, permuted$|A alone|B alone/);
+  it.each(graded)('loses the digits of small singular values: $name', (reference) => {
+    const error = relativeError(three(stored(reference)).S.data, reference.singularValues);
+    expect(error).toBeGreaterThan(accuracy(reference.dtype));
+  });
+
+  const gauged = named(/gauge 1/);
+  it.each(gauged)('is wrong by more than 4εβ where the inner dimension is rescaled: $name', (reference) => {
+    const bound = bounds.singularValues(reference.dtype, 4 * epsilon(reference.dtype) * reference.beta, 0);
+    const error = absoluteError(three(stored(reference)).S.data, reference.singularValues);
+    expect(error).toBeGreaterThan(bound);
+  });
+
+  it('these are cases in both dtypes, and of every shape', () => {
+    expect(graded.length).toBeGreaterThan(60);
+    expect(gauged.length).toBeGreaterThan(30);
+  });
+});
+
+describe('batches', () => {
+  const sameShape = productReferences.filter(
+    ({ dtype, A, B }) => dtype === 'float64' && String([...A.shape, ...B.shape]) === '12,6,6,10',
+  );
+
+  it('every item has its own bound and driver, and the accuracy that it has alone', () => {
+    const stack = (part: 'A' | 'B') => sameShape.flatMap((reference) => Array.from(reference[part].data));
+    const n = sameShape.length;
+    const all = new FactoredMatrix(array(stack('A'), [n, 12, 6]), array(stack('B'), [n, 6, 10])).svd();
+    expect((all.bound as Tensor).shape).toEqual([n]);
+    expect(all.driver).toHaveLength(n);
+    sameShape.forEach((reference, i) => {
+      const { A, B } = stored(reference);
+      const bound = (all.bound as Tensor).get(i);
+      checkBound(bound, reference);
+      expect(all.driver[i], reference.name).toBe(new FactoredMatrix(A, B).svd().driver);
+      const S = all.S.data.subarray(6 * i, 6 * i + 6);
+      checkSameSpectrum('float64', S, reference.singularValues, bound, 0);
+      if (isDiagonal(reference))
+        expect(relativeError(S, reference.singularValues), reference.name).toBeLessThanOrEqual(
+          accuracy('float64'),
+        );
+    });
+    expect(new Set(all.driver).size).toBeGreaterThan(1);
+  });
+
+  it('of plain matrices have the bound of a plain matrix, per item', () => {
+    const own = denseReferences.filter(
+      ({ matrix, dtype }) => dtype === 'float64' && String(matrix.shape) === '8,6',
+    );
+    const data = own.flatMap(({ matrix }) => Array.from(matrix.data));
+    const { S, bound, driver } = svd(array(data, [own.length, 8, 6]));
+    expect(driver).toHaveLength(own.length);
+    own.forEach(({ singularValues }, i) => {
+      const item = S.data.subarray(6 * i, 6 * i + 6);
+      const itemBound = (bound as Tensor).get(i);
+      checkSameSpectrum('float64', item, singularValues, itemBound, 0);
+      expect(itemBound).toBe(bounds.denseBound('float64', 8, 6, item[0]));
+    });
+  });
+});
