@@ -11,7 +11,7 @@ const python = (trial) => [
   process.env.PYTHON ?? 'python3',
   new URL(`./trials/${trial}.py`, import.meta.url).pathname,
 ];
-const small = ({ n, l, r }) => n * l * r <= 256 * 256;
+const small = ({ n, l, r }) => n * l * r * Math.min(l, r) <= 5e7;
 
 /** @type {Contender[]} */
 export const contenders = [

@@ -5,8 +5,17 @@ import { runSync } from '../lib/steps.ts';
 import type { FactorDriver, Svd } from '../lib/svd-result.ts';
 import * as bounds from '../lib/testing/bounds.ts';
 import { type Dtype, epsilon, type Tensor } from '../lib/views.ts';
-import { checkSameSpectrum } from './support/checks.ts';
-import { array, gradedProduct, type Product, powersOfTwo, shuffled } from './support/matrices.ts';
+import { bits, checkSameSpectrum, matrixAt, norm, vectorAt } from './support/checks.ts';
+import {
+  array,
+  gradedProduct,
+  integerMatrix,
+  mapMatrix,
+  type Product,
+  powersOfTwo,
+  randomMatrix,
+  shuffled,
+} from './support/matrices.ts';
 import {
   denseReferences,
   gradedReferences,
@@ -84,10 +93,22 @@ describe('products whose bad scaling is diagonal', () => {
     }
   });
 
-  // No 60-digit references of this size: the values without vectors, in float64, stand for them.
-  describe.each([4, 10, 19, 40])('with a core above 128, D from 1 to 2^%d', (range) => {
+  const geometric = (range: number) => {
     const left = powersOfTwo(136, 0, range);
-    const of = gradedProduct(61, 150, 145, left, shuffled(62, left), 'float32');
+    return { left, right: shuffled(62, left) };
+  };
+
+  const twoLevels = Array.from({ length: 200 }, (_, j) => (j % 4 === 0 ? 2 ** 9 : 1));
+
+  // No 60-digit references of this size: the values without vectors, in float64, stand for them.
+  describe.each([
+    ['over 2^4', geometric(4)],
+    ['over 2^10', geometric(10)],
+    ['over 2^19', geometric(19)],
+    ['over 2^40', geometric(40)],
+    ['1 or 2^9', { left: twoLevels, right: twoLevels.map(() => 1) }],
+  ] as const)('with a core above 128, D %s', (_, { left, right }) => {
+    const of = gradedProduct(61, 400, 400, left, right, 'float32');
     const wide = { A: array(of.A.data, of.A.shape), B: array(of.B.data, of.B.shape) };
     const exact = runSync(productSvd(wide.A, wide.B, { vectors: 'none', force: 'householder' })).S.data;
 
@@ -115,6 +136,18 @@ describe('all products', () => {
   it.each(references)('bound is 4εβ: $name', (reference) => {
     const { A, B } = stored(reference);
     checkBound(new FactoredMatrix(A, B).svd().bound as number, reference);
+  });
+
+  it.each([8, 32, 128, 300])('%d equal columns times equal rows: within 4εβ of k·‖a‖·‖b‖ and 0', (k) => {
+    const [a, b] = [integerMatrix(71, [400, 1]), integerMatrix(72, [1, 350])];
+    const A = mapMatrix(randomMatrix(0, [400, k]), (_, i) => a.get(i, 0));
+    const B = mapMatrix(randomMatrix(0, [k, 350]), (_, __, j) => b.get(0, j));
+    const largest = k * norm(Array.from(a.data)) * norm(Array.from(b.data));
+    const exact = Array.from({ length: k }, (_, j) => (j === 0 ? largest : 0));
+    for (const { way, result } of everyWay({ A, B })) {
+      const tau = bounds.singularValues('float64', result.bound as number, 0);
+      expect(absoluteError(result.S.data, exact), way).toBeLessThanOrEqual(tau);
+    }
   });
 
   it('there are some whose bad scaling is not diagonal, in both dtypes', () => {
@@ -145,7 +178,7 @@ describe('the composition of three SVDs', () => {
   const three = ({ A, B }: Product): Svd => new FactoredMatrix(A, B).svd({ algorithm: 'three-svd' });
   const named = (pattern: RegExp) => references.filter(({ name }) => pattern.test(name));
 
-  const graded = named(/both ascending|: permuted|, permuted$|A alone|B alone/);
+  const graded = named(/both ascending|: permuted|, permuted$|A alone|B alone|two levels/);
   it.each(graded)('loses the digits of small singular values: $name', (reference) => {
     const error = relativeError(three(stored(reference)).S.data, reference.singularValues);
     expect(error).toBeGreaterThan(accuracy(reference.dtype));
@@ -188,6 +221,27 @@ describe('batches', () => {
         );
     });
     expect(new Set(all.driver).size).toBeGreaterThan(1);
+  });
+
+  it('a graded item does not change the bits of the others', () => {
+    for (const size of ['8,8', '28,28', '40,32']) {
+      const own = gradedReferences.filter(
+        ({ name, dtype, A }) => dtype === 'float64' && String(A.shape) === size && !/square:/.test(name),
+      );
+      const [easy, graded] = [/well conditioned/, /both descending/].map(
+        (name) => own.find((x) => name.test(x.name))!,
+      );
+      const [l, k, r] = [...easy.A.shape, easy.B.shape[1]];
+      const A = array([...easy.A.data, ...graded.A.data], [2, l, k]);
+      const B = array([...easy.B.data, ...graded.B.data], [2, k, r]);
+      const [both, alone] = [
+        new FactoredMatrix(A, B).svd(),
+        new FactoredMatrix(stored(easy).A, stored(easy).B).svd(),
+      ];
+      expect(both.driver[0], size).toBe(alone.driver);
+      expect(bits(array(matrixAt(both.U, [0]).flat(), alone.U.shape)), size).toBe(bits(alone.U));
+      expect(bits(array(vectorAt(both.S, [0]), alone.S.shape)), size).toBe(bits(alone.S));
+    }
   });
 
   it('of plain matrices have the bound of a plain matrix, per item', () => {

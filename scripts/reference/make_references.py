@@ -116,6 +116,15 @@ def exact_product(a, b):
     return mpmath.matrix(a) * mpmath.matrix(b)
 
 
+def core(a, b):
+    """A small matrix with the nonzero singular values of a·b: the product, or that of Cholesky roots of aᵀ·a and b·bᵀ."""
+    k = len(b)
+    if k < 30 or k >= min(len(a), len(b[0])):
+        return exact_product(a, b)
+    roots = [mpmath.cholesky(x.T * x) for x in (mpmath.matrix(a), mpmath.matrix(transpose(b)))]
+    return roots[0].T * roots[1]
+
+
 def frobenius(m):
     return mpmath.sqrt(mpmath.fsum(x * x for x in m))
 
@@ -139,7 +148,7 @@ def product_case(name, a, b, dtype="float64"):
         "dtype": dtype,
         "A": stored(a),
         "B": stored(b),
-        "singularValues": agreed(lambda: singular_values(exact_product(a, b))[:p]),
+        "singularValues": agreed(lambda: singular_values(core(a, b))[:p]),
         "norm": agreed(lambda: [frobenius(exact_product(a, b))])[0],
         "beta": agreed(lambda: [beta(a, b)])[0],
     }
@@ -272,7 +281,17 @@ def graded_families():
         ]
         cases = [graded_case(order, a0, b0, columns, rows) for order, columns, rows in orders]
         families.append({"name": name, "A": stored(a0), "B": stored(b0), "cases": cases})
+    families.append(two_levels(rng))
     return families
+
+
+def two_levels(rng):
+    """Most of the inner dimension is large, the rest small: a bidiagonal form of such a core has lost the small part."""
+    l, k, r = 120, 40, 116
+    a0, b0 = ([[math.floor(19 * rng.random()) - 9 for _ in range(n)] for _ in range(m)] for m, n in [(l, k), (k, r)])
+    zero, large = [0] * k, [18 if j % 10 < 7 else 0 for j in range(k)]
+    cases = [graded_case("A alone, two levels", a0, b0, large, zero), graded_case("both, two levels", a0, b0, large, large)]
+    return {"name": "tall, k = 40", "A": stored(a0), "B": stored(b0), "cases": cases}
 
 
 def integers(rng, rows, cols):
