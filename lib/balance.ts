@@ -15,6 +15,8 @@ export interface Balance {
   readonly exponent: Int32Array;
   /** Per item: β = Σ ‖a_j‖·‖b_j‖, as `fraction · 2^exponent` with the exponent above. */
   readonly beta: Float64Array;
+  /** Per item: β²/Σ(‖a_j‖·‖b_j‖)², from 1 where one pair dominates to k where all are of one size. */
+  readonly pairs: Float64Array;
   /** Per item: log₂ of the largest ratio between two nonzero ‖a_j‖·‖b_j‖, roughly. */
   readonly range: Int32Array;
 }
@@ -32,7 +34,13 @@ export interface Balance {
  */
 export function balance(a: ColumnNorms, b: ColumnNorms, n: number, k: number, common?: Int32Array): Balance {
   const gauge = () => ({ perm: new Int32Array(n * k), exponents: new Int32Array(n * k) });
-  const out = { a: gauge(), b: gauge(), exponent: new Int32Array(n), beta: new Float64Array(n) };
+  const out = {
+    a: gauge(),
+    b: gauge(),
+    exponent: new Int32Array(n),
+    beta: new Float64Array(n),
+    pairs: new Float64Array(n),
+  };
   const size = new Float64Array(k); // ‖a_j‖·‖b_j‖ / 2^exponent
   const range = new Int32Array(n);
   for (let i = 0; i < n; i++) {
@@ -43,11 +51,13 @@ export function balance(a: ColumnNorms, b: ColumnNorms, n: number, k: number, co
     out.exponent[i] = 2 * shift;
 
     let beta = 0;
+    let squares = 0;
     for (let j = 0; j < k; j++) {
       const p = at + j;
       const pairExponent = a.exponent[p] + b.exponent[p];
       size[j] = ldexp(a.fraction[p] * b.fraction[p], pairExponent - 2 * shift);
       beta += size[j];
+      squares += size[j] ** 2;
       if (size[j] === 0) {
         out.a.exponents[p] = -a.exponent[p];
         out.b.exponents[p] = -b.exponent[p];
@@ -58,12 +68,43 @@ export function balance(a: ColumnNorms, b: ColumnNorms, n: number, k: number, co
       out.b.exponents[p] = -even - shift;
     }
     out.beta[i] = beta;
+    out.pairs[i] = squares > 0 ? beta ** 2 / squares : 1;
     sortDescending(size, out.a.perm.subarray(at, at + k));
     permute(out.a, at, k);
     out.b.perm.set(out.a.perm.subarray(at, at + k), at);
     permute(out.b, at, k);
   }
   return { ...out, range };
+}
+
+/** The balance of some of the items. */
+export function selectBalance(all: Balance, positions: Int32Array, k: number): Balance {
+  const gauge = ({ perm, exponents }: Gauge): Gauge => ({
+    perm: selectBlocks(perm, positions, k),
+    exponents: selectBlocks(exponents, positions, k),
+  });
+  return {
+    a: gauge(all.a),
+    b: gauge(all.b),
+    exponent: selectBlocks(all.exponent, positions, 1),
+    beta: selectBlocks(all.beta, positions, 1),
+    pairs: selectBlocks(all.pairs, positions, 1),
+    range: selectBlocks(all.range, positions, 1),
+  };
+}
+
+/** The parts of an array with one block of `size` elements per item. */
+export function selectBlocks<A extends Float32Array | Float64Array | Int32Array>(
+  x: A,
+  positions: Int32Array,
+  size: number,
+): A {
+  if (positions.length * size === x.length) return x;
+  const out = new (x.constructor as new (n: number) => A)(positions.length * size);
+  positions.forEach((p, i) => {
+    out.set(x.subarray(p * size, (p + 1) * size), i * size);
+  });
+  return out;
 }
 
 /** Per item: the exponent of the largest ‖a_j‖·‖b_j‖; 0 where all are zero. */

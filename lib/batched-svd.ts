@@ -4,7 +4,7 @@ import { allocate } from './memory.ts';
 import { type Failure, failuresBehind, type Place } from './status.ts';
 import type { Steps } from './steps.ts';
 import { type Driver, perMatrix, perMatrixNames, Svd } from './svd-result.ts';
-import { type Dtype, product, tensor } from './views.ts';
+import { type Dtype, type FloatArray, product, tensor } from './views.ts';
 import { inWorkspace, returnWorkspace, takeWorkspace } from './workspace.ts';
 
 /** What becomes of a batch when matrices of it cannot be decomposed. */
@@ -96,8 +96,15 @@ function collects(onError: ErrorOptions['onError'] = 'throw'): boolean {
 
 const names = ['U', 'S', 'Vh'] as const;
 
-/** Items of `from`, in order, to their positions in `to`. */
-function scatter(from: SvdFactors, positions: Int32Array, to: SvdFactors, total: number): void {
+/** Storage for `n` of the `total` items of `out`. */
+export function likeItems(out: SvdFactors, n: number, total: number): SvdFactors {
+  const like = (x: FloatArray) =>
+    new (x.constructor as new (n: number) => FloatArray)((x.length / total) * n);
+  return { U: like(out.U), S: like(out.S), Vh: like(out.Vh) };
+}
+
+/** Items of `from`, in order, to their positions in `to`, which has `total`. */
+export function scatter(from: SvdFactors, positions: Int32Array, to: SvdFactors, total: number): void {
   for (const name of names) {
     const size = to[name].length / total;
     positions.forEach((position, i) => {

@@ -280,21 +280,31 @@ export function checkSvdSize(m: number, n: number, vectors: Vectors, dtype: Dtyp
 }
 
 /**
- * `U·diag(S)·Vh` (`?gesdd`, and its fallbacks) of every item, into `out`. Items that are `graded` (1) begin with
- * `?gesvd`, whose small singular values have their digits. Returns the routine that gave each item.
+ * `U·diag(S)·Vh` (`?gesdd`, and its fallbacks) of every item, into `out`. Where the items are `graded`
+ * `?gejsv` comes first, whose small singular values have their digits. Returns the routine that gave each item.
  */
 export function* gesdd(
   a: Batch,
   vectors: Vectors,
   out: SvdFactors,
   origin: Origin,
-  graded?: Int32Array,
+  graded = false,
 ): Steps<DenseDriver[]> {
   const status = statusOf(count(a));
-  const job = vectors === 'none' ? 0 : vectors === 'thin' ? 1 : 2;
   yield {
     kernel: 'gesdd',
-    args: [a.data, a.layout, a.rows, a.cols, job, graded, out.U, out.S, out.Vh, status],
+    args: [
+      a.data,
+      a.layout,
+      a.rows,
+      a.cols,
+      vectorsCode[vectors],
+      flag(graded),
+      out.U,
+      out.S,
+      out.Vh,
+      status,
+    ],
   };
   checkStatus(status, a.rows, a.cols, origin);
   return Array.from({ length: count(a) }, (_, i) => drivers[driverOf(status, i)]);

@@ -1,18 +1,14 @@
-import { type Balance, balance, type Gauge } from './balance.ts';
-import { batchedSvd, type ErrorOptions } from './batched-svd.ts';
+import type { Balance } from './balance.ts';
+import { batchedSvd, type ErrorOptions, likeItems, scatter } from './batched-svd.ts';
 import { svdError } from './errors.ts';
 import {
   type Batch,
   batchOf,
-  type ColumnNorms,
   checkSvdSize,
   count,
   dtypeOfBatch,
-  gemm,
   gesdd,
   itemsAt,
-  pack,
-  packAsItLies,
   packed,
   packInto,
   type SvdFactors,
@@ -21,10 +17,19 @@ import {
   transposed,
 } from './kernels.ts';
 import { ldexp } from './power-of-two.ts';
+import {
+  core,
+  factorDriver,
+  type Half,
+  type Kind,
+  kinds,
+  type Prepared,
+  prepare,
+  selectPrepared,
+} from './product-core.ts';
 import { checkOverflow, type Origin, type Place, placeOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { Driver, FactorDriver, Svd } from './svd-result.ts';
-import { type Gram, gram, householderQr, type TallQr, tallQr } from './tall-qr.ts';
 import {
   broadcastShapes,
   type Dtype,
@@ -71,9 +76,20 @@ export function* productSvd(
       place,
       force,
     );
-    const bound = balance.beta.map((beta, i) => ldexp(4 * epsilon(dtype) * beta, balance.exponent[i]));
+    const bound = balance.beta.map((beta, i) =>
+      productBound(dtype, ldexp(beta, balance.exponent[i]), balance.pairs[i], p > 0 ? out.S[i * p] : 0),
+    );
     return { bound, driver };
   });
+}
+
+/**
+ * Error bound of the singular values of a product: 4εβ. Where many columns of about one size are nearly parallel the
+ * rounding errors of equal terms do not cancel, and it is 4ε·σ₁·√pairs, once that is more than twice as much.
+ */
+export function productBound(dtype: Dtype, beta: number, pairs: number, sigma1: number): number {
+  const parallel = Math.sqrt(pairs) * sigma1;
+  return 4 * epsilon(dtype) * (parallel > 2 * beta ? parallel : beta);
 }
 
 interface ProductOptions extends ErrorOptions {
@@ -98,8 +114,15 @@ export function* productNorm(A: Tensor, B: Tensor): Steps<Float64Array> {
   for (let from = 0; from < norms.length; from += step) {
     const positions = Int32Array.from({ length: Math.min(step, norms.length - from) }, (_, i) => from + i);
     const place = { leading, positions };
-    const { C, balance } = yield* core(itemsAt(a, positions), itemsAt(b, positions), place);
-    norms.set(yield* frobenius(C, balance.exponent, { ...place, name: 'norm' }), from);
+    const all = yield* prepare(itemsAt(a, positions), itemsAt(b, positions), place);
+    for (const { kind, positions: alike } of kinds(all)) {
+      const group = selectPrepared(all, alike);
+      const { C } = yield* core(group, kind, placeOf(place, alike));
+      const part = yield* frobenius(C, group.balance.exponent, { ...placeOf(place, alike), name: 'norm' });
+      alike.forEach((position, i) => {
+        norms[from + position] = part[i];
+      });
+    }
     yield { done: from + positions.length, total: norms.length };
   }
   return norms;
@@ -148,114 +171,6 @@ function blockSize(a: Batch, b: Batch): number {
   );
 }
 
-// Beyond this range of ‖a_j‖·‖b_j‖ the smallest singular values of a float32 core would drown or underflow.
-const float32Range = 40;
-
-// LAPACK's float32 SVD of a matrix of size 64 is wrong by some 8ε; in float64 a core this small costs hardly more.
-const smallCore = 128;
-
-// From here on a core is graded: ?gesdd would take the digits of its small singular values.
-const gradedRange = 10;
-
-const coreDtype = (dtype: Dtype, size: number, range: number): Dtype =>
-  size <= smallCore || range > float32Range ? 'float64' : dtype;
-
-interface CoreKind {
-  readonly dtype: Dtype;
-  readonly graded: boolean;
-}
-
-interface Core {
-  /** R_A·R_Bᵀ, or the factor itself where it is not tall. */
-  readonly C: Batch;
-  readonly left: Half;
-  readonly right: Half;
-  readonly balance: Balance;
-}
-
-/** Steps 1 to 5: everything before the SVD of the core. */
-function* core(a: Batch, b: Batch, at: Place, force?: FactorDriver): Steps<Core> {
-  const [left, right] = [
-    yield* measure(a, { ...at, name: 'A' }),
-    yield* measure(b, { ...at, name: 'B', transposed: true }),
-  ];
-  const gauge = balance(left.norms, right.norms, count(a), a.cols);
-  const size = Math.max(Math.min(a.rows, a.cols), Math.min(b.rows, b.cols));
-  const range = gauge.range.reduce((x, y) => Math.max(x, y), 0);
-  const kind = { dtype: coreDtype(dtypeOfBatch(a), size, range), graded: range > gradedRange };
-  const halfA = yield* half(a, left, gauge.a, kind, { ...at, name: 'A' }, force);
-  const halfB = yield* half(b, right, gauge.b, kind, { ...at, name: 'B' }, force);
-  const C = yield* gemm(halfA.factor, transposed(halfB.factor), { ...at, name: 'core of A·B' });
-  return { C, left: halfA, right: halfB, balance: gauge };
-}
-
-const isTall = (x: Batch): boolean => x.rows > x.cols;
-
-/** Step 1: the norms of the inner dimension, and the check that everything is finite. */
-interface Measured {
-  readonly norms: ColumnNorms;
-  readonly gram?: Gram;
-}
-
-function* measure(x: Batch, origin: Origin): Steps<Measured> {
-  const { distinct, source } = distinctItems(x);
-  const at = placeOf(origin, distinct);
-  const own = itemsAt(x, distinct);
-  if (!isTall(x)) return { norms: spread(yield* scan(own, at), source, x.cols) };
-  const { parts, norms } = yield* gram(own, at);
-  return { norms: spread(norms, source, x.cols), gram: { parts, source, norms } };
-}
-
-/** A broadcast factor is looked at once: the items that are not repetitions, and which of them every item is. */
-function distinctItems(x: Batch): { distinct: Int32Array; source: Int32Array } {
-  const known = new Map<number, number>();
-  const distinct: number[] = [];
-  const source = Int32Array.from({ length: count(x) }, (_, i) => {
-    const offset = x.layout[2 + i];
-    const before = known.get(offset);
-    if (before !== undefined) return before;
-    known.set(offset, distinct.length);
-    return distinct.push(i) - 1;
-  });
-  return { distinct: Int32Array.from(distinct), source };
-}
-
-/** The norms of every item from those of the distinct ones. */
-function spread({ fraction, exponent }: ColumnNorms, source: Int32Array, k: number): ColumnNorms {
-  if (fraction.length === source.length * k) return { fraction, exponent };
-  const all = { fraction: new Float64Array(source.length * k), exponent: new Int32Array(source.length * k) };
-  source.forEach((from, i) => {
-    all.fraction.set(fraction.subarray(from * k, (from + 1) * k), i * k);
-    all.exponent.set(exponent.subarray(from * k, (from + 1) * k), i * k);
-  });
-  return all;
-}
-
-/** One side of the core, and the orthogonal factor that leads back from it. */
-interface Half {
-  readonly factor: Batch;
-  readonly q?: TallQr;
-}
-
-/**
- * Step 4: QR of a tall factor with its gauge applied. Any other goes into the core as it is, unless the inner dimension
- * is graded: only the product of triangular factors then keeps the digits of small singular values.
- */
-function* half(
-  x: Batch,
-  { gram }: Measured,
-  gauge: Gauge,
-  { dtype, graded }: CoreKind,
-  origin: Origin,
-  force?: FactorDriver,
-): Steps<Half> {
-  if (!gram && !graded) return { factor: yield* packAsItLies(x, { gauge, dtype }) };
-  const q = gram ? yield* tallQr(x, gram, gauge, origin, force) : yield* householderQr(x, gauge, origin);
-  return { factor: dtypeOfBatch(q.R) === dtype ? q.R : yield* pack(q.R, { dtype }), q };
-}
-
-const factorDriver = ({ q }: Half, i: number): FactorDriver => q?.driver[i] ?? 'direct';
-
 /** Steps 1 to 6 for one block of the batch; `form` is the number of singular vectors to form. */
 function* decompose(
   a: Batch,
@@ -265,24 +180,47 @@ function* decompose(
   place: Place,
   force?: FactorDriver,
 ): Steps<{ balance: Balance; driver: Driver[] }> {
-  const { C, left, right, balance } = yield* core(a, b, place, force);
+  const all = yield* prepare(a, b, place);
   const n = count(a);
+  const groups = kinds(all);
+  const driver = new Array<Driver>(n);
+  for (const { kind, positions } of groups) {
+    const part = groups.length === 1 ? out : likeItems(out, positions.length, n);
+    const alike = selectPrepared(all, positions);
+    const drivers = yield* decomposeAlike(alike, kind, form, part, placeOf(place, positions), force);
+    if (part !== out) scatter(part, positions, out, n);
+    positions.forEach((position, i) => {
+      driver[position] = drivers[i];
+    });
+  }
+  return { balance: all.balance, driver };
+}
+
+/** Steps 4 to 6 for items of one kind. */
+function* decomposeAlike(
+  items: Prepared,
+  kind: Kind,
+  form: number | 'none',
+  out: SvdFactors,
+  place: Place,
+  force?: FactorDriver,
+): Steps<Driver[]> {
+  const { C, left, right } = yield* core(items, kind, place, force);
+  const n = count(C);
   const p = Math.min(C.rows, C.cols);
   const vectors = form === 'none' || form === 0 ? 'none' : 'thin';
   const inner = scratchSvd(n, C.rows, C.cols, vectors, dtypeOfBatch(C));
-  const graded = balance.range.map((range) => (range > gradedRange ? 1 : 0));
-  const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' }, graded);
-  unscale(inner.S, balance.exponent, n, out.S, { ...place, name: 'singular values of A·B' });
+  const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' }, kind.graded);
+  unscale(inner.S, items.balance.exponent, n, out.S, { ...place, name: 'singular values of A·B' });
   if (vectors === 'thin') {
     const U = packed(inner.U, n, C.rows, p);
     const V = transposed(packed(inner.Vh, n, p, C.cols));
     yield* lift(left, { ...U, cols: form as number }, false, out.U);
     yield* lift(right, { ...V, cols: form as number }, true, out.Vh);
   }
-  const driver = routines.map(
+  return routines.map(
     (routine, i): Driver => `${factorDriver(left, i)}/${factorDriver(right, i)}/${routine}`,
   );
-  return { balance, driver };
 }
 
 /** Step 6: `Q·x` into `out` (or its transpose), or x itself where there is no Q. */

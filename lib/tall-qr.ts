@@ -1,4 +1,4 @@
-import type { Gauge } from './balance.ts';
+import { type Gauge, selectBlocks } from './balance.ts';
 import {
   applyQ,
   type Batch,
@@ -44,7 +44,15 @@ function gramBlocks(rows: number): number {
 /** One pass over the rows of every item. `ERR_SVD_NON_FINITE`. */
 export function* gram(a: Batch, origin: Origin): Steps<Gram> {
   const { parts, squares } = yield* gramParts(a);
-  return { parts, norms: normsOf(squares, a) ?? (yield* scan(a, origin)) };
+  const { norms, unsafe } = normsOf(squares, a);
+  if (unsafe.length > 0) {
+    const { fraction, exponent } = yield* scan(itemsAt(a, unsafe), placeOf(origin, unsafe));
+    unsafe.forEach((position, i) => {
+      norms.fraction.set(fraction.subarray(i * a.cols, (i + 1) * a.cols), position * a.cols);
+      norms.exponent.set(exponent.subarray(i * a.cols, (i + 1) * a.cols), position * a.cols);
+    });
+  }
+  return { parts, norms };
 }
 
 interface Solve {
@@ -65,24 +73,28 @@ function* gramParts(a: Batch, solve?: Solve): Steps<{ parts: FloatArray; squares
   return { parts, squares };
 }
 
-/** Norms of the columns; nothing when a square is not finite or may have lost digits. */
-function normsOf(squares: FloatArray, a: Batch): ColumnNorms | undefined {
-  const k = a.cols;
-  const blocks = gramBlocks(a.rows);
-  const fraction = new Float64Array(count(a) * k);
-  const exponent = new Int32Array(count(a) * k);
+/** Norms of the columns, and the items of which a square is not finite or may have lost digits. */
+function normsOf(squares: FloatArray, a: Batch): { norms: ColumnNorms; unsafe: Int32Array } {
+  const [n, k, blocks] = [count(a), a.cols, gramBlocks(a.rows)];
+  const fraction = new Float64Array(n * k);
+  const exponent = new Int32Array(n * k);
+  const unsafe: number[] = [];
   const exactZero = dtypeOfBatch(a) === 'float32'; // squares of float32 never underflow in float64
-  for (let j = 0; j < fraction.length; j++) {
-    const at = Math.floor(j / k) * blocks * k + (j % k);
-    let square = 0;
-    for (let b = 0; b < blocks; b++) square += squares[at + b * k];
-    if (square === 0 && exactZero) continue;
-    if (!(square > 1e-280 && square < 1e290)) return undefined;
-    const norm = Math.sqrt(square);
-    exponent[j] = Math.floor(Math.log2(norm)) + 1;
-    fraction[j] = norm * 2 ** -exponent[j];
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < k; j++) {
+      let square = 0;
+      for (let b = 0; b < blocks; b++) square += squares[(i * blocks + b) * k + j];
+      if (square === 0 && exactZero) continue;
+      if (!(square > 1e-280 && square < 1e290)) {
+        unsafe.push(i);
+        break;
+      }
+      const norm = Math.sqrt(square);
+      exponent[i * k + j] = Math.floor(Math.log2(norm)) + 1;
+      fraction[i * k + j] = norm * 2 ** -exponent[i * k + j];
+    }
   }
-  return { fraction, exponent };
+  return { norms: { fraction, exponent }, unsafe: Int32Array.from(unsafe) };
 }
 
 /** `a` with its gauge = Q·R. */
@@ -147,20 +159,6 @@ const where = (verdict: readonly FactorDriver[], path: FactorDriver): Int32Array
 
 const select = (a: Batch, positions: Int32Array): Batch =>
   positions.length === count(a) ? a : itemsAt(a, positions);
-
-/** The parts of an array with one block of `size` elements per item. */
-function selectBlocks<A extends Float32Array | Float64Array | Int32Array>(
-  x: A,
-  positions: Int32Array,
-  size: number,
-): A {
-  if (positions.length * size === x.length) return x;
-  const out = new (x.constructor as new (n: number) => A)(positions.length * size);
-  positions.forEach((p, i) => {
-    out.set(x.subarray(p * size, (p + 1) * size), i * size);
-  });
-  return out;
-}
 
 interface Roots {
   /** Order and scaling that make the columns about 1 long. */

@@ -37,7 +37,7 @@ struct BuildGesdd {
     Gesdd<T> k;
     k.a = in.batch<T>();
     k.vectors = static_cast<Vectors>(in.integer());
-    k.graded = in.array<std::int32_t>(k.a.count);
+    k.graded = in.boolean();
     const std::int64_t n = k.a.count, rows = k.a.rows, cols = k.a.cols, p = std::min(rows, cols);
     const bool full = k.vectors == Vectors::full, none = k.vectors == Vectors::none;
     k.u = in.array<T>(none ? 0 : extent(n, rows, full ? rows : p));

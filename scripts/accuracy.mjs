@@ -14,10 +14,12 @@ const classes = [
   ['`A·D`, `D⁻¹·B` with D over 1e±12', /gauge 1e±12|opposite orders/],
   ['graded 1e±12, descending', /both descending/],
   ['graded 1e±12, ascending', /both ascending/],
+  ['graded, two levels 2.6e5 apart', /two levels/],
   ['graded 1e±12, one factor only', /alone/],
   ['graded 1e±12, permuted', /permuted$/],
   ['well conditioned', /well conditioned/],
   ['cancellation', /cancellation to 1e/],
+  ['equal columns', /equal columns/],
   ['rank-deficient', /dependent|zero column|cancellation to zero/],
   ['repeated and clustered', /repeated|clusters/],
   ['factors near 1e±150 (float32: 1e25)', /^(float32, )?factors/],
@@ -51,7 +53,7 @@ What the columns mean, and what is guaranteed of them, is in [numerics.md](numer
 function productTables() {
   const measured = references().map((reference) => ({ ...reference, errors: productErrors(reference) }));
   const byClass = classes.map(([label]) => [label, measured.filter(({ name }) => classOf(name) === label)]);
-  const graded = measured.filter((x) => x.family && /ascending|descending|permuted/.test(x.name));
+  const graded = measured.filter((x) => x.family && /ascending|descending|permuted|levels/.test(x.name));
   const families = [...new Set(graded.map((x) => x.family))];
   const byFamily = families.map((family) => [
     `${family} (${graded.find((x) => x.family === family).size})`,
@@ -133,7 +135,39 @@ function references() {
       })),
     ),
   );
-  return [...products, ...graded];
+  return [
+    ...products,
+    ...graded,
+    ...dtypes.flatMap((dtype) => [8, 32, 128, 300].map((k) => equalColumns(k, dtype))),
+  ];
+}
+
+/** k times the same column of integers times k times the same row: its one singular value is k·‖a‖·‖b‖, and so is β. */
+function equalColumns(k, dtype) {
+  const [l, r] = [400, 350];
+  const [a, b] = [l, r].map((n) => random(n, 1, 'float64', n).data.map((x) => Math.round(99 * x)));
+  const norm = (x) => Math.sqrt(x.reduce((sum, y) => sum + y * y, 0));
+  const largest = k * norm(a) * norm(b);
+  return {
+    name: 'equal columns',
+    dtype,
+    A: {
+      data: typed(
+        dtype,
+        Array.from({ length: l * k }, (_, e) => a[Math.floor(e / k)]),
+      ),
+      shape: [l, k],
+    },
+    B: {
+      data: typed(
+        dtype,
+        Array.from({ length: k * r }, (_, e) => b[e % r]),
+      ),
+      shape: [k, r],
+    },
+    singularValues: [largest, ...new Array(k - 1).fill(0)],
+    beta: largest,
+  };
 }
 
 function fixture(name) {
@@ -162,13 +196,15 @@ function denseTables() {
     });
     return [dtype, own.length, ...worst(errors)];
   });
-  const sizes = [50, 100, 200, 400, 600, 800].map((n) => {
-    const a32 = random(n, n, 'float32', n);
+  const shapes = [...[50, 100, 200, 400, 600, 800].map((n) => [n, n]), [100_000, 4], [4, 100_000]];
+  const sizes = shapes.map(([m, n]) => {
+    const { data, shape } = random(m, n, 'float32', n);
+    const a32 = { data: m === n ? data : data.map(Math.abs), shape };
     const a64 = { data: Float64Array.from(a32.data), shape: a32.shape };
     const [narrow, wide, alone] = [svd(a32), svd(a64), svdvals(a64)];
     const sigma1 = wide.S.data[0];
     return [
-      `${n}×${n}`,
+      `${m}×${n}`,
       ...worst([denseError(narrow.S.data, wide.S.data, sigma1, narrow.bound, 'float32')]),
       ...worst([denseError(wide.S.data, alone.data, sigma1, wide.bound, 'float64')]),
     ];
@@ -176,13 +212,13 @@ function denseTables() {
   return `## Plain matrices
 
 \`svd\` of the plain matrices of test/fixtures (random, Hilbert, Kahan, graded, near overflow, subnormal): largest |Δσ| in units
-of ε·σ₁ (or of the smallest subnormal number where that is larger), and as a part of \`bound\` = 4·ε·σ₁·√p.
+of ε·σ₁ (or of the smallest subnormal number where that is larger), and as a part of \`bound\`.
 
-${table(['dtype', 'matrices', '|Δσ| / (ε·σ₁)', '|Δσ| / bound'], small)}
-Random n×n matrices: \`svd\` in float32 against float64, which is exact beside it; and in float64 \`svd\` against \`svdvals\`, two
-algorithms whose errors add up. The error in units of ε·σ₁ grows with n, which is why the bound of a plain matrix has a √p.
+${table(['dtype', 'matrices', 'Δσ / (ε·σ₁)', 'Δσ / bound'], small)}
+Random matrices, the long ones of positive numbers: \`svd\` in float32 against float64, which is exact beside it; and in float64 \`svd\` against \`svdvals\`, two
+algorithms whose errors add up. The error in units of ε·σ₁ grows with the size, and so does the bound.
 
-${table(['size', 'float32: |Δσ| / (ε·σ₁)', '|Δσ| / bound', 'float64: |Δσ| / (ε·σ₁)', '|Δσ| / bound'], sizes)}`;
+${table(['size', 'float32: Δσ / (ε·σ₁)', 'Δσ / bound', 'float64: Δσ / (ε·σ₁)', 'Δσ / bound'], sizes)}`;
 }
 
 function denseError(S, sigma, sigma1, bound, dtype) {

@@ -1,6 +1,7 @@
 #include "gesdd.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "faults.h"
@@ -183,9 +184,9 @@ void Gesdd<T>::operator()(std::int64_t i) const {
     return;
   }
   lapack_int info = 0;
-  const Driver first = graded && graded[i] ? Driver::gesvd : Driver::gesdd;
-  for (const Driver driver : {Driver::gesdd, Driver::gesvd, Driver::gesvd_scaled, Driver::gejsv}) {
-    if (driver < first) continue;
+  constexpr std::array usual{Driver::gesdd, Driver::gesvd, Driver::gesvd_scaled, Driver::gejsv};
+  constexpr std::array precise{Driver::gejsv, Driver::gesvd_scaled, Driver::gesvd, Driver::gesdd};
+  for (const Driver driver : graded ? precise : usual) {
     switch (driver) {
       case Driver::gesdd: info = run_gesdd(item, size); break;
       case Driver::gesvd: info = run_gesvd(item, false); break;

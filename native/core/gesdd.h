@@ -13,13 +13,13 @@ std::int64_t gesdd_workspace(std::int64_t m, std::int64_t n, Vectors vectors);
 // a = U * diag(S) * Vh, row-major: U is m x p, S is p, Vh is p x n, p = min(m, n) (thin; m x m and n x n for full).
 // The input is copied and checked first. When ?gesdd does not converge the item is tried again with ?gesvd, with
 // ?gesvd on the matrix scaled to a largest element of 1, and with ?gejsv; `Status::driver` says which one answered.
-// Items marked as graded begin with ?gesvd: beyond 25 columns the divide and conquer of ?gesdd is accurate relative to
-// the largest singular value only, the QR iteration of ?gesvd relative to each.
+// Graded matrices begin with the Jacobi method of ?gejsv, accurate relative to each singular value; beyond 25 columns
+// the divide and conquer of ?gesdd is accurate relative to the largest only.
 template <class T>
 struct Gesdd {
   Batch<const T> a;
   Vectors vectors = Vectors::thin;
-  const std::int32_t* graded = nullptr;  // per item, or null
+  bool graded = false;
   T *u = nullptr, *s = nullptr, *vh = nullptr;
   Status* status = nullptr;
 
