@@ -1,4 +1,4 @@
-import { svdError } from './errors.ts';
+import { shown, svdError } from './errors.ts';
 import { type SvdFactors, svdItems } from './kernels.ts';
 import { allocate } from './memory.ts';
 import { type Failure, failuresBehind, type Place } from './status.ts';
@@ -91,7 +91,7 @@ export function* batchedSvd(
 
 function collects(onError: ErrorOptions['onError'] = 'throw'): boolean {
   if (onError === 'throw' || onError === 'collect') return onError === 'collect';
-  throw svdError('ERR_SVD_ARGUMENT', `onError: expected 'throw' or 'collect', got '${String(onError)}'`);
+  throw svdError('ERR_SVD_ARGUMENT', `onError: expected 'throw' or 'collect', got ${shown(onError)}`);
 }
 
 const names = ['U', 'S', 'Vh'] as const;

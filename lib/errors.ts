@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** The stable codes an error of this package can carry. Test `error.code`, never `instanceof`. */
 export type SvdErrorCode =
   | 'ERR_SVD_ARGUMENT'
@@ -36,6 +38,10 @@ const constructors: Record<SvdErrorCode, ErrorConstructor> = {
   ERR_SVD_FILE: Error,
   ERR_SVD_BINARY: Error,
 };
+
+/** A value of any type as it may stand in a message. */
+export const shown = (x: unknown): string =>
+  inspect(x, { depth: 0, customInspect: false, maxStringLength: 100, breakLength: Number.POSITIVE_INFINITY });
 
 /** Makes the error for `code`: a `TypeError`, `RangeError` or `Error` with `code` and `details` as own properties. */
 export function svdError(code: SvdErrorCode, message: string, details: Details = {}): SvdError {

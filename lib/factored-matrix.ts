@@ -4,7 +4,7 @@ import type { ErrorOptions } from './batched-svd.ts';
 import { warnLegacy } from './deprecation.ts';
 import { mapElements, scaleColumns, scaleRows } from './diagonal.ts';
 import { type Eigenvalues, eigenvaluesOf } from './eigenvalues.ts';
-import { svdError } from './errors.ts';
+import { shown, svdError } from './errors.ts';
 import { type Index, select, selectLeading } from './indexing.ts';
 import { inDtype, matrixProduct, scaled } from './matrix-product.ts';
 import { type Factored, isFactored } from './operands.ts';
@@ -79,7 +79,9 @@ export class FactoredMatrix implements Factored {
 
   /** `x` itself, or the same factors from another copy of this package. */
   static from(x: Factored): FactoredMatrix {
-    return x instanceof FactoredMatrix ? x : new FactoredMatrix(x.A, x.B);
+    if (x instanceof FactoredMatrix) return x;
+    if (isFactored(x)) return new FactoredMatrix(x.A, x.B);
+    throw svdError('ERR_SVD_ARGUMENT', `FactoredMatrix.from: expected a factored matrix, got ${shown(x)}`);
   }
 
   get ndim(): number {
@@ -160,9 +162,9 @@ export class FactoredMatrix implements Factored {
   }
 
   /** @deprecated Use `svdAsync`, which returns `Vh`. */
-  async svdLegacyAsync(options: AsyncOptions = {}): Promise<LegacySvd> {
+  async svdLegacyAsync({ signal, onProgress }: AsyncOptions = {}): Promise<LegacySvd> {
     warnLegacy();
-    return legacy(await this.svdAsync(options));
+    return legacy(await this.svdAsync({ signal, onProgress }));
   }
 
   get U(): Tensor {
@@ -317,11 +319,11 @@ export class FactoredMatrix implements Factored {
 
   /** A new leading dimension of size 1; `axis` counts from 0, or from the end when negative (`ERR_SVD_ARGUMENT`). */
   unsqueeze(axis: number): FactoredMatrix {
-    const at = axis < 0 ? axis + this.ndim + 1 : axis;
+    const at = typeof axis === 'number' && axis < 0 ? axis + this.ndim + 1 : axis;
     if (!Number.isInteger(at) || at < 0 || at > this.ndim - 2) {
       throw svdError(
         'ERR_SVD_ARGUMENT',
-        `unsqueeze: expected an axis from 0 to ${this.ndim - 2}, got ${axis}`,
+        `unsqueeze: expected an axis from 0 to ${this.ndim - 2}, got ${shown(axis)}`,
       );
     }
     return new FactoredMatrix(insertAxis(this.A, at), insertAxis(this.B, at));
@@ -330,7 +332,7 @@ export class FactoredMatrix implements Factored {
   /** The upper left k×k corner of every matrix, `[..., min(k, l), min(k, r)]`. */
   getCorner(k = 3): Tensor {
     if (!Number.isInteger(k) || k < 0) {
-      throw svdError('ERR_SVD_ARGUMENT', `getCorner: expected an integer ≥ 0, got ${k}`);
+      throw svdError('ERR_SVD_ARGUMENT', `getCorner: expected an integer ≥ 0, got ${shown(k)}`);
     }
     const [row, column] = [this.ndim - 2, this.ndim - 1];
     const top = sliceAxis(this.A, row, 0, Math.min(k, this.ldim));
@@ -436,16 +438,13 @@ export class FactoredMatrix implements Factored {
 
 function isThreeSvd({ algorithm = 'product' }: ProductSvdOptions): boolean {
   if (algorithm === 'product' || algorithm === 'three-svd') return algorithm === 'three-svd';
-  throw svdError(
-    'ERR_SVD_ARGUMENT',
-    `algorithm: expected 'product' or 'three-svd', got '${algorithm as string}'`,
-  );
+  throw svdError('ERR_SVD_ARGUMENT', `algorithm: expected 'product' or 'three-svd', got ${shown(algorithm)}`);
 }
 
 function asScalar(x: number | MatrixLike): number {
   const value = typeof x === 'number' ? x : onlyElement(asTensor(x, 'mul', 0));
   if (Number.isFinite(value)) return value;
-  throw svdError('ERR_SVD_ARGUMENT', `mul: expected a finite number, got ${value}`);
+  throw svdError('ERR_SVD_ARGUMENT', `mul: expected a finite number, got ${shown(value)}`);
 }
 
 function onlyElement(x: Tensor): number {

@@ -1,4 +1,4 @@
-import { svdError } from './errors.ts';
+import { shown, svdError } from './errors.ts';
 import { itemOffsets } from './item-offsets.ts';
 import { allocate } from './memory.ts';
 import { dropAxis, dtypeOf, insertAxis, sliceAxis, type Tensor, tensor } from './views.ts';
@@ -17,7 +17,7 @@ export type Index = number | Slice | readonly number[] | null;
 export function slice(start: number | null = null, stop: number | null = null, step = 1): Slice {
   for (const bound of [start, stop, step]) {
     if (bound !== null && !Number.isSafeInteger(bound)) {
-      throw svdError('ERR_SVD_ARGUMENT', `slice: expected integers, got ${String(bound)}`);
+      throw svdError('ERR_SVD_ARGUMENT', `slice: expected integers, got ${shown(bound)}`);
     }
   }
   if (step === 0) throw svdError('ERR_SVD_ARGUMENT', 'slice: step must not be 0');
@@ -30,10 +30,9 @@ const isSlice = (x: unknown): x is Slice =>
 /** The index of one entry of an axis of `size`, from the end when negative. `ERR_SVD_ARGUMENT` when out of range. */
 function resolve(index: unknown, size: number, at: string): number {
   if (!Number.isSafeInteger(index)) {
-    const given = typeof index === 'string' ? `'${index}'` : String(index);
     throw svdError(
       'ERR_SVD_ARGUMENT',
-      `${at}: expected an integer, a slice, an array of integers or null, got ${given}`,
+      `${at}: expected an integer, a slice, an array of integers or null, got ${shown(index)}`,
     );
   }
   const i = index as number;

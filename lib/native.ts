@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { loadBinding } from './binding.ts';
-import { svdError } from './errors.ts';
+import { shown, svdError } from './errors.ts';
 
 export type Kernel =
   | 'scan'
@@ -60,5 +60,8 @@ const mostThreads = 1024;
 
 export function checkThreads(n: number, name: string): number {
   if (Number.isInteger(n) && n >= 1 && n <= mostThreads) return n;
-  throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an integer from 1 to ${mostThreads}, got ${n}`);
+  throw svdError(
+    'ERR_SVD_ARGUMENT',
+    `${name}: expected an integer from 1 to ${mostThreads}, got ${shown(n)}`,
+  );
 }

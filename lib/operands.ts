@@ -30,7 +30,7 @@ const isSvd = (x: unknown): x is SvdLike => has(x, 'U', 'S') && (has(x, 'Vh') ||
 
 /** The shape `[..., l, r]` an operand stands for, after its parts have been checked against each other. */
 export function* asOperand(x: DistOperand, name: string): Steps<Operand> {
-  if (isFactored(x)) return { A: x.A, B: x.B };
+  if (isFactored(x)) return asFactors(x, name);
   if (!isSvd(x)) return { M: asTensor(x as MatrixLike, name) };
   const U = asTensor(x.U, `${name}.U`);
   const S = asTensor(x.S, `${name}.S`, 1);
@@ -48,6 +48,14 @@ export function* asOperand(x: DistOperand, name: string): Steps<Operand> {
   const left = yield* contiguousCopy(yield* inDtype(thin(U, U.shape.length - 1), 'float64'));
   const sigma = yield* contiguousCopy(yield* inDtype(asMatrix(S), 'float64'));
   return { A: scaleColumns(left, sigma), B: thin(Vh, Vh.shape.length - 2) };
+}
+
+/** The factors of a `FactoredMatrix`, or of what only looks like one. */
+function asFactors(x: Factored, name: string): Operand {
+  const [A, B] = [asTensor(x.A, `${name}.A`), asTensor(x.B, `${name}.B`)];
+  if (cols(A) === rows(B)) return { A, B };
+  const shapes = `A ${showShape(A.shape)} and B ${showShape(B.shape)}`;
+  throw svdError('ERR_SVD_SHAPE', `${name}: inner dimensions of ${shapes} differ`);
 }
 
 /** A vector as the one row of a matrix, so that kernels over matrices can take it. */

@@ -1,6 +1,6 @@
 import type { Balance } from './balance.ts';
 import { batchedSvd, type ErrorOptions, likeItems, scatter } from './batched-svd.ts';
-import { svdError } from './errors.ts';
+import { shown, svdError } from './errors.ts';
 import {
   type Batch,
   batchOf,
@@ -103,7 +103,7 @@ interface ProductOptions extends ErrorOptions {
 /** The number of singular triplets to form. `ERR_SVD_ARGUMENT` unless it is an integer from 0 to `most`. */
 export function checkRank(rank: number, most: number, name = 'rank'): number {
   if (Number.isInteger(rank) && rank >= 0 && rank <= most) return rank;
-  throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an integer from 0 to ${most}, got ${rank}`);
+  throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an integer from 0 to ${most}, got ${shown(rank)}`);
 }
 
 /** Frobenius norm of `A·B` per matrix, from the core: as accurate as the SVD, and free of overflow on the way. */

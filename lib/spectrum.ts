@@ -1,5 +1,5 @@
 import { mapElements } from './diagonal.ts';
-import { svdError } from './errors.ts';
+import { shown, svdError } from './errors.ts';
 import { type PerMatrix, perMatrix, type Svd } from './svd-result.ts';
 import { dtypeOf, epsilon, product, showShape, type Tensor } from './views.ts';
 
@@ -13,8 +13,8 @@ export type Spectrum = Pick<Svd, 'S' | 'bound'>;
 
 /** `tol` for every matrix l×r: the given one, or max(l, r)·ε·σ₁ and no less than the bound of the singular values. */
 function tolerances({ S, bound }: Spectrum, l: number, r: number, tol: number | undefined): Float64Array {
-  if (tol !== undefined && !(tol >= 0)) {
-    throw svdError('ERR_SVD_ARGUMENT', `tol: expected a number ≥ 0, got ${tol}`);
+  if (tol !== undefined && !(typeof tol === 'number' && tol >= 0)) {
+    throw svdError('ERR_SVD_ARGUMENT', `tol: expected a number ≥ 0, got ${shown(tol)}`);
   }
   const p = last(S);
   const relative = Math.max(l, r) * epsilon(dtypeOf(S));

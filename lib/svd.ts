@@ -2,7 +2,7 @@ import { asTensor, type MatrixLike } from './arrays.ts';
 import type { ErrorOptions } from './batched-svd.ts';
 import { denseSvd } from './dense-svd.ts';
 import { warnLegacy } from './deprecation.ts';
-import { svdError } from './errors.ts';
+import { shown, svdError } from './errors.ts';
 import { legacy, snapshot } from './results.ts';
 import { canonicalSigns } from './signs.ts';
 import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
@@ -21,7 +21,7 @@ export interface SvdOptions extends ErrorOptions {
 
 function* steps(a: Tensor, { fullMatrices = false, signs = 'lapack', onError }: SvdOptions): Steps<Svd> {
   if (signs !== 'lapack' && signs !== 'canonical') {
-    throw svdError('ERR_SVD_ARGUMENT', `signs: expected 'lapack' or 'canonical', got '${String(signs)}'`);
+    throw svdError('ERR_SVD_ARGUMENT', `signs: expected 'lapack' or 'canonical', got ${shown(signs)}`);
   }
   const result = yield* denseSvd(a, fullMatrices ? 'full' : 'thin', { onError });
   return signs === 'canonical' ? canonicalSigns(result) : result;
@@ -66,7 +66,10 @@ export function svdLegacy(a: MatrixLike): LegacySvd {
 }
 
 /** @deprecated Use `svdAsync`, which returns `Vh`. */
-export async function svdLegacyAsync(a: MatrixLike, options: AsyncOptions = {}): Promise<LegacySvd> {
+export async function svdLegacyAsync(
+  a: MatrixLike,
+  { signal, onProgress }: AsyncOptions = {},
+): Promise<LegacySvd> {
   warnLegacy();
-  return legacy(await svdAsync(a, options));
+  return legacy(await svdAsync(a, { signal, onProgress }));
 }

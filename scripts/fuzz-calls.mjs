@@ -1,0 +1,99 @@
+// Every export of the package as a list of calls: its name, the arguments it is given, and how to make the call.
+import fc from 'fast-check';
+import { anyArray, anyIndex, anyNumber, anyOperand, anyOptions, validArray } from './fuzz-arguments.mjs';
+
+const api = await import('../dist/index.js');
+const checks = await import('../dist/testing.js');
+
+const call = (name, args, run) => ({ name, args: fc.tuple(...args), run });
+
+const plain = [
+  ...['svd', 'svdvals', 'svdAsync', 'svdvalsAsync', 'svdLegacy', 'svdLegacyAsync'].map((name) =>
+    call(name, [anyArray, anyOptions], (a, options) => api[name](a, options)),
+  ),
+  ...['diagEmbed', 'transpose'].map((name) => call(name, [anyOperand], (a) => api[name](a))),
+  ...['dist', 'distAsync'].map((name) =>
+    call(name, [anyOperand, anyOperand, anyOptions], (a, b, options) => api[name](a, b, options)),
+  ),
+  call('matmul', [anyOperand, anyOperand], (a, b) => api.matmul(a, b)),
+  call('slice', [anyNumber, anyNumber, anyNumber], (start, stop, step) => api.slice(start, stop, step)),
+  call('setThreads', [anyNumber], (n) => {
+    api.setThreads(n);
+    api.setThreads(1 + (api.threads() % 3));
+  }),
+  call('versions', [], () => api.versions()),
+];
+
+const make = ([A, B]) => new api.FactoredMatrix(A, B);
+/** Factors that go together often enough, and others. */
+const pair = fc.oneof(
+  { weight: 1, arbitrary: fc.tuple(anyArray, anyArray) },
+  { weight: 3, arbitrary: validArray.map((a) => [a, api.transpose(a)]) },
+  { weight: 1, arbitrary: anyArray.map((a) => [a, a]) },
+);
+const member = (name, args, run) =>
+  call(`FactoredMatrix.${name}`, [pair, ...args], (ab, ...rest) => run(make(ab), ...rest));
+
+const getters = [
+  'AB',
+  'BA',
+  'T',
+  'U',
+  'S',
+  'Vh',
+  'V',
+  'pair',
+  'shape',
+  'ndim',
+  'ldim',
+  'mdim',
+  'rdim',
+  'hasLeadingDims',
+];
+const methods = [
+  'svd',
+  'svdvals',
+  'svdLegacy',
+  'norm',
+  'rank',
+  'cond',
+  'pinv',
+  'makeEven',
+  'collapseL',
+  'collapseR',
+  'eigenvalues',
+];
+const takesNumber = ['truncate', 'unsqueeze', 'getCorner', 'mul'];
+
+const members = [
+  ...getters.map((name) => member(name, [], (m) => m[name])),
+  ...methods.flatMap((name) => [
+    member(name, [anyOptions], (m, options) => m[name](options)),
+    member(`${name}Async`, [anyOptions], (m, options) => m[`${name}Async`](options)),
+  ]),
+  ...takesNumber.map((name) => member(name, [anyNumber], (m, n) => m[name](n))),
+  member('truncateAsync', [anyNumber, anyOptions], (m, p, options) => m.truncateAsync(p, options)),
+  member('mul', [anyArray], (m, x) => m.mul(x)),
+  member('matmul', [anyOperand], (m, x) => m.matmul(x)),
+  member('rmatmul', [anyOperand], (m, x) => m.rmatmul(x)),
+  member('at', [anyIndex], (m, index) => m.at(...index)),
+  member('toString', [], (m) => `${m}`),
+  call('FactoredMatrix.from', [anyOperand], (x) => api.FactoredMatrix.from(x)),
+];
+
+const testing = Object.keys(checks).map((name) =>
+  call(`testing.${name}`, [anyOperand, anyOperand, anyOptions], (a, b, options) =>
+    checks[name](a, b, options),
+  ),
+);
+
+export const calls = [...plain, ...members, ...testing];
+
+/** Calls that must succeed, for arguments that are as they should be. */
+export const validCalls = [
+  call('svd', [validArray, fc.boolean()], (a, fullMatrices) => api.svd(a, { fullMatrices })),
+  call('svdAsync', [validArray], (a) => api.svdAsync(a)),
+  call('svdvals', [validArray], (a) => api.svdvals(a)),
+  call('A·Aᵀ', [validArray], (a) => new api.FactoredMatrix(a, api.transpose(a)).svd()),
+  call('dist to the own decomposition', [validArray], (a) => api.dist(a, api.svd(a))),
+];

@@ -1,0 +1,156 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { FactoredMatrix, svd, svdAsync, svdvals } from '../../lib/index.ts';
+import type { Dtype, Tensor } from '../../lib/views.ts';
+import { bits, checkError, checkSameSpectrum, checkSvd, errorOf, rejectionOf } from '../support/checks.ts';
+import { array, mapMatrix, randomMatrix, randomProduct } from '../support/matrices.ts';
+import { loadFaults } from './support/faults.ts';
+
+// Every rung of the ladder gesdd → gesvd → gesvd-scaled → gejsv answers when all others report that they did not converge.
+
+const faults = await loadFaults();
+afterEach(() => faults.setFaults(0));
+
+const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv'] as const;
+const all = 0b1111;
+const allBut = (driver: number) => all & ~(1 << driver);
+
+const shapes = [
+  [6, 6],
+  [9, 4],
+  [4, 9],
+  [1, 1],
+  [7, 1],
+  [1, 7],
+  [40, 40],
+  [60, 13],
+  [13, 60],
+  [3, 5, 4],
+  [2, 2, 4, 6],
+];
+
+const smallest: Record<Dtype, number> = { float32: 2 ** -149, float64: 2 ** -1074 };
+const largest: Record<Dtype, number> = { float32: 2 ** 120, float64: 2 ** 1015 };
+const kinds: Record<string, (shape: number[], dtype: Dtype) => Tensor> = {
+  random: (shape, dtype) => randomMatrix(1, shape, dtype),
+  zero: (shape, dtype) => mapMatrix(randomMatrix(1, shape), () => 0, dtype),
+  'of rank one': (shape, dtype) => mapMatrix(randomMatrix(1, shape), () => 1, dtype),
+  'the identity': (shape, dtype) => mapMatrix(randomMatrix(1, shape), (_, i, j) => (i === j ? 1 : 0), dtype),
+  graded: (shape, dtype) => mapMatrix(randomMatrix(1, shape), (x, _, j) => x * 2 ** -((j * 7) % 40), dtype),
+  subnormal: (shape, dtype) => mapMatrix(randomMatrix(1, shape), (x) => x * 1000 * smallest[dtype], dtype),
+  huge: (shape, dtype) => mapMatrix(randomMatrix(1, shape), (x) => x * largest[dtype], dtype),
+};
+
+const driversOf = ({ driver }: { driver: unknown }) => new Set([driver].flat());
+
+describe.each(['float64', 'float32'] as const)('%s', (dtype) => {
+  describe.each(drivers)('where %s alone converges', (name) => {
+    it.each(Object.keys(kinds))('it decomposes %s matrices of all shapes', (kind) => {
+      for (const shape of shapes) {
+        const A = kinds[kind](shape, dtype);
+        const reference = svd(A);
+        faults.setFaults(allBut(drivers.indexOf(name)));
+        for (const fullMatrices of [false, true]) {
+          const result = svd(A, { fullMatrices });
+          checkSvd(A, result, { fullMatrices });
+          expect(driversOf(result), `driver of ${shape}`).toEqual(new Set([name]));
+        }
+        const S = svdvals(A);
+        faults.setFaults(0);
+        const p = Math.min(...shape.slice(-2));
+        const bounds = typeof reference.bound === 'number' ? [reference.bound] : reference.bound.data;
+        for (let i = 0; i * p < S.data.length; i++) {
+          const item = (x: Tensor) => x.data.subarray(i * p, (i + 1) * p);
+          checkSameSpectrum(dtype, item(S), item(reference.S), bounds[i], bounds[i]);
+        }
+      }
+    });
+
+    it('it decomposes products', () => {
+      for (const [l, k, r] of [
+        [5, 3, 4],
+        [2100, 6, 1300],
+        [4, 9, 5],
+      ] as [number, number, number][]) {
+        const product = randomProduct(2, [l, k, r], dtype);
+        const reference = new FactoredMatrix(product.A, product.B).svd();
+        faults.setFaults(allBut(drivers.indexOf(name)));
+        const result = new FactoredMatrix(product.A, product.B).svd();
+        faults.setFaults(0);
+        if (l < 100) checkSvd(product, result);
+        checkSameSpectrum(
+          dtype,
+          result.S.data,
+          reference.S.data,
+          result.bound as number,
+          reference.bound as number,
+        );
+        expect(String(result.driver)).toMatch(new RegExp(`/${name}$`));
+      }
+    });
+
+    it('it says so when a singular value is too large for the type', () => {
+      const most = dtype === 'float32' ? 2 ** 127 * (2 - 2 ** -23) : Number.MAX_VALUE;
+      for (const shape of [
+        [1, 2],
+        [2, 1],
+        [5, 5],
+        [3, 8],
+      ]) {
+        const A = array(new Array(shape[0] * shape[1]).fill(most), shape, dtype);
+        faults.setFaults(allBut(drivers.indexOf(name)));
+        checkError(
+          errorOf(() => svd(A)),
+          'ERR_SVD_OVERFLOW',
+        );
+        checkError(
+          errorOf(() => svdvals(A)),
+          'ERR_SVD_OVERFLOW',
+        );
+      }
+    });
+  });
+
+  it('the first driver that converges answers', () => {
+    const A = randomMatrix(3, [5, 4], dtype);
+    for (let converging = 1; converging <= all; converging++) {
+      faults.setFaults(all & ~converging);
+      const first = drivers.find((_, d) => converging & (1 << d));
+      expect(svd(A).driver).toBe(first);
+    }
+  });
+
+  it('where none converges it is an error with info, and with batchIndex in a batch', async () => {
+    faults.setFaults(all);
+    const single = randomMatrix(4, [5, 4], dtype);
+    const batch = randomMatrix(5, [2, 3, 4, 4], dtype);
+    for (const f of [(A: Tensor) => svd(A), (A: Tensor) => svd(A, { fullMatrices: true }), svdvals]) {
+      const error = errorOf(() => f(single));
+      checkError(error, 'ERR_SVD_NO_CONVERGENCE', 'did not converge');
+      expect(error.info).toBeGreaterThan(0);
+      expect(error.batchIndex).toBeUndefined();
+      const first = errorOf(() => f(batch));
+      checkError(first, 'ERR_SVD_NO_CONVERGENCE', '[0, 0]');
+      expect(first.info).toBeGreaterThan(0);
+      expect(first.batchIndex).toEqual([0, 0]);
+    }
+    checkError(await rejectionOf(svdAsync(batch)), 'ERR_SVD_NO_CONVERGENCE', '[0, 0]');
+    const { A, B } = randomProduct(6, [5, 3, 4], dtype, [2]);
+    const error = errorOf(() => new FactoredMatrix(A, B).svd());
+    checkError(error, 'ERR_SVD_NO_CONVERGENCE');
+    expect(error.batchIndex).toEqual([0]);
+  });
+
+  it('empty matrices need no driver', () => {
+    faults.setFaults(all);
+    expect(svd(array([], [0, 3], dtype)).S.shape).toEqual([0]);
+  });
+
+  it('after a failure the next call is as if nothing had been', () => {
+    const A = randomMatrix(7, [20, 12], dtype);
+    const before = Array.from(svd(A), bits);
+    faults.setFaults(all);
+    errorOf(() => svd(A));
+    faults.setFaults(0);
+    expect(Array.from(svd(A), bits)).toEqual(before);
+  });
+});
