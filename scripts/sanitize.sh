@@ -8,6 +8,12 @@ folder=native/build-sanitized
 npx cmake-js configure -D -O "$folder" --CDFSVD_SANITIZE=address,undefined
 npx cmake-js build -D -O "$folder"
 
+# native/core knows nothing of Node: it is compiled and fuzzed alone.
+mapfile -t core < <(node -p "require('./native/sources.json').core.join('\\n')")
+g++ -std=c++17 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover -Inative "${core[@]}" native/fuzz/core.cc \
+  -o "$folder/fuzz-core" -lopenblas -pthread
+"$folder/fuzz-core" "${1:-20}"
+
 # Node itself is not built with the sanitizers, so their libraries come first. Leaks are not looked for: Node leaves what
 # it has for the system to take back. Memory that is asked for and not had is an error of the package, not of the test.
 preload="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)"

@@ -34,7 +34,7 @@ void Qr::operator()(std::int64_t i) const {
   if (info != 0) return status[i].set(Status::internal, info);
   for (std::int64_t row = 0; row < reflectors; ++row)
     for (std::int64_t col = 0; col < k; ++col) upper[row * k + col] = col < row ? 0.0 : x[col * m + row];
-  if (!all_finite(upper, reflectors * k)) status[i].set(Status::overflow);
+  if (!all_finite(x, m * k) || !all_finite(tau + i * reflectors, reflectors)) status[i].set(Status::overflow);
 }
 
 void ApplyQ::operator()(std::int64_t i) const {

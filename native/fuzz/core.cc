@@ -1,0 +1,177 @@
+// Random items, strides and hostile elements through native/core alone, to be run under sanitizers:
+//   core SECONDS [SEED]
+// Every item must come back with a status that says what is wrong with it, or with finite results.
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "core/blas_threads.h"
+#include "core/geev.h"
+#include "core/gemm.h"
+#include "core/gesdd.h"
+#include "core/gram.h"
+#include "core/pack.h"
+#include "core/qr.h"
+#include "core/scan.h"
+
+using namespace fsvd;
+
+static std::mt19937_64 random_bits;
+static unsigned long seed, cases;
+
+static std::int64_t up_to(std::int64_t n) { return static_cast<std::int64_t>(random_bits() % (n + 1)); }
+
+static void check(bool fine, const char* what) {
+  if (fine) return;
+  std::fprintf(stderr, "%s (seed %lu, case %lu)\n", what, seed, cases);
+  std::abort();
+}
+
+template <class T>
+static T element(int kind) {
+  const T x = static_cast<T>(random_bits() >> 11) / static_cast<T>(1ull << 53) - T(0.5);
+  using limits = std::numeric_limits<T>;
+  switch (kind) {
+    case 0: return x;
+    case 1: return x * limits::max();
+    case 2: return x * limits::denorm_min() * 100;
+    case 3: return std::ldexp(x, static_cast<int>(up_to(200)) - 100);
+    case 4: return up_to(1) ? T(0) : T(1);
+    default: return up_to(40) ? x : up_to(1) ? limits::quiet_NaN() : limits::infinity();
+  }
+}
+
+// A batch of random shape over memory of exactly the size that it reaches, so that a step outside is seen.
+template <class T>
+struct Random {
+  std::vector<T> data;
+  std::vector<double> offsets;
+  Batch<const T> batch;
+  bool finite = true;
+
+  Random(std::int64_t rows, std::int64_t cols, std::int64_t count) : offsets(count) {
+    const std::int64_t gap = up_to(3), down = up_to(1) ? cols + gap : 1, across = down == 1 ? rows + gap : 1;
+    const bool repeated = up_to(7) == 0;
+    const std::int64_t row_stride = repeated ? 0 : down, col_stride = across;
+    const std::int64_t reach = rows && cols ? (rows - 1) * row_stride + (cols - 1) * col_stride + 1 : 0;
+    data.resize(count * reach);
+    const int kind = static_cast<int>(up_to(5));
+    for (T& x : data) x = element<T>(kind);
+    for (std::int64_t i = 0; i < count; ++i) offsets[i] = static_cast<double>(i * reach);
+    batch = {data.data(), rows, cols, row_stride, col_stride, offsets.data(), count};
+    for (std::int64_t i = 0; i < count; ++i)  // what lies between the elements does not count
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t c = 0; c < cols; ++c)
+          finite = finite && std::isfinite(batch.item(i)[r * row_stride + c * col_stride]);
+  }
+};
+
+template <class T>
+static bool all_finite(const std::vector<T>& x) {
+  for (const T v : x)
+    if (!std::isfinite(v)) return false;
+  return true;
+}
+
+static bool fine(const std::vector<Status>& status) {
+  for (const Status& s : status) {
+    check(s.code >= Status::ok && s.code <= Status::too_large, "LAPACK refused its arguments");
+    if (s.code != Status::ok) return false;
+  }
+  return true;
+}
+
+template <class T>
+static void decompose() {
+  const std::int64_t m = up_to(30), n = up_to(30), count = up_to(3), p = std::min(m, n);
+  const Random<T> a(m, n, count);
+  Gesdd<T> k;
+  k.a = a.batch, k.vectors = static_cast<Vectors>(up_to(2)), k.graded = up_to(3) == 0;
+  const bool none = k.vectors == Vectors::none, full = k.vectors == Vectors::full;
+  std::vector<T> u(none ? 0 : count * m * (full ? m : p)), s(count * p), vh(none ? 0 : count * n * (full ? n : p));
+  std::vector<Status> status(count);
+  k.u = u.data(), k.s = s.data(), k.vh = vh.data(), k.status = status.data();
+  for (std::int64_t i = 0; i < count; ++i) k(i);
+  if (fine(status)) check(a.finite && all_finite(u) && all_finite(s) && all_finite(vh), "gesdd: not finite");
+}
+
+template <class T>
+static void measure() {
+  const std::int64_t rows = up_to(60), cols = up_to(12), count = up_to(3);
+  const Random<T> a(rows, cols, count);
+  std::vector<double> fraction(count * cols), parts(count * gram_blocks(rows) * cols * cols), squares(count * gram_blocks(rows) * cols);
+  std::vector<std::int32_t> exponent(count * cols);
+  std::vector<Status> status(count);
+  Scan<T> scan{a.batch, fraction.data(), exponent.data(), status.data()};
+  for (std::int64_t i = 0; i < count; ++i) scan(i);
+  if (fine(status)) check(a.finite && all_finite(fraction), "scan: not finite");
+  Gram<T> gram;
+  gram.a = a.batch, gram.parts = parts.data(), gram.squares = squares.data();
+  for (std::int64_t unit = 0; unit < count * gram_blocks(rows); ++unit) gram(unit);
+  Pack<T, double> pack;
+  std::vector<double> out(count * rows * cols);
+  pack.a = a.batch, pack.column_major = up_to(1), pack.out = out.data(), pack.stride = rows * cols;
+  for (std::int64_t unit = 0; unit < count * pack.blocks(); ++unit) pack(unit);
+}
+
+template <class T>
+static void multiply() {
+  const std::int64_t m = up_to(20), k = up_to(20), n = up_to(20), count = up_to(2);
+  const Random<T> a(m, k, count), b(k, n, count);
+  std::vector<T> c(count * m * n);
+  std::vector<Status> status(count);
+  Gemm<T> gemm;
+  gemm.a = a.batch, gemm.b = b.batch, gemm.c = c.data(), gemm.status = status.data();
+  for (std::int64_t unit = 0; unit < count * gemm.blocks(); ++unit) gemm(unit);
+  if (fine(status)) check(all_finite(c), "gemm: not finite");
+}
+
+static void orthogonalise() {
+  const std::int64_t rows = 1 + up_to(30), cols = 1 + up_to(30), count = up_to(2), r = std::min(rows, cols);
+  Random<double> a(rows, cols, count);
+  if (!a.finite) return;  // the caller has looked
+  std::vector<double> q(count * rows * cols), tau(count * r), upper(count * r * cols), out(count * rows * r);
+  std::vector<Status> status(count);
+  Qr qr{a.batch, {}, q.data(), tau.data(), upper.data(), status.data()};
+  for (std::int64_t i = 0; i < count; ++i) qr(i);
+  if (!fine(status)) return;
+  std::vector<double> offsets(count), identity(r * r);
+  for (std::int64_t j = 0; j < r; ++j) identity[j * r + j] = 1;
+  ApplyQ apply;
+  apply.q = q.data(), apply.tau = tau.data(), apply.rows = rows, apply.q_cols = cols;
+  apply.c = {identity.data(), r, r, r, 1, offsets.data(), count};
+  apply.transposed = up_to(1), apply.out = out.data(), apply.status = status.data();
+  for (std::int64_t i = 0; i < count; ++i) apply(i);
+  check(all_finite(out), "applyQ: not finite");
+}
+
+template <class T>
+static void eigenvalues() {
+  const std::int64_t n = up_to(15), count = up_to(2);
+  const Random<T> a(n, n, count);
+  std::vector<T> real(count * n), imag(count * n);
+  std::vector<Status> status(count);
+  Geev<T> k{a.batch, real.data(), imag.data(), status.data()};
+  for (std::int64_t i = 0; i < count; ++i) k(i);
+  if (fine(status)) check(all_finite(real) && all_finite(imag), "geev: not finite");
+}
+
+int main(int argc, char** argv) {
+  const double seconds = argc > 1 ? std::atof(argv[1]) : 10;
+  seed = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : std::random_device{}();
+  random_bits.seed(seed);
+  blas::initialise();
+  const auto start = std::chrono::steady_clock::now();
+  for (; std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < seconds; ++cases) {
+    decompose<double>(), decompose<float>();
+    measure<double>(), measure<float>();
+    multiply<double>(), multiply<float>();
+    orthogonalise();
+    eigenvalues<double>(), eigenvalues<float>();
+  }
+  std::printf("%lu rounds over native/core (seed %lu)\n", cases, seed);
+}
