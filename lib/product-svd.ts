@@ -87,7 +87,7 @@ export function* productSvd(
  * Error bound of the singular values of a product: 4εβ. Where many columns of about one size are nearly parallel the
  * rounding errors of equal terms do not cancel, and it is 4ε·σ₁·√pairs, once that is more than twice as much.
  */
-export function productBound(dtype: Dtype, beta: number, pairs: number, sigma1: number): number {
+function productBound(dtype: Dtype, beta: number, pairs: number, sigma1: number): number {
   const parallel = Math.sqrt(pairs) * sigma1;
   return 4 * epsilon(dtype) * (parallel > 2 * beta ? parallel : beta);
 }

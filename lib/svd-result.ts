@@ -79,8 +79,3 @@ export function perMatrix(values: Float64Array, leading: readonly number[]): Per
 export function perMatrixNames<T>(values: T[], leading: readonly number[]): T | readonly T[] {
   return leading.length === 0 ? values[0] : Object.freeze(values);
 }
-
-/** Calls `f` with every value of a per-matrix result. */
-export function mapPerMatrix(x: PerMatrix, f: (value: number, i: number) => number): PerMatrix {
-  return typeof x === 'number' ? f(x, 0) : tensor((x.data as FloatArray).map(f) as Float64Array, x.shape);
-}
