@@ -1,6 +1,6 @@
 import type { SvdError } from './errors.ts';
 import type { DenseDriver } from './kernels.ts';
-import { type FloatArray, type Tensor, tensor } from './views.ts';
+import { type Tensor, tensor } from './views.ts';
 
 /** One number per matrix: a number, or an ndarray of the leading dimensions. */
 export type PerMatrix = number | Tensor<Float64Array>;
