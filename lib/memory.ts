@@ -3,6 +3,9 @@ import { totalmem } from 'node:os';
 import { svdError } from './errors.ts';
 import { type Dtype, type FloatArray, product, showShape } from './views.ts';
 
+const installed = totalmem(); // asking takes longer than a small decomposition
+const smallBytes = 4096; // of such, V8 zeroes an array sooner than Node finds unset memory for it
+
 /**
  * Storage for an array of `shape`, for a kernel to write in full: its elements are not set, because zeroing takes longer
  * than many a kernel. `ERR_SVD_TOO_LARGE` with `bytes` when it exceeds this machine's memory (the
@@ -16,12 +19,11 @@ export function allocate(dtype: Dtype, shape: readonly number[], what: string): 
       bytes,
       cause,
     });
-  if (!(bytes <= totalmem())) throw fail();
+  if (!(bytes <= installed)) throw fail();
   try {
     const array = dtype === 'float32' ? Float32Array : Float64Array;
-    return bytes > constants.MAX_LENGTH
-      ? new array(length)
-      : new array(Buffer.allocUnsafeSlow(bytes).buffer, 0, length);
+    const zeroed = bytes <= smallBytes || bytes > constants.MAX_LENGTH;
+    return zeroed ? new array(length) : new array(Buffer.allocUnsafeSlow(bytes).buffer, 0, length);
   } catch (cause) {
     throw fail(cause);
   }
