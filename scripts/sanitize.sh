@@ -8,10 +8,18 @@ folder=native/build-sanitized
 npx cmake-js configure -D -O "$folder" --CDFSVD_SANITIZE=address,undefined
 npx cmake-js build -D -O "$folder"
 
-# native/core knows nothing of Node: it is compiled and fuzzed alone.
+# native/core knows nothing of Node: it is compiled, tested and fuzzed alone.
 mapfile -t core < <(node -p "require('./native/sources.json').core.join('\\n')")
-g++ -std=c++17 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover -Inative "${core[@]}" native/fuzz/core.cc \
-  -o "$folder/fuzz-core" -lopenblas -pthread
+core_program() {
+  local name=$1 sanitizers=$2 source=$3
+  g++ -std=c++17 -g -O1 "-fsanitize=$sanitizers" -fno-sanitize-recover -DFSVD_FAULTS -Inative "${core[@]}" "$source" \
+    -o "$folder/$name" -lopenblas -pthread
+}
+core_program pool thread native/test/pool.cc
+TSAN_OPTIONS=halt_on_error=1 "$folder/pool"
+core_program pool address,undefined native/test/pool.cc
+"$folder/pool"
+core_program fuzz-core address,undefined native/fuzz/core.cc
 "$folder/fuzz-core" "${1:-20}"
 
 # Node itself is not built with the sanitizers, so their libraries come first. Leaks are not looked for: Node leaves what

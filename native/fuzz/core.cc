@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/blas_threads.h"
+#include "core/cholesky.h"
 #include "core/geev.h"
 #include "core/gemm.h"
 #include "core/gesdd.h"
@@ -149,6 +150,46 @@ static void orthogonalise() {
   check(all_finite(out), "applyQ: not finite");
 }
 
+// Cholesky QR, once or twice, of a tall matrix: Q = Q * I is finite whichever way the roots say.
+template <class T>
+static void orthogonalise_tall() {
+  const std::int64_t k = 1 + up_to(9), rows = k + (up_to(4) ? up_to(50) : up_to(2500)), count = 1 + up_to(1);
+  const Random<T> a(rows, k, count);
+  if (!a.finite) return;  // the caller has looked
+  const std::int64_t blocks = gram_blocks(rows);
+  std::vector<double> parts(count * blocks * k * k), squares(count * blocks * k), root_d(count * k * k), r(count * k * k);
+  std::vector<double> offsets(count), identity(k * k);
+  std::vector<std::int32_t> perm(count * k), exponents(count * k), unit(count * k);
+  std::vector<T> root(count * k * k), x(count * k * k), q(count * rows * k);
+  std::vector<Status> status(count);
+  for (std::int64_t j = 0; j < count * k; ++j) perm[j] = static_cast<std::int32_t>(k - 1 - j % k);
+  for (std::int64_t j = 0; j < k; ++j) identity[j * k + j] = 1;
+  const Gauge gauge{perm.data(), exponents.data()}, unit_gauge{perm.data(), unit.data()};
+  Gram<T> gram;
+  gram.a = a.batch, gram.parts = parts.data(), gram.squares = squares.data();
+  for (std::int64_t u = 0; u < count * blocks; ++u) gram(u);
+  Cholesky<T> first{parts.data(), nullptr, count, blocks,   k, gauge, unit.data(), root_d.data(),
+                    root.data(),  r.data(), status.data()};
+  for (std::int64_t i = 0; i < count; ++i) first(i);
+  for (const Status& s : status)
+    if (static_cast<Root>(s.driver) == Root::none) return;  // then Householder serves
+  gram.gauge = unit_gauge, gram.root = root.data();
+  for (std::int64_t u = 0; u < count * blocks; ++u) gram(u);
+  CholeskyAgain<T> again{parts.data(), nullptr, count, blocks,   k, gauge, unit.data(), root.data(),
+                         root_d.data(), r.data(), status.data()};
+  for (std::int64_t i = 0; i < count; ++i) again(i);
+  for (const Status& s : status)
+    if (static_cast<Root>(s.driver) == Root::none) return;
+  SolveRoot<T, double> solve{root_d.data(), {}, {identity.data(), k, k, k, 1, offsets.data(), count}, x.data()};
+  for (std::int64_t i = 0; i < count; ++i) solve(i);
+  MultiplySolved<T> multiply{a.batch, unit_gauge, root.data(), x.data(), k, up_to(1) == 1, nullptr, q.data()};
+  for (std::int64_t u = 0; u < count * blocks; ++u) multiply(u);
+  check(all_finite(r) && all_finite(q), "Cholesky QR: not finite");
+  double columns = 0;
+  for (const T v : q) columns += static_cast<double>(v) * v;
+  check(std::abs(columns - static_cast<double>(count * k)) < 0.5, "Cholesky QR: the columns of Q have length 1");
+}
+
 template <class T>
 static void eigenvalues() {
   const std::int64_t n = up_to(15), count = up_to(2);
@@ -171,6 +212,7 @@ int main(int argc, char** argv) {
     measure<double>(), measure<float>();
     multiply<double>(), multiply<float>();
     orthogonalise();
+    orthogonalise_tall<double>(), orthogonalise_tall<float>();
     eigenvalues<double>(), eigenvalues<float>();
   }
   std::printf("%lu rounds over native/core (seed %lu)\n", cases, seed);
