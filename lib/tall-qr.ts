@@ -15,6 +15,7 @@ import {
   scan,
   transposed,
 } from './kernels.ts';
+import { kernels } from './native.ts';
 import { driverOf, type Origin, placeOf, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { FactorDriver } from './svd-result.ts';
@@ -31,14 +32,6 @@ export interface Gram {
   readonly source?: Int32Array;
   readonly parts: FloatArray;
   readonly norms: ColumnNorms;
-}
-
-const mostBlocks = 8;
-const leastBlockRows = 1024;
-
-/** Number of row blocks of a tall matrix: depends on its shape only (native/core/gram.h). */
-function gramBlocks(rows: number): number {
-  return Math.max(1, Math.ceil(rows / Math.max(leastBlockRows, Math.ceil(rows / mostBlocks))));
 }
 
 /** One pass over the rows of every item. `ERR_SVD_NON_FINITE`. */
@@ -62,7 +55,7 @@ interface Solve {
 
 /** Gram matrices of a, or of the solution X of `X·root = a-with-its-gauge`; `squares` are their diagonals. */
 function* gramParts(a: Batch, solve?: Solve): Steps<{ parts: FloatArray; squares: FloatArray }> {
-  const shape = [count(a), gramBlocks(a.rows), a.cols];
+  const shape = [count(a), kernels().gramBlocks(a.rows), a.cols];
   const parts = scratch('float64', [...shape, a.cols]);
   const squares = scratch('float64', shape);
   const { perm = null, exponents = null } = solve?.gauge ?? {};
@@ -75,7 +68,7 @@ function* gramParts(a: Batch, solve?: Solve): Steps<{ parts: FloatArray; squares
 
 /** Norms of the columns, and the items of which a square is not finite or may have lost digits. */
 function normsOf(squares: FloatArray, a: Batch): { norms: ColumnNorms; unsafe: Int32Array } {
-  const [n, k, blocks] = [count(a), a.cols, gramBlocks(a.rows)];
+  const [n, k, blocks] = [count(a), a.cols, kernels().gramBlocks(a.rows)];
   const fraction = new Float64Array(n * k);
   const exponent = new Int32Array(n * k);
   const unsafe: number[] = [];
