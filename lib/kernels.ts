@@ -230,9 +230,12 @@ interface GemmOptions {
   readonly positions?: Int32Array;
 }
 
-const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv'] as const;
+const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv', 'gesdd-blocked'] as const;
 
-/** Routine that decomposed one dense matrix: `gesdd`, or the fallback that answered when it did not converge. */
+/**
+ * Routine that decomposed one dense matrix: `gesdd`, or for larger matrices its steps in parts that several threads
+ * take (`gesdd-blocked`); or the fallback that answered when these did not converge.
+ */
 export type DenseDriver = (typeof drivers)[number];
 
 /** How many singular vectors: none, min(m, n), or all. */

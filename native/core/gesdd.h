@@ -11,8 +11,9 @@ enum class Vectors { none = 0, thin = 1, full = 2 };
 std::int64_t gesdd_workspace(std::int64_t m, std::int64_t n, Vectors vectors);
 
 // a = U * diag(S) * Vh, row-major: U is m x p, S is p, Vh is p x n, p = min(m, n) (thin; m x m and n x n for full).
-// The input is copied and checked first. When ?gesdd does not converge the item is tried again with ?gesvd, with
-// ?gesvd on the matrix scaled to a largest element of 1, and with ?gejsv; `Status::driver` says which one answered.
+// The input is copied and checked first. Large matrices are decomposed in parts (blocked_svd.h), the others by ?gesdd.
+// When that does not converge the item is tried again with ?gesdd, with ?gesvd, with ?gesvd on the matrix scaled to a
+// largest element of 1, and with ?gejsv; `Status::driver` says which one answered.
 // Graded matrices begin with the Jacobi method of ?gejsv, accurate relative to each singular value; beyond 25 columns
 // the divide and conquer of ?gesdd is accurate relative to the largest only.
 template <class T>

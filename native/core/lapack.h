@@ -44,6 +44,22 @@ using lapack_int = std::int32_t;
                      const lapack_int* ldb, std::size_t, std::size_t, std::size_t, std::size_t);                       \
   void prefix##trsv_(const char* uplo, const char* trans, const char* diag, const lapack_int* n, const T* a,           \
                      const lapack_int* lda, T* x, const lapack_int* incx, std::size_t, std::size_t, std::size_t);      \
+  void prefix##gemv_(const char* trans, const lapack_int* m, const lapack_int* n, const T* alpha, const T* a,          \
+                     const lapack_int* lda, const T* x, const lapack_int* incx, const T* beta, T* y,                   \
+                     const lapack_int* incy, std::size_t);                                                             \
+  void prefix##geqrt3_(const lapack_int* m, const lapack_int* n, T* a, const lapack_int* lda, T* t,                    \
+                       const lapack_int* ldt, lapack_int* info);                                                       \
+  void prefix##larft_(const char* direct, const char* storev, const lapack_int* n, const lapack_int* k, const T* v,    \
+                      const lapack_int* ldv, const T* tau, T* t, const lapack_int* ldt, std::size_t, std::size_t);     \
+  void prefix##larfb_(const char* side, const char* trans, const char* direct, const char* storev,                     \
+                      const lapack_int* m, const lapack_int* n, const lapack_int* k, const T* v,                       \
+                      const lapack_int* ldv, const T* t, const lapack_int* ldt, T* c, const lapack_int* ldc, T* work,  \
+                      const lapack_int* ldwork, std::size_t, std::size_t, std::size_t, std::size_t);                   \
+  void prefix##lasdq_(const char* uplo, const lapack_int* sqre, const lapack_int* n, const lapack_int* ncvt,           \
+                      const lapack_int* nru, const lapack_int* ncc, T* d, T* e, T* vt, const lapack_int* ldvt, T* u,   \
+                      const lapack_int* ldu, T* c, const lapack_int* ldc, T* work, lapack_int* info, std::size_t);     \
+  void prefix##lasd4_(const lapack_int* n, const lapack_int* i, const T* d, const T* z, T* delta, const T* rho,        \
+                      T* sigma, T* work, lapack_int* info);                                                            \
   void prefix##potrf_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, lapack_int* info,            \
                       std::size_t);                                                                                    \
   }                                                                                                                    \
@@ -103,6 +119,39 @@ using lapack_int = std::int32_t;
   inline void trsv(char uplo, char trans, char diag, lapack_int n, const T* a, lapack_int lda, T* x) {                 \
     lapack_int one = 1;                                                                                                \
     prefix##trsv_(&uplo, &trans, &diag, &n, a, &lda, x, &one, 1, 1, 1);                                                \
+  }                                                                                                                    \
+  inline void gemv(char trans, lapack_int m, lapack_int n, T alpha, const T* a, lapack_int lda, const T* x,            \
+                   lapack_int incx, T beta, T* y, lapack_int incy) {                                                   \
+    prefix##gemv_(&trans, &m, &n, &alpha, a, &lda, x, &incx, &beta, y, &incy, 1);                                      \
+  }                                                                                                                    \
+  /* Recursive QR of a panel, m >= n; T of the block reflector in t. */                                                \
+  inline lapack_int geqrt3(lapack_int m, lapack_int n, T* a, lapack_int lda, T* t, lapack_int ldt) {                   \
+    lapack_int info = 0;                                                                                               \
+    prefix##geqrt3_(&m, &n, a, &lda, t, &ldt, &info);                                                                  \
+    return info;                                                                                                       \
+  }                                                                                                                    \
+  /* Forward products of reflectors, stored by columns ('C') or by rows ('R'). */                                      \
+  inline void larft(char storev, lapack_int n, lapack_int k, const T* v, lapack_int ldv, const T* tau, T* t,           \
+                    lapack_int ldt) {                                                                                  \
+    prefix##larft_("F", &storev, &n, &k, v, &ldv, tau, t, &ldt, 1, 1);                                                 \
+  }                                                                                                                    \
+  inline void larfb(char side, char trans, char storev, lapack_int m, lapack_int n, lapack_int k, const T* v,          \
+                    lapack_int ldv, const T* t, lapack_int ldt, T* c, lapack_int ldc, T* work, lapack_int ldwork) {    \
+    prefix##larfb_(&side, &trans, "F", &storev, &m, &n, &k, v, &ldv, t, &ldt, c, &ldc, work, &ldwork, 1, 1, 1, 1);     \
+  }                                                                                                                    \
+  /* SVD of an upper bidiagonal n x (n + sqre) matrix, ascending; u and vt are multiplied with its vectors. */         \
+  inline lapack_int lasdq(lapack_int sqre, lapack_int n, lapack_int ncvt, lapack_int nru, T* d, T* e, T* vt,           \
+                          lapack_int ldvt, T* u, lapack_int ldu, T* work) {                                            \
+    lapack_int info = 0, none = 0, one = 1;                                                                            \
+    T unused = 0;                                                                                                      \
+    prefix##lasdq_("U", &sqre, &n, &ncvt, &nru, &none, d, e, vt, &ldvt, u, &ldu, &unused, &one, work, &info, 1);       \
+    return info;                                                                                                       \
+  }                                                                                                                    \
+  /* Root i (from 1) of the secular equation of diag(d)^2 + rho * z * z^T; delta = d - sigma, sum = d + sigma. */      \
+  inline lapack_int lasd4(lapack_int n, lapack_int i, const T* d, const T* z, T* delta, T rho, T* sigma, T* sum) {     \
+    lapack_int info = 0;                                                                                               \
+    prefix##lasd4_(&n, &i, d, z, delta, &rho, sigma, sum, &info);                                                      \
+    return info;                                                                                                       \
   }                                                                                                                    \
   inline lapack_int potrf(char uplo, lapack_int n, T* a, lapack_int lda) {                                             \
     lapack_int info = 0;                                                                                               \

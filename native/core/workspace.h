@@ -1,10 +1,13 @@
-// Memory a kernel needs for one item: kept per thread while it is small, given back when it is large.
+// Memory a kernel needs for one item: kept per thread, unless it is very large.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <memory>
 #include <new>
+
+#include "large_pages.h"
 
 namespace fsvd {
 
@@ -21,14 +24,22 @@ struct OutOfMemory : std::bad_alloc {
 //   T* a = ws.take<T>(n);
 class Workspace {
  public:
-  explicit Workspace(std::int64_t bytes) {
-    if (bytes <= kept_bytes) {
-      if (!kept()) kept().reset(allocate(kept_bytes));
-      next_ = kept().get();
+  explicit Workspace(std::int64_t bytes) : kept_(bytes <= most_kept && !kept().taken) {
+    if (kept_) {
+      Kept& mine = kept();
+      if (mine.bytes < bytes) {
+        mine = {};  // first back, then the larger one
+        mine = {allocate(bytes), bytes, false};
+      }
+      mine.taken = true;
+      next_ = mine.memory.get();
     } else {
-      own_.reset(allocate(bytes));
+      own_ = allocate(bytes);
       next_ = own_.get();
     }
+  }
+  ~Workspace() {
+    if (kept_) kept().taken = false;
   }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
@@ -51,19 +62,30 @@ class Workspace {
   };
   using Memory = std::unique_ptr<char, Free>;
 
-  static constexpr std::int64_t alignment = 64;
-  static constexpr std::int64_t kept_bytes = 1 << 20;
+  // What the last large matrix of a thread needed; the pages of fresh memory cost as much time as some of the work.
+  struct Kept {
+    Memory memory;
+    std::int64_t bytes = 0;
+    bool taken = false;
+  };
 
-  static Memory& kept() {
-    thread_local Memory memory;
+  static constexpr std::int64_t alignment = 64;
+  static constexpr std::int64_t most_kept = 32 << 20;
+  static constexpr std::int64_t large = 4 << 20;
+
+  static Kept& kept() {
+    thread_local Kept mine;
+    return mine;
+  }
+  static Memory allocate(std::int64_t bytes) {
+    const std::int64_t size = (std::max<std::int64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+    Memory memory(static_cast<char*>(std::aligned_alloc(alignment, static_cast<std::size_t>(size))));
+    if (!memory) throw OutOfMemory(bytes);
+    if (size >= large) prefer_large_pages(memory.get(), static_cast<std::size_t>(size));
     return memory;
   }
-  static char* allocate(std::int64_t bytes) {
-    void* p = std::aligned_alloc(alignment, static_cast<std::size_t>(bytes));
-    if (!p) throw OutOfMemory(bytes);
-    return static_cast<char*>(p);
-  }
 
+  bool kept_;
   Memory own_;
   char* next_ = nullptr;
 };

@@ -1,0 +1,100 @@
+#include "blocked_svd.h"
+
+#include <algorithm>
+
+#include "bdsdc.h"
+#include "bidiagonal.h"
+#include "reflectors.h"
+
+namespace fsvd {
+namespace {
+
+template <class T>
+class Arrays {
+ public:
+  explicit Arrays(T* memory) : next_(memory) {}
+  T* take(std::int64_t n) {
+    T* taken = next_;
+    next_ += n;
+    return taken;
+  }
+
+ private:
+  T* next_;
+};
+
+template <class T>
+void upper_triangle(const T* a, std::int64_t ld, std::int64_t n, T* r) {
+  for (std::int64_t c = 0; c < n; ++c) {
+    std::copy_n(a + c * ld, c + 1, r + c * n);
+    std::fill_n(r + c * n + c + 1, n - c - 1, T(0));
+  }
+}
+
+template <class T>
+void clear_rows(T* x, std::int64_t ld, std::int64_t first, std::int64_t end, std::int64_t cols) {
+  for (std::int64_t c = 0; c < cols; ++c) std::fill_n(x + c * ld + first, end - first, T(0));
+}
+
+}  // namespace
+
+template <class T>
+std::int64_t BlockedSvd<T>::work_size() const {
+  const std::int64_t n = cols, square = qr_first() ? n * n : 0, height = qr_first() ? n : rows;
+  Bidiagonalisation<T> b;
+  b.rows = height, b.cols = n;
+  const std::int64_t divide = left ? BidiagonalSvd<T>::work_size(n) : 4 * n;
+  const std::int64_t phases = std::max({b.work_size(), divide, reflector_work(n)});
+  return square + 4 * n + 3 * Reflectors<T>::t_size(n) + phases;
+}
+
+template <class T>
+std::int64_t BlockedSvd<T>::index_size() const {
+  return BidiagonalSvd<T>::index_size(cols);
+}
+
+template <class T>
+lapack_int BlockedSvd<T>::run() const {
+  Team team(alone());
+  const std::int64_t n = cols;
+  Arrays<T> arrays(work);
+  T *e = arrays.take(n), *tau_q = arrays.take(n), *tau_p = arrays.take(n);
+  arrays.take(n);
+  T *t = arrays.take(Reflectors<T>::t_size(n)), *t_q = arrays.take(Reflectors<T>::t_size(n));
+  T* t_p = arrays.take(Reflectors<T>::t_size(n));
+
+  Bidiagonalisation<T> b;
+  b.rows = b.ld = rows, b.cols = n, b.a = a;
+  Reflectors<T> q;
+  if (qr_first()) {
+    T* r = arrays.take(n * n);
+    q = qr_in_place(team, a, rows, rows, n, t, arrays.take(0));
+    upper_triangle(a, rows, n, r);
+    b.rows = b.ld = n, b.a = r;
+  }
+  b.d = s, b.e = e, b.tau_q = tau_q, b.tau_p = tau_p;
+  T* scratch = b.work = arrays.take(0);
+  b.run(team);
+
+  if (!left) {
+    const lapack_int info = lapack::lasdq(0, static_cast<lapack_int>(n), 0, 0, s, e, s, 1, s, 1, scratch);
+    std::reverse(s, s + n);
+    return info;
+  }
+  const Reflectors<T> q_b{b.a, b.ld, b.rows, n, false, t_q};
+  const Reflectors<T> p_b{b.a + b.ld, b.ld, n - 1, n - 1, true, t_p};
+  form_t(team, q_b, tau_q);
+  form_t(team, p_b, tau_p);
+  const lapack_int info = BidiagonalSvd<T>{n, s, e, left, right_t, rows, n, scratch, index}.run(team);
+  if (info != 0) return info;
+  clear_rows(left, rows, n, rows, n);
+  multiply(team, q_b, left, rows, n, scratch);
+  multiply(team, p_b, right_t + n, n, n, scratch);
+  if (qr_first()) multiply(team, q, left, rows, n, scratch);
+  return 0;
+}
+
+template struct BlockedSvd<float>;
+template struct BlockedSvd<double>;
+
+}  // namespace fsvd

@@ -1,0 +1,41 @@
+// Products of Householder reflectors in blocks, on several threads: what ?ormqr and ?ormlq do, with each block's
+// triangular factor formed once.
+#pragma once
+#include <cstdint>
+
+#include "lapack.h"
+#include "team.h"
+
+namespace fsvd {
+
+constexpr std::int64_t reflector_block = 48;
+
+// Q = H_0·H_1 … H_(count − 1) of order `length`. By columns, H_j is given by column j of v below its diagonal, as ?geqrf
+// and ?gebrd leave it; by rows, by row j to the right of its diagonal. `t` holds the triangular factor of every block.
+template <class T>
+struct Reflectors {
+  const T* v = nullptr;
+  std::int64_t ld = 0, length = 0, count = 0;
+  bool by_rows = false;
+  T* t = nullptr;
+
+  std::int64_t blocks() const { return (count + reflector_block - 1) / reflector_block; }
+  static std::int64_t t_size(std::int64_t count) { return (count + reflector_block - 1) * reflector_block; }
+};
+
+// Fills t from the scalars that came with the reflectors.
+template <class T>
+void form_t(Team& team, const Reflectors<T>& q, const T* tau);
+
+// a = Q·R: R in the upper triangle of a, Q below it and in t. rows >= cols.
+template <class T>
+Reflectors<T> qr_in_place(Team& team, T* a, std::int64_t ld, std::int64_t rows, std::int64_t cols, T* t, T* work);
+
+// c = Q·c, where c is length x cols (by columns); c = c·Qᵀ, where c is `cols` x length (by rows).
+template <class T>
+void multiply(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t cols, T* work);
+
+// Elements of `work` for the two functions above.
+std::int64_t reflector_work(std::int64_t cols);
+
+}  // namespace fsvd
