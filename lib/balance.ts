@@ -63,7 +63,7 @@ export function balance(a: ColumnNorms, b: ColumnNorms, n: number, k: number, co
         out.b.exponents[p] = -b.exponent[p];
         continue;
       }
-      const even = Math.round((logNorm(b, p) - logNorm(a, p)) / 2);
+      const even = halfLogRatio(a, b, p);
       out.a.exponents[p] = even - shift;
       out.b.exponents[p] = -even - shift;
     }
@@ -128,7 +128,11 @@ function exponentRange(
   return largest === Number.NEGATIVE_INFINITY ? [0, 0] : [smallest, largest];
 }
 
-const logNorm = (x: ColumnNorms, j: number): number => x.exponent[j] + Math.log2(x.fraction[j]);
+/** round(log₂(‖b_j‖/‖a_j‖)/2): the fractions, in [1/2, 1), decide only which way an odd difference of exponents goes. */
+function halfLogRatio(a: ColumnNorms, b: ColumnNorms, j: number): number {
+  const difference = b.exponent[j] - a.exponent[j];
+  return difference % 2 === 0 ? difference / 2 : (difference + (b.fraction[j] < a.fraction[j] ? -1 : 1)) / 2;
+}
 
 /** Fills `perm` with the order of `size`, descending and stable. */
 function sortDescending(size: Float64Array, perm: Int32Array): void {

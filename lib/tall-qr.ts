@@ -16,6 +16,7 @@ import {
   transposed,
 } from './kernels.ts';
 import { kernels } from './native.ts';
+import { powerOfTwo } from './power-of-two.ts';
 import { driverOf, type Origin, placeOf, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { FactorDriver } from './svd-result.ts';
@@ -84,7 +85,7 @@ function normsOf(squares: FloatArray, a: Batch): { norms: ColumnNorms; unsafe: I
       }
       const norm = Math.sqrt(square);
       exponent[i * k + j] = Math.floor(Math.log2(norm)) + 1;
-      fraction[i * k + j] = norm * 2 ** -exponent[i * k + j];
+      fraction[i * k + j] = norm * powerOfTwo(-exponent[i * k + j]);
     }
   }
   return { norms: { fraction, exponent }, unsafe: Int32Array.from(unsafe) };
