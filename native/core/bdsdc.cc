@@ -12,12 +12,13 @@
 #include <vector>
 
 #include "pack.h"
+#include "secular.h"
 #include "squares.h"
 
 namespace fsvd {
 namespace {
 
-constexpr std::int64_t leaf = 24;         // up to here by implicit QR
+constexpr std::int64_t leaf = 8;          // up to here by implicit QR
 constexpr std::int64_t shared = 128;      // merges of this size are cut into parts, smaller ones are parts themselves
 constexpr std::int64_t roots = 16;        // of the secular equation that one thread computes at a time
 constexpr std::int64_t tile = 192;        // of the products with the new vectors
@@ -83,6 +84,10 @@ class Merge {
 
   lapack_int run() {
     form_z();
+    if (tolerance_ == 0) {  // all of it is zero, and the vectors are orthonormal as they are
+      std::iota(order_, order_ + n_, std::int64_t{0});
+      return 0;
+    }
     deflate();
     arrange();
     if (!solve()) return 1;
@@ -123,9 +128,10 @@ class Merge {
     T largest = std::max(std::abs(alpha_), std::abs(beta_));
     for (std::int64_t c = 0; c < n_; ++c)
       if (c != nl_) largest = std::max(largest, d_[c]);
-    const T eps = std::numeric_limits<T>::epsilon(), least = std::numeric_limits<T>::min() / eps;
-    tolerance_ = 4 * eps * std::max(largest, least);
-    std::frexp(std::max(largest, least), &exponent_);
+    if (largest == 0) return;
+    const T eps = std::numeric_limits<T>::epsilon(), scale = std::max(largest, std::numeric_limits<T>::min() / eps);
+    tolerance_ = 4 * eps * scale;
+    std::frexp(scale, &exponent_);
     T first = z_[nl_];
     if (has_extra_) {  // one of both null vectors can be turned away from z
       const T r = std::hypot(z_[nl_], z_[n_]);
@@ -223,9 +229,8 @@ class Merge {
     if (k() == 1) return sigma_[0] = scale * norm_, true;
     std::atomic<bool> fine{true};
     crew_.each(blocks(k(), roots), [&](std::int64_t p) {
-      for (std::int64_t j = p * roots; j < std::min(k(), (p + 1) * roots); ++j)
-        if (lapack::lasd4(narrow(k()), narrow(j + 1), dsigma_, zhat_, q_ + j * k(), norm_ * norm_, sigma_ + j,
-                          w_ + j * k()) != 0) fine = false;
+      const std::int64_t first = p * roots, end = std::min(k(), first + roots);
+      if (!secular_roots(k(), dsigma_, zhat_, norm_, first, end, sigma_, q_, w_)) fine = false;
     });
     for (std::int64_t j = 0; j < k(); ++j) sigma_[j] = scale * sigma_[j];
     return fine;

@@ -11,8 +11,7 @@ namespace fsvd {
 // values come out in d, descending; vectors in u and vt (n x n, column-major). What ?bdsdc does, with every step of a
 // large merge cut into parts. Returns 0, or LAPACK's info where something did not converge.
 //
-// (Gu and Eisenstat, "A divide-and-conquer algorithm for the bidiagonal SVD", SIAM J. Matrix Anal. Appl. 16 (1995);
-// the roots of the secular equation by ?lasd4: R.-C. Li, LAPACK Working Note 89.)
+// (Gu and Eisenstat, "A divide-and-conquer algorithm for the bidiagonal SVD", SIAM J. Matrix Anal. Appl. 16 (1995).)
 template <class T>
 struct BidiagonalSvd {
   std::int64_t n = 0;

@@ -10,10 +10,10 @@
 namespace fsvd {
 namespace {
 
-constexpr std::int64_t panel = 32;         // columns between two updates of the rest of the matrix
+constexpr std::int64_t panel = 8;           // columns between two updates of the rest of the matrix
 constexpr std::int64_t row_block = 128;    // what one thread takes at a time …
 constexpr std::int64_t column_block = 64;  // …
-constexpr std::int64_t cached_columns = 16;  // … and keeps in its cache for the second product
+constexpr std::int64_t cached_elements = 8192;  // … and keeps in its cache for the second product
 constexpr std::int64_t tile = 192;         // of the update
 
 std::int64_t blocks(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
@@ -138,8 +138,9 @@ class Panel {
       T* product = products_ + (first + p) * b_.rows + i + 1;
       T* sums = sums_ + p * 2 * panel;
       std::fill_n(product, tall - 1, T(0));
-      for (std::int64_t c = all.from; c < all.to; c += cached_columns) {
-        const std::int64_t n = std::min(cached_columns, all.to - c);
+      const std::int64_t most = std::clamp<std::int64_t>(cached_elements / tall, 8, column_block);
+      for (std::int64_t c = all.from; c < all.to; c += most) {
+        const std::int64_t n = std::min(most, all.to - c);
         T *y = right(c, known - 1), *row = row_ + c;
         project(tall, n, a(i, c), b_.ld, left(i, known - 1), y);
         add(n, known - 1, T(-1), right(c, 0), b_.cols, s_, 1, y);

@@ -44,7 +44,7 @@ std::int64_t BlockedSvd<T>::work_size() const {
   Bidiagonalisation<T> b;
   b.rows = height, b.cols = n;
   const std::int64_t divide = left ? BidiagonalSvd<T>::work_size(n) : 4 * n;
-  const std::int64_t phases = std::max({b.work_size(), divide, reflector_work(n)});
+  const std::int64_t phases = std::max({b.work_size(), divide, reflector_work(n, n)});
   return square + 4 * n + 3 * Reflectors<T>::t_size(n) + phases;
 }
 

@@ -21,7 +21,7 @@ struct BlockedSvd {
   std::int64_t* index = nullptr;
 
   // ?gesdd itself is faster on smaller matrices.
-  static bool serves(std::int64_t cols) { return cols >= 96; }
+  static bool serves(std::int64_t cols) { return cols > 32; }
 
   std::int64_t work_size() const;
   std::int64_t index_size() const;

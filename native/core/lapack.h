@@ -58,8 +58,6 @@ using lapack_int = std::int32_t;
   void prefix##lasdq_(const char* uplo, const lapack_int* sqre, const lapack_int* n, const lapack_int* ncvt,           \
                       const lapack_int* nru, const lapack_int* ncc, T* d, T* e, T* vt, const lapack_int* ldvt, T* u,   \
                       const lapack_int* ldu, T* c, const lapack_int* ldc, T* work, lapack_int* info, std::size_t);     \
-  void prefix##lasd4_(const lapack_int* n, const lapack_int* i, const T* d, const T* z, T* delta, const T* rho,        \
-                      T* sigma, T* work, lapack_int* info);                                                            \
   void prefix##potrf_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, lapack_int* info,            \
                       std::size_t);                                                                                    \
   }                                                                                                                    \
@@ -145,12 +143,6 @@ using lapack_int = std::int32_t;
     lapack_int info = 0, none = 0, one = 1;                                                                            \
     T unused = 0;                                                                                                      \
     prefix##lasdq_("U", &sqre, &n, &ncvt, &nru, &none, d, e, vt, &ldvt, u, &ldu, &unused, &one, work, &info, 1);       \
-    return info;                                                                                                       \
-  }                                                                                                                    \
-  /* Root i (from 1) of the secular equation of diag(d)^2 + rho * z * z^T; delta = d - sigma, sum = d + sigma. */      \
-  inline lapack_int lasd4(lapack_int n, lapack_int i, const T* d, const T* z, T* delta, T rho, T* sigma, T* sum) {     \
-    lapack_int info = 0;                                                                                               \
-    prefix##lasd4_(&n, &i, d, z, delta, &rho, sigma, sum, &info);                                                      \
     return info;                                                                                                       \
   }                                                                                                                    \
   inline lapack_int potrf(char uplo, lapack_int n, T* a, lapack_int lda) {                                             \

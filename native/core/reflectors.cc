@@ -17,20 +17,22 @@ struct Block {
   const T *v, *t;
 
   Block(const Reflectors<T>& q, std::int64_t b)
-      : first(b * reflector_block), size(std::min(reflector_block, q.count - first)), length(q.length - first),
-        v(q.v + first * (q.ld + 1)), t(q.t + b * reflector_block * reflector_block) {}
+      : first(b * q.block()), size(std::min(q.block(), q.count - first)), length(q.length - first),
+        v(q.v + first * (q.ld + 1)), t(q.t + b * q.block() * q.block()) {}
 };
 
 }  // namespace
 
-std::int64_t reflector_work(std::int64_t cols) { return slices(cols) * slice * reflector_block; }
+std::int64_t reflector_work(std::int64_t count, std::int64_t cols) {
+  return slices(cols) * slice * reflector_block(count);
+}
 
 template <class T>
 void form_t(Team& team, const Reflectors<T>& q, const T* tau) {
   team.each(q.blocks(), [&](std::int64_t b) {
     const Block<T> block(q, b);
     lapack::larft(q.by_rows ? 'R' : 'C', narrow(block.length), narrow(block.size), block.v, narrow(q.ld),
-                  tau + block.first, const_cast<T*>(block.t), narrow(reflector_block));
+                  tau + block.first, const_cast<T*>(block.t), narrow(q.block()));
   });
 }
 
@@ -41,13 +43,13 @@ Reflectors<T> qr_in_place(Team& team, T* a, std::int64_t ld, std::int64_t rows, 
     const Block<T> block(q, b);
     T* panel = const_cast<T*>(block.v);
     lapack::geqrt3(narrow(block.length), narrow(block.size), panel, narrow(ld), const_cast<T*>(block.t),
-                   narrow(reflector_block));
+                   narrow(q.block()));
     const std::int64_t rest = cols - block.first - block.size;
     T* right = panel + block.size * ld;
     team.each(slices(rest), [&](std::int64_t s) {
       const std::int64_t n = std::min(slice, rest - s * slice);
       lapack::larfb('L', 'T', 'C', narrow(block.length), narrow(n), narrow(block.size), block.v, narrow(ld), block.t,
-                    narrow(reflector_block), right + s * slice * ld, narrow(ld), work + s * slice * reflector_block,
+                    narrow(q.block()), right + s * slice * ld, narrow(ld), work + s * slice * q.block(),
                     narrow(n));
     });
   }
@@ -58,15 +60,15 @@ template <class T>
 void multiply(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t cols, T* work) {
   team.each(slices(cols), [&](std::int64_t s) {
     const std::int64_t n = std::min(slice, cols - s * slice);
-    T* own_work = work + s * slice * reflector_block;
+    T* own_work = work + s * slice * q.block();
     for (std::int64_t b = q.blocks() - 1; b >= 0; --b) {
       const Block<T> block(q, b);
       const lapack_int length = narrow(block.length), size = narrow(block.size), others = narrow(n);
       if (q.by_rows) {
-        lapack::larfb('R', 'T', 'R', others, length, size, block.v, narrow(q.ld), block.t, narrow(reflector_block),
+        lapack::larfb('R', 'T', 'R', others, length, size, block.v, narrow(q.ld), block.t, narrow(q.block()),
                       c + s * slice + block.first * ld, narrow(ld), own_work, others);
       } else {
-        lapack::larfb('L', 'N', 'C', length, others, size, block.v, narrow(q.ld), block.t, narrow(reflector_block),
+        lapack::larfb('L', 'N', 'C', length, others, size, block.v, narrow(q.ld), block.t, narrow(q.block()),
                       c + s * slice * ld + block.first, narrow(ld), own_work, others);
       }
     }

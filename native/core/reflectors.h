@@ -8,7 +8,9 @@
 
 namespace fsvd {
 
-constexpr std::int64_t reflector_block = 48;
+// Reflectors that are applied together: the cost of their triangular factors grows with them, that of passing over the
+// matrix falls.
+constexpr std::int64_t reflector_block(std::int64_t count) { return count < 192 ? 24 : 48; }
 
 // Q = H_0·H_1 … H_(count − 1) of order `length`. By columns, H_j is given by column j of v below its diagonal, as ?geqrf
 // and ?gebrd leave it; by rows, by row j to the right of its diagonal. `t` holds the triangular factor of every block.
@@ -19,8 +21,9 @@ struct Reflectors {
   bool by_rows = false;
   T* t = nullptr;
 
-  std::int64_t blocks() const { return (count + reflector_block - 1) / reflector_block; }
-  static std::int64_t t_size(std::int64_t count) { return (count + reflector_block - 1) * reflector_block; }
+  std::int64_t block() const { return reflector_block(count); }
+  std::int64_t blocks() const { return (count + block() - 1) / block(); }
+  static std::int64_t t_size(std::int64_t count) { return (count + reflector_block(count)) * reflector_block(count); }
 };
 
 // Fills t from the scalars that came with the reflectors.
@@ -36,6 +39,6 @@ template <class T>
 void multiply(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t cols, T* work);
 
 // Elements of `work` for the two functions above.
-std::int64_t reflector_work(std::int64_t cols);
+std::int64_t reflector_work(std::int64_t count, std::int64_t cols);
 
 }  // namespace fsvd

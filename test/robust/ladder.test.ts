@@ -5,13 +5,15 @@ import { bits, checkError, checkSameSpectrum, checkSvd, errorOf, rejectionOf } f
 import { array, mapMatrix, randomMatrix, randomProduct } from '../support/matrices.ts';
 import { loadFaults } from './support/faults.ts';
 
-// Every rung of the ladder gesdd → gesvd → gesvd-scaled → gejsv answers when all others report that they did not converge.
+// Every rung of the ladder gesdd → gesvd → gesvd-scaled → gejsv answers when all others report that they did not converge,
+// and for matrices of more than 32 columns the one above them, gesdd-blocked.
 
 const faults = await loadFaults();
 afterEach(() => faults.setFaults(0));
 
 const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv'] as const;
-const all = 0b1111;
+const blocked = 1 << drivers.length;
+const all = 0b11111;
 const allBut = (driver: number) => all & ~(1 << driver);
 
 const shapes = [
@@ -112,10 +114,28 @@ describe.each(['float64', 'float32'] as const)('%s', (dtype) => {
 
   it('the first driver that converges answers', () => {
     const A = randomMatrix(3, [5, 4], dtype);
-    for (let converging = 1; converging <= all; converging++) {
+    const large = randomMatrix(3, [40, 50], dtype);
+    for (let converging = 1; converging < blocked; converging++) {
       faults.setFaults(all & ~converging);
       const first = drivers.find((_, d) => converging & (1 << d));
       expect(svd(A).driver).toBe(first);
+      expect(svd(large).driver).toBe(first);
+      faults.setFaults(all & ~converging & ~blocked);
+      expect(svd(A).driver).toBe(first);
+      expect(svd(large).driver).toBe('gesdd-blocked');
+    }
+  });
+
+  it('the decomposition in blocks serves what is not small, unless square factors are asked for', () => {
+    for (const [shape, driver] of [
+      [[33, 33], 'gesdd-blocked'],
+      [[300, 40], 'gesdd-blocked'],
+      [[40, 300], 'gesdd-blocked'],
+      [[300, 32], 'gesdd'],
+    ] as const) {
+      const A = randomMatrix(8, [...shape], dtype);
+      expect(svd(A).driver).toBe(driver);
+      expect(svd(A, { fullMatrices: true }).driver).toBe('gesdd');
     }
   });
 
