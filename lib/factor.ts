@@ -1,5 +1,6 @@
 import { type Batch, type ColumnNorms, count, itemsAt, scan } from './kernels.ts';
 import { isTall, type Measurement, measureEach } from './measurements.ts';
+import { recall } from './prepared.ts';
 import { type Origin, placeOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import { type Gram, gram } from './tall-qr.ts';
@@ -54,7 +55,7 @@ export class Factor {
   }
 
   #known(items: Batch, i: number): Measurement | undefined {
-    return this.#kept.get(offsetOf(items, i));
+    return this.#kept.get(offsetOf(items, i)) ?? recall(items, i);
   }
 }
 
