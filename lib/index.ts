@@ -8,6 +8,7 @@ export { FactoredMatrix, type ProductSvdOptions, type ToleranceOptions } from '.
 export { type Index, type Slice, slice } from './indexing.ts';
 export { matmul } from './matmul.ts';
 export type { DistOperand, Factored, SvdLike } from './operands.ts';
+export { prepare, prepareAsync } from './prepare.ts';
 export { setThreads, threads, type Versions, versions } from './runtime.ts';
 export type { AsyncOptions, Progress } from './steps.ts';
 export { type SvdOptions, svd, svdAsync, svdLegacy, svdLegacyAsync, svdvals, svdvalsAsync } from './svd.ts';

@@ -1,26 +1,16 @@
 import { type Balance, balance, type Gauge, selectBalance } from './balance.ts';
-import {
-  type Batch,
-  type ColumnNorms,
-  count,
-  dtypeOfBatch,
-  gemm,
-  itemsAt,
-  pack,
-  packAsItLies,
-  scan,
-  transposed,
-} from './kernels.ts';
-import { type Origin, type Place, placeOf } from './status.ts';
+import type { Factor } from './factor.ts';
+import { type Batch, count, dtypeOfBatch, gemm, itemsAt, pack, packAsItLies, transposed } from './kernels.ts';
+import type { Origin, Place } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { FactorDriver } from './svd-result.ts';
-import { type Gram, gram, householderQr, type TallQr, tallQr } from './tall-qr.ts';
+import { type Gram, householderQr, type TallQr, tallQr } from './tall-qr.ts';
 import type { Dtype } from './views.ts';
 
 // Steps 1 to 5 of the product SVD: from the factors to the small core that stands for their product.
 
 /** Factors whose inner dimension has been measured (step 1) and balanced and sorted (steps 2 and 3). */
-export interface Prepared {
+export interface Balanced {
   readonly a: Batch;
   /** Bᵀ, so that the columns of both are the inner dimension. */
   readonly b: Batch;
@@ -29,15 +19,16 @@ export interface Prepared {
   readonly balance: Balance;
 }
 
-export function* prepare(a: Batch, b: Batch, place: Place): Steps<Prepared> {
-  const left = yield* measure(a, { ...place, name: 'A' });
-  const right = yield* measure(b, { ...place, name: 'B', transposed: true });
+/** The items at `place.positions` of both factors. */
+export function* balanceFactors(a: Factor, b: Factor, place: Required<Place>): Steps<Balanced> {
+  const left = yield* a.measure({ ...place, name: 'A' });
+  const right = yield* b.measure({ ...place, name: 'B', transposed: true });
   return {
-    a,
-    b,
+    a: left.items,
+    b: right.items,
     left: left.gram,
     right: right.gram,
-    balance: balance(left.norms, right.norms, count(a), a.cols),
+    balance: balance(left.norms, right.norms, count(left.items), left.items.cols),
   };
 }
 
@@ -55,7 +46,7 @@ const float32Range = 4;
 // and beyond this one `?gesdd`, accurate relative to the largest, would.
 const gradedRange = 10;
 
-function kindOf({ a, b, balance }: Prepared, i: number): Kind {
+function kindOf({ a, b, balance }: Balanced, i: number): Kind {
   const size = Math.max(Math.min(a.rows, a.cols), Math.min(b.rows, b.cols));
   const range = balance.range[i];
   const single = dtypeOfBatch(a) === 'float32' && size > smallCore && range <= float32Range;
@@ -63,7 +54,7 @@ function kindOf({ a, b, balance }: Prepared, i: number): Kind {
 }
 
 /** The items of each kind, by their positions: nearly always all of one. */
-export function kinds(all: Prepared): { kind: Kind; positions: Int32Array }[] {
+export function kinds(all: Balanced): { kind: Kind; positions: Int32Array }[] {
   const groups = new Map<string, { kind: Kind; positions: number[] }>();
   for (let i = 0; i < count(all.a); i++) {
     const kind = kindOf(all, i);
@@ -75,8 +66,8 @@ export function kinds(all: Prepared): { kind: Kind; positions: Int32Array }[] {
   return [...groups.values()].map(({ kind, positions }) => ({ kind, positions: Int32Array.from(positions) }));
 }
 
-/** Some of the prepared items. */
-export function selectPrepared(all: Prepared, positions: Int32Array): Prepared {
+/** Some of the balanced items. */
+export function selectBalanced(all: Balanced, positions: Int32Array): Balanced {
   if (positions.length === count(all.a)) return all;
   const of = (g?: Gram) => g && { ...g, source: positions.map((i) => (g.source ? g.source[i] : i)) };
   return {
@@ -97,7 +88,7 @@ export interface Core {
 
 /** Steps 4 and 5, for items of one kind. */
 export function* core(
-  { a, b, left, right, balance }: Prepared,
+  { a, b, left, right, balance }: Balanced,
   kind: Kind,
   at: Place,
   force?: FactorDriver,
@@ -106,48 +97,6 @@ export function* core(
   const halfB = yield* half(b, right, balance.b, kind, { ...at, name: 'B' }, force);
   const C = yield* gemm(halfA.factor, transposed(halfB.factor), { ...at, name: 'core of A·B' });
   return { C, left: halfA, right: halfB };
-}
-
-const isTall = (x: Batch): boolean => x.rows > x.cols;
-
-/** Step 1: the norms of the inner dimension, and the check that everything is finite. */
-interface Measured {
-  readonly norms: ColumnNorms;
-  readonly gram?: Gram;
-}
-
-function* measure(x: Batch, origin: Origin): Steps<Measured> {
-  const { distinct, source } = distinctItems(x);
-  const at = placeOf(origin, distinct);
-  const own = itemsAt(x, distinct);
-  if (!isTall(x)) return { norms: spread(yield* scan(own, at), source, x.cols) };
-  const { parts, norms } = yield* gram(own, at);
-  return { norms: spread(norms, source, x.cols), gram: { parts, source, norms } };
-}
-
-/** A broadcast factor is looked at once: the items that are not repetitions, and which of them every item is. */
-function distinctItems(x: Batch): { distinct: Int32Array; source: Int32Array } {
-  const known = new Map<number, number>();
-  const distinct: number[] = [];
-  const source = Int32Array.from({ length: count(x) }, (_, i) => {
-    const offset = x.layout[2 + i];
-    const before = known.get(offset);
-    if (before !== undefined) return before;
-    known.set(offset, distinct.length);
-    return distinct.push(i) - 1;
-  });
-  return { distinct: Int32Array.from(distinct), source };
-}
-
-/** The norms of every item from those of the distinct ones. */
-function spread({ fraction, exponent }: ColumnNorms, source: Int32Array, k: number): ColumnNorms {
-  if (fraction.length === source.length * k) return { fraction, exponent };
-  const all = { fraction: new Float64Array(source.length * k), exponent: new Int32Array(source.length * k) };
-  source.forEach((from, i) => {
-    all.fraction.set(fraction.subarray(from * k, (from + 1) * k), i * k);
-    all.exponent.set(exponent.subarray(from * k, (from + 1) * k), i * k);
-  });
-  return all;
 }
 
 /** One side of the core, and the orthogonal factor that leads back from it. */

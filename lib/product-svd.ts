@@ -1,6 +1,7 @@
 import type { Balance } from './balance.ts';
 import { batchedSvd, type ErrorOptions, likeItems, scatter } from './batched-svd.ts';
 import { shown, svdError } from './errors.ts';
+import { Factor } from './factor.ts';
 import {
   type Batch,
   batchOf,
@@ -8,7 +9,6 @@ import {
   count,
   dtypeOfBatch,
   gesdd,
-  itemsAt,
   packed,
   packInto,
   type SvdFactors,
@@ -18,14 +18,14 @@ import {
 } from './kernels.ts';
 import { ldexp } from './power-of-two.ts';
 import {
+  type Balanced,
+  balanceFactors,
   core,
   factorDriver,
   type Half,
   type Kind,
   kinds,
-  type Prepared,
-  prepare,
-  selectPrepared,
+  selectBalanced,
 } from './product-core.ts';
 import { checkOverflow, type Origin, type Place, placeOf } from './status.ts';
 import type { Steps } from './steps.ts';
@@ -67,10 +67,11 @@ export function* productSvd(
   const thin = { U: [l, p], S: [p], Vh: [p, r] } as const;
   const shapes = vectors === 'none' ? ({ U: [0], S: [p], Vh: [0] } as const) : thin;
   const batched = { leading, shapes, dtype, blockSize: blockSize(a, b), onError };
+  const [left, right] = [new Factor(a), new Factor(b)];
   return yield* batchedSvd(batched, function* (place, out) {
-    const parts = [itemsAt(a, place.positions), itemsAt(b, place.positions)] as const;
     const { balance, driver } = yield* decompose(
-      ...parts,
+      left,
+      right,
       vectors === 'none' ? 'none' : p,
       out,
       place,
@@ -111,12 +112,13 @@ export function* productNorm(A: Tensor, B: Tensor): Steps<Float64Array> {
   const { a, b, leading } = operands(A, B);
   const norms = new Float64Array(count(a));
   const step = blockSize(a, b);
+  const [left, right] = [new Factor(a), new Factor(b)];
   for (let from = 0; from < norms.length; from += step) {
     const positions = Int32Array.from({ length: Math.min(step, norms.length - from) }, (_, i) => from + i);
     const place = { leading, positions };
-    const all = yield* prepare(itemsAt(a, positions), itemsAt(b, positions), place);
+    const all = yield* balanceFactors(left, right, place);
     for (const { kind, positions: alike } of kinds(all)) {
-      const group = selectPrepared(all, alike);
+      const group = selectBalanced(all, alike);
       const { C } = yield* core(group, kind, placeOf(place, alike));
       const part = yield* frobenius(C, group.balance.exponent, { ...placeOf(place, alike), name: 'norm' });
       alike.forEach((position, i) => {
@@ -161,7 +163,10 @@ function operands(A: Tensor, B: Tensor) {
 const blockBytes = 64 * 2 ** 20; // of factors
 const blockScratch = 12 * 2 ** 20; // of k×k matrices, of which there are about a dozen for every item
 
-/** How many items are decomposed together: many small matrices, or one large one. */
+/**
+ * How many items are decomposed together: many small matrices, or one large one. A repeated factor counts every time,
+ * because reflections and products with Q take memory for every item.
+ */
 function blockSize(a: Batch, b: Batch): number {
   const factors = (a.rows + b.rows) * a.cols * a.data.BYTES_PER_ELEMENT;
   const scratch = 12 * 8 * a.cols ** 2;
@@ -173,20 +178,20 @@ function blockSize(a: Batch, b: Batch): number {
 
 /** Steps 1 to 6 for one block of the batch; `form` is the number of singular vectors to form. */
 function* decompose(
-  a: Batch,
-  b: Batch,
+  a: Factor,
+  b: Factor,
   form: number | 'none',
   out: SvdFactors,
-  place: Place,
+  place: Required<Place>,
   force?: FactorDriver,
 ): Steps<{ balance: Balance; driver: Driver[] }> {
-  const all = yield* prepare(a, b, place);
-  const n = count(a);
+  const all = yield* balanceFactors(a, b, place);
+  const n = place.positions.length;
   const groups = kinds(all);
   const driver = new Array<Driver>(n);
   for (const { kind, positions } of groups) {
     const part = groups.length === 1 ? out : likeItems(out, positions.length, n);
-    const alike = selectPrepared(all, positions);
+    const alike = selectBalanced(all, positions);
     const drivers = yield* decomposeAlike(alike, kind, form, part, placeOf(place, positions), force);
     if (part !== out) scatter(part, positions, out, n);
     positions.forEach((position, i) => {
@@ -198,7 +203,7 @@ function* decompose(
 
 /** Steps 4 to 6 for items of one kind. */
 function* decomposeAlike(
-  items: Prepared,
+  items: Balanced,
   kind: Kind,
   form: number | 'none',
   out: SvdFactors,

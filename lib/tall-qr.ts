@@ -27,16 +27,18 @@ import { scratch } from './workspace.ts';
 // enough, from a second one on top (CholeskyQR2), and by Householder reflections otherwise, item by item.
 // (Fukaya, Nakatsukasa, Yanagisawa, Yamamoto, "CholeskyQR2", ScalA 2014; docs/numerics.md says when each is taken.)
 
-/** AᵀA of every item, as sums over fixed blocks of rows, in float64; and the norms of the columns, its diagonal. */
+/** AᵀA of every item, in float64. */
 export interface Gram {
   /** Which of the Gram matrices belongs to every item; all in order where missing. */
   readonly source?: Int32Array;
+  /** Sums over fixed blocks of rows. */
   readonly parts: FloatArray;
-  readonly norms: ColumnNorms;
+  /** There is one part of each, whatever the number of rows. */
+  readonly summed?: boolean;
 }
 
-/** One pass over the rows of every item. `ERR_SVD_NON_FINITE`. */
-export function* gram(a: Batch, origin: Origin): Steps<Gram> {
+/** AᵀA of every item and the norms of its columns, in one pass over its rows. `ERR_SVD_NON_FINITE`. */
+export function* gram(a: Batch, origin: Origin): Steps<Gram & { readonly norms: ColumnNorms }> {
   const { parts, squares } = yield* gramParts(a);
   const { norms, unsafe } = normsOf(squares, a);
   if (unsafe.length > 0) {
@@ -109,14 +111,14 @@ interface Group {
 /** QR decomposition of every item; `force` (for tests) takes one path for all that get as far. */
 export function* tallQr(
   a: Batch,
-  { parts, source }: Gram,
+  gram: Gram,
   gauge: Gauge,
   origin: Origin,
   force?: FactorDriver,
 ): Steps<TallQr> {
   const [n, k] = [count(a), a.cols];
   const r = scratch('float64', [n, k, k]);
-  const roots = yield* cholesky('cholesky', a, { parts, source }, gauge, r);
+  const roots = yield* cholesky('cholesky', a, gram, gauge, r);
   const verdict = Array.from(roots.verdict, (v): FactorDriver => forced(verdicts[v], force));
   const groups: Group[] = [];
   const once = where(verdict, 'cholesky');
@@ -166,7 +168,7 @@ interface Roots {
 function* cholesky(
   kernel: 'cholesky' | 'choleskyAgain',
   a: Batch,
-  { parts, source }: Pick<Gram, 'parts' | 'source'>,
+  { parts, source, summed }: Gram,
   gauge: Gauge,
   r: FloatArray,
   first?: Roots,
@@ -176,7 +178,7 @@ function* cholesky(
   const root = first?.root ?? scratch(dtypeOfBatch(a), [n, k, k]);
   const rootD = scratch('float64', [n, k, k]);
   const status = statusOf(n);
-  const shape = [n, a.rows, k];
+  const shape = [n, summed ? 1 : a.rows, k]; // the kernel tells the number of parts from the rows
   const args = [...shape, root, parts, source, gauge.perm, gauge.exponents, unit.exponents, rootD, r, status];
   yield { kernel, args };
   return { unit, root, rootD, verdict: Float64Array.from({ length: n }, (_, i) => driverOf(status, i)) };

@@ -6,7 +6,7 @@ const sizes = {
   small: { calls: 20_000, tolerated: 8, M: matrix(1, [12, 9]), A: matrix(2, [20, 3]), B: matrix(3, [3, 15]) },
   large: {
     calls: 200,
-    tolerated: 40,
+    tolerated: 10,
     M: matrix(1, [260, 200]),
     A: matrix(2, [40_000, 16]),
     B: matrix(3, [16, 30_000]),

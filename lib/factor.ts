@@ -1,0 +1,113 @@
+import { type Batch, type ColumnNorms, count, itemsAt, scan } from './kernels.ts';
+import { isTall, type Measurement, measureEach } from './measurements.ts';
+import { recall } from './prepared.ts';
+import { type Origin, placeOf } from './status.ts';
+import type { Steps } from './steps.ts';
+import { type Gram, gram } from './tall-qr.ts';
+import { scratch } from './workspace.ts';
+
+/** Step 1 for some items of a factor. */
+export interface Measured {
+  readonly items: Batch;
+  /** Of the inner dimension. */
+  readonly norms: ColumnNorms;
+  /** Where the items are tall. */
+  readonly gram?: Gram;
+}
+
+/**
+ * One factor of a batch of products, its columns the inner dimension. A matrix that is repeated by broadcasting is
+ * measured once, and what is known of it kept from the block that comes across it first to the last one that needs it.
+ */
+export class Factor {
+  readonly #all: Batch;
+  /** By offset: the last item that is a repetition of it. */
+  readonly #last = new Map<number, number>();
+  readonly #kept = new Map<number, Measurement>();
+
+  constructor(all: Batch) {
+    this.#all = all;
+    for (let i = 0; i < count(all); i++) this.#last.set(offsetOf(all, i), i);
+  }
+
+  /** Measures the items at `origin.positions`, which do not fall from one call to the next. `ERR_SVD_NON_FINITE`. */
+  *measure(origin: Origin & { readonly positions: Int32Array }): Steps<Measured> {
+    const items = itemsAt(this.#all, origin.positions);
+    const { distinct, source } = distinctItems(items);
+    const own = itemsAt(items, distinct);
+    const at = placeOf(origin, distinct);
+    const end = origin.positions[origin.positions.length - 1];
+    const known = Array.from(distinct, (i) => this.#known(items, i));
+    const needed = Array.from(distinct, (i) => (this.#last.get(offsetOf(items, i)) as number) > end);
+    if (!known.some(Boolean) && !needed.some(Boolean))
+      return spread(items, source, yield* measureTogether(own, at));
+
+    const missing = Int32Array.from(distinct.keys()).filter((i) => !known[i]);
+    const fresh = yield* measureEach(itemsAt(own, missing), placeOf(at, missing));
+    missing.forEach((i, j) => {
+      known[i] = fresh[j];
+    });
+    distinct.forEach((i, j) => {
+      if (needed[j]) this.#kept.set(offsetOf(items, i), known[j] as Measurement);
+      else this.#kept.delete(offsetOf(items, i));
+    });
+    return spread(items, source, joined(known as Measurement[], items.cols));
+  }
+
+  #known(items: Batch, i: number): Measurement | undefined {
+    return this.#kept.get(offsetOf(items, i)) ?? recall(items, i);
+  }
+}
+
+const offsetOf = (x: Batch, i: number): number => x.layout[2 + i];
+
+/** The items that are not repetitions, and which of them every item is. */
+function distinctItems(x: Batch): { distinct: Int32Array; source: Int32Array } {
+  const known = new Map<number, number>();
+  const distinct: number[] = [];
+  const source = Int32Array.from({ length: count(x) }, (_, i) => {
+    const before = known.get(offsetOf(x, i));
+    if (before !== undefined) return before;
+    known.set(offsetOf(x, i), distinct.length);
+    return distinct.push(i) - 1;
+  });
+  return { distinct: Int32Array.from(distinct), source };
+}
+
+/** Measurements of several matrices, one behind the other. */
+type Joined = Pick<Measured, 'norms' | 'gram'>;
+
+/** Of matrices that no other block needs: in the memory of this block. */
+function* measureTogether(x: Batch, origin: Origin): Steps<Joined> {
+  if (!isTall(x)) return { norms: yield* scan(x, origin) };
+  const { parts, norms } = yield* gram(x, origin);
+  return { norms, gram: { parts } };
+}
+
+function joined(known: readonly Measurement[], k: number): Joined {
+  const norms = { fraction: new Float64Array(known.length * k), exponent: new Int32Array(known.length * k) };
+  known.forEach(({ norms: { fraction, exponent } }, i) => {
+    norms.fraction.set(fraction, i * k);
+    norms.exponent.set(exponent, i * k);
+  });
+  const grams = known.flatMap(({ gram }) => gram ?? []);
+  if (grams.length <= 1) return { norms, gram: grams[0] && { parts: grams[0], summed: true } };
+  const parts = scratch('float64', [grams.length, k, k]);
+  grams.forEach((gram, i) => {
+    parts.set(gram, i * k * k);
+  });
+  return { norms, gram: { parts, summed: true } };
+}
+
+/** The measurements of all `items` from those of the distinct ones. */
+function spread(items: Batch, source: Int32Array, { norms, gram }: Joined): Measured {
+  const k = items.cols;
+  const { fraction, exponent } = norms;
+  if (fraction.length === source.length * k) return { items, norms, gram };
+  const all = { fraction: new Float64Array(source.length * k), exponent: new Int32Array(source.length * k) };
+  source.forEach((from, i) => {
+    all.fraction.set(fraction.subarray(from * k, (from + 1) * k), i * k);
+    all.exponent.set(exponent.subarray(from * k, (from + 1) * k), i * k);
+  });
+  return { items, norms: all, gram: gram && { ...gram, source } };
+}

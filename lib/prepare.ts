@@ -1,0 +1,81 @@
+import ndarray from 'ndarray';
+import { asTensor, type MatrixLike } from './arrays.ts';
+import { batchOf, count, items, transposed } from './kernels.ts';
+import { type Measurement, measureEach } from './measurements.ts';
+import { remember } from './prepared.ts';
+import { snapshot } from './results.ts';
+import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
+import { leadingDims, type Tensor, withoutRepeats } from './views.ts';
+
+/**
+ * The same matrix, ready to be a factor of many products: what a decomposition of `A·B` needs of A alone, or of B
+ * alone, is computed here once. That is the check that every element is finite, the norms of rows and columns, and the
+ * Gram matrix along the longer dimension (step 1 of CholeskyQR: Fukaya, Nakatsukasa, Yanagisawa, Yamamoto,
+ * "CholeskyQR2", ScalA 2014). It pays for a long matrix with a short inner dimension, such as an unembedding
+ * `[768, 50257]` that the heads of a model share; no result changes by it.
+ *
+ * The result is used like any other matrix, as A or as B, transposed or by its leading dimensions; a selection of its
+ * rows or columns, or a partner of another dtype, has to be measured anew. It shares memory with `factor` (unless the
+ * elements have to be widened), which must not be written to while the result is in use.
+ *
+ * @param factor `[..., m, n]`; leading dimensions are a batch
+ * @returns a frozen view of `factor`: its shape, strides and offset
+ * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE`, `ERR_SVD_NON_FINITE`, `ERR_SVD_TOO_LARGE`
+ * @example
+ * const W_U = prepare(unembedding);
+ * const spectra = heads.map((OV) => new FactoredMatrix(OV, W_U).svdvals());
+ */
+export function prepare(factor: MatrixLike): Tensor {
+  const x = frozenView(factor);
+  return keep(x, runSync(measure(x)));
+}
+
+/** `prepare` off the event loop. The elements are copied before it returns, and measured in the copy. */
+export async function prepareAsync(factor: MatrixLike, options: AsyncOptions = {}): Promise<Tensor> {
+  const x = frozenView(factor);
+  return keep(x, await runAsync(measure(snapshot(x)), options));
+}
+
+/** Over an array object of its own: what is known stays with the result, and the caller's array is measured as it is. */
+function frozenView(factor: MatrixLike): Tensor {
+  const { data, shape, stride, offset } = asTensor(factor, 'prepare');
+  const own = ndarray(data.subarray(0), shape, stride, offset);
+  Object.freeze(own.shape);
+  Object.freeze(own.stride);
+  return Object.freeze(own);
+}
+
+/** Measurements of every matrix as it is, for its use as A, and transposed, for its use as B. */
+interface BothWays {
+  readonly asA: Measurement[];
+  readonly asB: Measurement[];
+}
+
+const distinct = (x: Tensor) => batchOf(withoutRepeats(x), leadingDims(withoutRepeats(x)));
+
+function* measure(x: Tensor): Steps<BothWays> {
+  const leading = leadingDims(withoutRepeats(x));
+  const all = distinct(x);
+  const total = count(all);
+  const step = Math.max(1, Math.floor(blockBytes / (8 * Math.max(1, all.rows * all.cols))));
+  const [asA, asB]: Measurement[][][] = [[], []];
+  for (let from = 0; from < total; from += step) {
+    const to = Math.min(total, from + step);
+    const block = items(all, from, to);
+    const positions = Int32Array.from({ length: to - from }, (_, i) => from + i);
+    const origin = { name: 'prepare', leading, positions };
+    asA.push(yield* measureEach(block, origin));
+    asB.push(yield* measureEach(transposed(block), { ...origin, transposed: true }));
+    yield { done: to, total };
+  }
+  return { asA: asA.flat(), asB: asB.flat() };
+}
+
+const blockBytes = 64 * 2 ** 20; // of matrices that are measured together, between which progress is told
+
+function keep(x: Tensor, { asA, asB }: BothWays): Tensor {
+  const all = distinct(x);
+  remember(all, asA);
+  remember(transposed(all), asB);
+  return x;
+}

@@ -1,0 +1,37 @@
+import { type Batch, batchOf, count, items, transposed } from './kernels.ts';
+import type { Measurement } from './measurements.ts';
+import { type FloatArray, leadingDims, type Tensor } from './views.ts';
+
+// What is known of the matrices in an array that `prepare` has returned, for as long as that array lives.
+
+const known = new WeakMap<FloatArray, Map<string, Measurement>>();
+
+/** Two matrices in one array are the same where these numbers are. */
+const layoutOf = ({ layout, rows, cols }: Batch, i: number): string =>
+  [rows, cols, layout[0], layout[1], layout[2 + i]].join();
+
+/** The measurement of item `i` of `x`, if it was prepared. */
+export const recall = (x: Batch, i: number): Measurement | undefined =>
+  known.get(x.data)?.get(layoutOf(x, i));
+
+export function remember(x: Batch, measurements: readonly Measurement[]): void {
+  const inArray = known.get(x.data) ?? new Map<string, Measurement>();
+  measurements.forEach((measurement, i) => {
+    inArray.set(layoutOf(x, i), measurement);
+  });
+  known.set(x.data, inArray);
+}
+
+/** `copy`, of which is then known whatever is known of `x`, whose elements it has. */
+export function inherit(copy: Tensor, x: Tensor): Tensor {
+  if (!known.has(x.data)) return copy;
+  const leading = leadingDims(x);
+  for (const turned of [(b: Batch) => b, transposed]) {
+    const [from, to] = [turned(batchOf(x, leading)), turned(batchOf(copy, leading))];
+    for (let i = 0; i < count(from); i++) {
+      const measurement = recall(from, i);
+      if (measurement) remember(items(to, i, i + 1), [measurement]);
+    }
+  }
+  return copy;
+}

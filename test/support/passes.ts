@@ -1,0 +1,37 @@
+import { vi } from 'vitest';
+import { kernels } from '../../lib/native.ts';
+
+/** A kernel that looks at the elements of every matrix it is given, for norms or for Gram matrices. */
+type Measures = 'scan' | 'gram';
+
+/**
+ * How many matrices of `m×n`, or transposes of one, are measured while `f` runs. The second Gram matrix of CholeskyQR2
+ * does not count: it is not that of the matrix.
+ */
+export async function passes(m: number, n: number, f: () => unknown): Promise<number> {
+  let count = 0;
+  const see = (name: Measures, [, layout, rows, cols, , , root]: readonly unknown[]) => {
+    const ofSolution = name === 'gram' && ArrayBuffer.isView(root);
+    const same = (rows === m && cols === n) || (rows === n && cols === m);
+    if (same && !ofSolution) count += (layout as Float64Array).length - 2;
+  };
+  const spies = (['scan', 'gram'] as const).flatMap((name) => {
+    const [inPlace, offThread] = [kernels()[name], kernels()[`${name}Async`]];
+    return [
+      vi.spyOn(kernels(), name).mockImplementation((...args) => {
+        see(name, args);
+        inPlace(...args);
+      }),
+      vi.spyOn(kernels(), `${name}Async`).mockImplementation((control, ...args) => {
+        see(name, args);
+        return offThread(control, ...args);
+      }),
+    ];
+  });
+  try {
+    await f();
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+  return count;
+}
