@@ -273,12 +273,20 @@ class Merge {
         for (std::int64_t i = 0; i < k(); ++i) right[i] = zhat_[i] / (q[i] * w[i]);
         for (std::int64_t i = 0; i < k(); ++i) left[i] = dsigma_[i] * right[i];
         left[0] = -1;
-        const T left_scale = 1 / std::sqrt(sum_of_squares(left.data(), k()));
-        const T right_scale = 1 / std::sqrt(sum_of_squares(right.data(), k()));
-        for (std::int64_t i = 0; i < k(); ++i) q[place_[i]] = left[i] * left_scale, w[place_[i]] = right[i] * right_scale;
+        normalise(left), normalise(right);
+        for (std::int64_t i = 0; i < k(); ++i) q[place_[i]] = left[i], w[place_[i]] = right[i];
       }
     });
   }
+  // To length 1; by the largest element first, whose square may not be representable.
+  static void normalise(std::vector<T>& x) {
+    T largest = 0;
+    for (const T v : x) largest = std::max(largest, std::abs(v));
+    for (T& v : x) v /= largest;
+    const T scale = 1 / std::sqrt(sum_of_squares(x.data(), static_cast<std::int64_t>(x.size())));
+    for (T& v : x) v *= scale;
+  }
+
   // U and Vᵀ of the node: those of the children times the vectors of the small matrix; behind them what was deflated.
   void multiply() {
     const std::int64_t nr = n_ - nl_, right = m_ - nl_ - 1;

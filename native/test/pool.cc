@@ -16,6 +16,7 @@
 #include "core/blas_threads.h"
 #include "core/gesdd.h"
 #include "core/pool.h"
+#include "core/team.h"
 #ifdef FSVD_FAULTS
 #include "core/faults.h"
 #endif
@@ -89,9 +90,44 @@ static void exceptions_arrive() {
   check(error != nullptr, "submit() hands over what a unit threw");
 }
 
-// LAPACK on all threads at once: the bits of one thread.
-static void same_bits() {
-  constexpr std::int64_t n = 40, count = 24;
+// Teams inside of units, of jobs of both kinds, while the limit changes: every part runs once, and exceptions arrive.
+static void teams_do_every_part() {
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller)
+    callers.emplace_back([caller] {
+      for (int round = 0; round < 20; ++round) {
+        if (round % 5 == 0) pool::set_threads(1 + (round + caller) % 4);
+        const auto unit = [&](std::int64_t) {
+          Team team;
+          for (int phase = 0; phase < 30; ++phase) {
+            std::vector<std::atomic<int>> counts((phase * 5 + caller) % 17);
+            team.each(static_cast<std::int64_t>(counts.size()), [&](std::int64_t part) { ++counts[part]; });
+            for (const auto& count : counts) check(count == 1, "every part is done once");
+          }
+          bool thrown = false;
+          try {
+            team.each(9, [](std::int64_t part) {
+              if (part == 4) throw std::runtime_error("part 4");
+            });
+          } catch (const std::runtime_error&) {
+            thrown = true;
+          }
+          check(thrown, "each() throws what a part threw");
+        };
+        if (caller % 2) {
+          pool::run({1 + round % 3, worth_sharing, unit});
+        } else {
+          std::atomic<int> done{0};
+          pool::submit({1 + round % 3, worth_sharing, unit}, [&](std::exception_ptr) { ++done; });
+          wait_for(done, 1);
+        }
+      }
+    });
+  for (std::thread& caller : callers) caller.join();
+}
+
+// Decompositions on all threads at once, and several threads in each of them: the bits of one thread.
+static void same_bits(std::int64_t n, std::int64_t count) {
   std::vector<double> a(n * n * count), offsets(count);
   for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>((i * 2654435761u) % 1000) / 500 - 1;
   for (std::int64_t i = 0; i < count; ++i) offsets[i] = static_cast<double>(i * n * n);
@@ -140,7 +176,9 @@ int main() {
   every_unit_runs_once();
   queued_job_begins();
   exceptions_arrive();
-  same_bits();
+  teams_do_every_part();
+  same_bits(40, 24);
+  same_bits(170, 3);
 #ifdef FSVD_FAULTS
   check(illegal_call() == -2, "LAPACK names the illegal argument, and XERBLA lets it return");
 #endif
