@@ -179,28 +179,28 @@ export interface QrFactors {
   readonly R: Batch;
 }
 
-/** QR decomposition (`?geqrf`) of every float64 item with its gauge applied. */
-export function* qr(a: Batch, { perm, exponents }: Gauge, origin: Origin): Steps<QrFactors> {
+/** QR decomposition (`?geqrf`) of every float64 item. */
+export function* qr(a: Batch, origin: Origin): Steps<QrFactors> {
   const n = count(a);
   const reflectors = Math.min(a.rows, a.cols);
   const q = scratch('float64', [n, a.rows, a.cols]);
   const tau = scratch('float64', [n, reflectors]);
   const r = scratch('float64', [n, reflectors, a.cols]);
   const status = statusOf(n);
-  yield { kernel: 'qr', args: [a.data, a.layout, a.rows, a.cols, perm, exponents, q, tau, r, status] };
+  yield { kernel: 'qr', args: [a.data, a.layout, a.rows, a.cols, q, tau, r, status] };
   checkStatus(status, a.rows, a.cols, origin);
   return { q, tau, rows: a.rows, cols: a.cols, R: packed(r, n, reflectors, a.cols) };
 }
 
-/** `Q·c` (`?ormqr`), or its transpose; c has as many rows as R. */
-export function* applyQ(f: QrFactors, c: Batch, transpose: boolean, origin: Origin): Steps<Batch> {
+/** `Q·c` (`?ormqr`); c has as many rows as R. */
+export function* applyQ(f: QrFactors, c: Batch, origin: Origin): Steps<Batch> {
   const n = count(c);
   const out = scratch('float64', [n, f.rows, c.cols]);
   const status = statusOf(n);
   const source = [c.data, c.layout, c.rows, c.cols];
-  yield { kernel: 'applyQ', args: [...source, f.rows, f.cols, f.q, f.tau, flag(transpose), out, status] };
+  yield { kernel: 'applyQ', args: [...source, f.rows, f.cols, f.q, f.tau, out, status] };
   checkStatus(status, c.rows, c.cols, origin);
-  return transpose ? packed(out, n, c.cols, f.rows) : packed(out, n, f.rows, c.cols);
+  return packed(out, n, f.rows, c.cols);
 }
 
 /** `alpha·a·b + onto` for every item; `ERR_SVD_OVERFLOW` when an element of the result is not finite. */
