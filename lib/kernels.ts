@@ -128,16 +128,19 @@ export function* pack(a: Batch, { dtype = dtypeOfBatch(a), ...options }: PackOpt
   return out;
 }
 
+interface PackAsItLiesOptions extends PackOptions {
+  /** Storage for the copy; default new. */
+  readonly out?: FloatArray;
+}
+
 /** `pack`, row-major or column-major as `a` lies in memory: nothing is transposed. */
-export function* packAsItLies(
-  a: Batch,
-  { dtype = dtypeOfBatch(a), ...options }: PackOptions = {},
-): Steps<Batch> {
+export function* packAsItLies(a: Batch, options: PackAsItLiesOptions = {}): Steps<Batch> {
+  const { dtype = dtypeOfBatch(a), out = scratch(dtype, [count(a), a.rows, a.cols]), gauge, alpha } = options;
   const columnMajor = Math.abs(a.layout[0]) < Math.abs(a.layout[1]);
-  if (!columnMajor) return yield* pack(a, { dtype, ...options });
-  const out = packed(scratch(dtype, [count(a), a.cols, a.rows]), count(a), a.cols, a.rows);
-  yield* packInto(a, out.data, { columnMajor, ...options });
-  return transposed(out);
+  yield* packInto(a, out, { gauge, alpha, columnMajor });
+  return columnMajor
+    ? transposed(packed(out, count(a), a.cols, a.rows))
+    : packed(out, count(a), a.rows, a.cols);
 }
 
 interface PackIntoOptions extends Omit<PackOptions, 'dtype'> {

@@ -1,4 +1,5 @@
-import { type Balance, balance, type Gauge, selectBalance } from './balance.ts';
+import { type Balance, balance, type Gauge, selectBalance, unitGauge } from './balance.ts';
+import { formsProduct, gaugedProduct } from './formed-product.ts';
 import {
   type Batch,
   type ColumnNorms,
@@ -30,8 +31,9 @@ export interface Prepared {
 }
 
 export function* prepare(a: Batch, b: Batch, place: Place): Steps<Prepared> {
-  const left = yield* measure(a, { ...place, name: 'A' });
-  const right = yield* measure(b, { ...place, name: 'B', transposed: true });
+  const hasQr = (x: Batch) => isTall(x) && !formsProduct(a, b);
+  const left = yield* measure(a, hasQr(a), { ...place, name: 'A' });
+  const right = yield* measure(b, hasQr(b), { ...place, name: 'B', transposed: true });
   return {
     a,
     b,
@@ -56,7 +58,9 @@ const float32Range = 4;
 const gradedRange = 10;
 
 function kindOf({ a, b, balance }: Prepared, i: number): Kind {
-  const size = Math.max(Math.min(a.rows, a.cols), Math.min(b.rows, b.cols));
+  const size = formsProduct(a, b)
+    ? Math.min(a.rows, b.rows)
+    : Math.max(Math.min(a.rows, a.cols), Math.min(b.rows, b.cols));
   const range = balance.range[i];
   const single = dtypeOfBatch(a) === 'float32' && size > smallCore && range <= float32Range;
   return { dtype: single ? 'float32' : 'float64', graded: range > gradedRange };
@@ -89,23 +93,36 @@ export function selectPrepared(all: Prepared, positions: Int32Array): Prepared {
 }
 
 export interface Core {
-  /** R_A·R_Bᵀ, or the factor itself where it is not tall. */
+  /** R_A·R_Bᵀ, or the factor itself where it is not tall; or the R of the product. */
   readonly C: Batch;
-  readonly left: Half;
-  readonly right: Half;
+  readonly left: Side;
+  readonly right: Side;
 }
 
 /** Steps 4 and 5, for items of one kind. */
-export function* core(
-  { a, b, left, right, balance }: Prepared,
-  kind: Kind,
-  at: Place,
-  force?: FactorDriver,
-): Steps<Core> {
+export function* core(items: Prepared, kind: Kind, at: Place, force?: FactorDriver): Steps<Core> {
+  const { a, b, left, right, balance } = items;
+  if (formsProduct(a, b) && !kind.graded) return yield* formedCore(items, kind, at, force);
   const halfA = yield* half(a, left, balance.a, kind, { ...at, name: 'A' }, force);
   const halfB = yield* half(b, right, balance.b, kind, { ...at, name: 'B' }, force);
   const C = yield* gemm(halfA.factor, transposed(halfB.factor), { ...at, name: 'core of A·B' });
   return { C, left: halfA, right: halfB };
+}
+
+/** The same with A·B formed, and one QR decomposition: of A·B or of its transpose, whichever is tall. */
+function* formedCore({ a, b, balance }: Prepared, kind: Kind, at: Place, force?: FactorDriver): Steps<Core> {
+  const origin = { ...at, name: 'core of A·B' };
+  const [A, B] = [
+    { factor: a, gauge: balance.a },
+    { factor: b, gauge: balance.b },
+  ];
+  const M = yield* isTall(a)
+    ? gaugedProduct(A, B, kind.dtype, origin)
+    : gaugedProduct(B, A, kind.dtype, origin);
+  const side = yield* half(M, yield* gram(M, origin), unitGauge(count(M), M.cols), kind, origin, force);
+  return isTall(a)
+    ? { C: side.factor, left: side, right: {} }
+    : { C: transposed(side.factor), left: {}, right: side };
 }
 
 const isTall = (x: Batch): boolean => x.rows > x.cols;
@@ -116,11 +133,11 @@ interface Measured {
   readonly gram?: Gram;
 }
 
-function* measure(x: Batch, origin: Origin): Steps<Measured> {
+function* measure(x: Batch, hasQr: boolean, origin: Origin): Steps<Measured> {
   const { distinct, source } = distinctItems(x);
   const at = placeOf(origin, distinct);
   const own = itemsAt(x, distinct);
-  if (!isTall(x)) return { norms: spread(yield* scan(own, at), source, x.cols) };
+  if (!hasQr) return { norms: spread(yield* scan(own, at), source, x.cols) };
   const { parts, norms } = yield* gram(own, at);
   return { norms: spread(norms, source, x.cols), gram: { parts, source, norms } };
 }
@@ -150,10 +167,14 @@ function spread({ fraction, exponent }: ColumnNorms, source: Int32Array, k: numb
   return all;
 }
 
-/** One side of the core, and the orthogonal factor that leads back from it. */
-export interface Half {
-  readonly factor: Batch;
+/** The orthogonal factor that leads back from one side of the core; none where that side is the factor's own. */
+export interface Side {
   readonly q?: TallQr;
+}
+
+/** What one factor brings to the core. */
+interface Half extends Side {
+  readonly factor: Batch;
 }
 
 /**
@@ -162,15 +183,18 @@ export interface Half {
  */
 function* half(
   x: Batch,
-  gram: Gram | undefined,
+  own: Gram | undefined,
   gauge: Gauge,
   { dtype, graded }: Kind,
   origin: Origin,
   force?: FactorDriver,
 ): Steps<Half> {
-  if (!gram && !graded) return { factor: yield* packAsItLies(x, { gauge, dtype }) };
-  const q = gram ? yield* tallQr(x, gram, gauge, origin, force) : yield* householderQr(x, gauge, origin);
+  if (!own && !graded) return { factor: yield* packAsItLies(x, { gauge, dtype }) };
+  const measured = own ?? (isTall(x) ? yield* gram(x, origin) : undefined); // a graded product is not formed after all
+  const q = measured
+    ? yield* tallQr(x, measured, gauge, origin, force)
+    : yield* householderQr(x, gauge, origin);
   return { factor: dtypeOfBatch(q.R) === dtype ? q.R : yield* pack(q.R, { dtype }), q };
 }
 
-export const factorDriver = ({ q }: Half, i: number): FactorDriver => q?.driver[i] ?? 'direct';
+export const factorDriver = ({ q }: Side, i: number): FactorDriver => q?.driver[i] ?? 'direct';

@@ -20,11 +20,11 @@ import { ldexp } from './power-of-two.ts';
 import {
   core,
   factorDriver,
-  type Half,
   type Kind,
   kinds,
   type Prepared,
   prepare,
+  type Side,
   selectPrepared,
 } from './product-core.ts';
 import { checkOverflow, type Origin, type Place, placeOf } from './status.ts';
@@ -42,7 +42,7 @@ import {
 } from './views.ts';
 
 /**
- * Singular value decomposition of `A·B`, which is never formed.
+ * Singular value decomposition of `A·B`, which is never formed where it is larger than its factors.
  *
  * QR of A and of Bᵀ after balancing and sorting the inner dimension, SVD of the small core `R_A·R_Bᵀ`, and the
  * orthogonal factors applied to its singular vectors: |Δσ| ≤ 4εβ with β = Σ ‖a_j‖·‖b_j‖, in every gauge, and relative
@@ -224,7 +224,7 @@ function* decomposeAlike(
 }
 
 /** Step 6: `Q·x` into `out` (or its transpose), or x itself where there is no Q. */
-function* lift({ q }: Half, x: Batch, transpose: boolean, out: SvdFactors['U']): Steps<void> {
+function* lift({ q }: Side, x: Batch, transpose: boolean, out: SvdFactors['U']): Steps<void> {
   if (q) yield* q.apply(x, transpose, out);
   else yield* packInto(transpose ? transposed(x) : x, out);
 }

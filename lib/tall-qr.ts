@@ -1,4 +1,4 @@
-import { type Gauge, selectBlocks } from './balance.ts';
+import { type Gauge, selectBlocks, selectGauge } from './balance.ts';
 import {
   type Batch,
   type ColumnNorms,
@@ -94,7 +94,7 @@ export interface TallQr {
   /** Upper triangular (trapezoidal where a is not tall), float64. */
   readonly R: Batch;
   readonly driver: readonly FactorDriver[];
-  /** `Q·c` of every item into `out`, or its transpose; c is k×p. */
+  /** `Q·c` of every item into `out`, of either dtype, or its transpose; c is k×p. */
   apply(c: Batch, transpose: boolean, out: FloatArray): Steps<void>;
 }
 
@@ -139,7 +139,11 @@ export function* tallQr(
     R: packed(r, n, k, k),
     driver: path,
     *apply(c, transpose, out) {
-      for (const { positions, apply } of groups) yield* apply(select(c, positions), transpose, out);
+      const same = out instanceof Float32Array === (dtypeOfBatch(a) === 'float32');
+      const own = same ? out : scratch(dtypeOfBatch(a), [out.length]);
+      for (const { positions, apply } of groups) yield* apply(select(c, positions), transpose, own);
+      if (own !== out)
+        yield* packInto(packed(own, n, transpose ? c.cols : a.rows, transpose ? a.rows : c.cols), out);
     },
   };
 }
@@ -210,11 +214,6 @@ function onceGroup(all: Batch, roots: Roots, positions: Int32Array, origin: Orig
     },
   };
 }
-
-const selectGauge = ({ perm, exponents }: Gauge, positions: Int32Array, k: number): Gauge => ({
-  perm: selectBlocks(perm, positions, k),
-  exponents: selectBlocks(exponents, positions, k),
-});
 
 /**
  * CholeskyQR2: a second Gram matrix, of Q1 = a·root⁻¹, gives what the first lacked. Q1 is formed again, block by block,
