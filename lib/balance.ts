@@ -79,19 +79,27 @@ export function balance(a: ColumnNorms, b: ColumnNorms, n: number, k: number, co
 
 /** The balance of some of the items. */
 export function selectBalance(all: Balance, positions: Int32Array, k: number): Balance {
-  const gauge = ({ perm, exponents }: Gauge): Gauge => ({
-    perm: selectBlocks(perm, positions, k),
-    exponents: selectBlocks(exponents, positions, k),
-  });
   return {
-    a: gauge(all.a),
-    b: gauge(all.b),
+    a: selectGauge(all.a, positions, k),
+    b: selectGauge(all.b, positions, k),
     exponent: selectBlocks(all.exponent, positions, 1),
     beta: selectBlocks(all.beta, positions, 1),
     pairs: selectBlocks(all.pairs, positions, 1),
     range: selectBlocks(all.range, positions, 1),
   };
 }
+
+/** The gauge of some of the items. */
+export const selectGauge = ({ perm, exponents }: Gauge, positions: Int32Array, k: number): Gauge => ({
+  perm: selectBlocks(perm, positions, k),
+  exponents: selectBlocks(exponents, positions, k),
+});
+
+/** The gauge that changes nothing, of `n` items with k columns. */
+export const unitGauge = (n: number, k: number): Gauge => ({
+  perm: Int32Array.from({ length: n * k }, (_, j) => j % k),
+  exponents: new Int32Array(n * k),
+});
 
 /** The parts of an array with one block of `size` elements per item. */
 export function selectBlocks<A extends Float32Array | Float64Array | Int32Array>(

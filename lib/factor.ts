@@ -1,5 +1,5 @@
 import { type Batch, type ColumnNorms, count, itemsAt, scan } from './kernels.ts';
-import { isTall, type Measurement, measureEach } from './measurements.ts';
+import { type Measurement, measureEach } from './measurements.ts';
 import { recall } from './prepared.ts';
 import { type Origin, placeOf } from './status.ts';
 import type { Steps } from './steps.ts';
@@ -11,7 +11,6 @@ export interface Measured {
   readonly items: Batch;
   /** Of the inner dimension. */
   readonly norms: ColumnNorms;
-  /** Where the items are tall. */
   readonly gram?: Gram;
 }
 
@@ -21,12 +20,15 @@ export interface Measured {
  */
 export class Factor {
   readonly #all: Batch;
+  readonly #hasGram: boolean;
   /** By offset: the last item that is a repetition of it. */
   readonly #last = new Map<number, number>();
   readonly #kept = new Map<number, Measurement>();
 
-  constructor(all: Batch) {
+  /** @param hasGram whether Gram matrices are wanted too */
+  constructor(all: Batch, hasGram: boolean) {
     this.#all = all;
+    this.#hasGram = hasGram;
     for (let i = 0; i < count(all); i++) this.#last.set(offsetOf(all, i), i);
   }
 
@@ -40,10 +42,10 @@ export class Factor {
     const known = Array.from(distinct, (i) => this.#known(items, i));
     const needed = Array.from(distinct, (i) => (this.#last.get(offsetOf(items, i)) as number) > end);
     if (!known.some(Boolean) && !needed.some(Boolean))
-      return spread(items, source, yield* measureTogether(own, at));
+      return spread(items, source, yield* measureTogether(own, this.#hasGram, at));
 
     const missing = Int32Array.from(distinct.keys()).filter((i) => !known[i]);
-    const fresh = yield* measureEach(itemsAt(own, missing), placeOf(at, missing));
+    const fresh = yield* measureEach(itemsAt(own, missing), this.#hasGram, placeOf(at, missing));
     missing.forEach((i, j) => {
       known[i] = fresh[j];
     });
@@ -51,7 +53,7 @@ export class Factor {
       if (needed[j]) this.#kept.set(offsetOf(items, i), known[j] as Measurement);
       else this.#kept.delete(offsetOf(items, i));
     });
-    return spread(items, source, joined(known as Measurement[], items.cols));
+    return spread(items, source, joined(known as Measurement[], this.#hasGram, items.cols));
   }
 
   #known(items: Batch, i: number): Measurement | undefined {
@@ -78,19 +80,19 @@ function distinctItems(x: Batch): { distinct: Int32Array; source: Int32Array } {
 type Joined = Pick<Measured, 'norms' | 'gram'>;
 
 /** Of matrices that no other block needs: in the memory of this block. */
-function* measureTogether(x: Batch, origin: Origin): Steps<Joined> {
-  if (!isTall(x)) return { norms: yield* scan(x, origin) };
+function* measureTogether(x: Batch, hasGram: boolean, origin: Origin): Steps<Joined> {
+  if (!hasGram) return { norms: yield* scan(x, origin) };
   const { parts, norms } = yield* gram(x, origin);
   return { norms, gram: { parts } };
 }
 
-function joined(known: readonly Measurement[], k: number): Joined {
+function joined(known: readonly Measurement[], hasGram: boolean, k: number): Joined {
   const norms = { fraction: new Float64Array(known.length * k), exponent: new Int32Array(known.length * k) };
   known.forEach(({ norms: { fraction, exponent } }, i) => {
     norms.fraction.set(fraction, i * k);
     norms.exponent.set(exponent, i * k);
   });
-  const grams = known.flatMap(({ gram }) => gram ?? []);
+  const grams = hasGram ? known.flatMap(({ gram }) => gram ?? []) : [];
   if (grams.length <= 1) return { norms, gram: grams[0] && { parts: grams[0], summed: true } };
   const parts = scratch('float64', [grams.length, k, k]);
   grams.forEach((gram, i) => {

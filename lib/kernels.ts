@@ -128,16 +128,19 @@ export function* pack(a: Batch, { dtype = dtypeOfBatch(a), ...options }: PackOpt
   return out;
 }
 
+interface PackAsItLiesOptions extends PackOptions {
+  /** Storage for the copy; default new. */
+  readonly out?: FloatArray;
+}
+
 /** `pack`, row-major or column-major as `a` lies in memory: nothing is transposed. */
-export function* packAsItLies(
-  a: Batch,
-  { dtype = dtypeOfBatch(a), ...options }: PackOptions = {},
-): Steps<Batch> {
+export function* packAsItLies(a: Batch, options: PackAsItLiesOptions = {}): Steps<Batch> {
+  const { dtype = dtypeOfBatch(a), out = scratch(dtype, [count(a), a.rows, a.cols]), gauge, alpha } = options;
   const columnMajor = Math.abs(a.layout[0]) < Math.abs(a.layout[1]);
-  if (!columnMajor) return yield* pack(a, { dtype, ...options });
-  const out = packed(scratch(dtype, [count(a), a.cols, a.rows]), count(a), a.cols, a.rows);
-  yield* packInto(a, out.data, { columnMajor, ...options });
-  return transposed(out);
+  yield* packInto(a, out, { gauge, alpha, columnMajor });
+  return columnMajor
+    ? transposed(packed(out, count(a), a.cols, a.rows))
+    : packed(out, count(a), a.rows, a.cols);
 }
 
 interface PackIntoOptions extends Omit<PackOptions, 'dtype'> {
@@ -179,28 +182,28 @@ export interface QrFactors {
   readonly R: Batch;
 }
 
-/** QR decomposition (`?geqrf`) of every float64 item with its gauge applied. */
-export function* qr(a: Batch, { perm, exponents }: Gauge, origin: Origin): Steps<QrFactors> {
+/** QR decomposition (`?geqrf`) of every float64 item. */
+export function* qr(a: Batch, origin: Origin): Steps<QrFactors> {
   const n = count(a);
   const reflectors = Math.min(a.rows, a.cols);
   const q = scratch('float64', [n, a.rows, a.cols]);
   const tau = scratch('float64', [n, reflectors]);
   const r = scratch('float64', [n, reflectors, a.cols]);
   const status = statusOf(n);
-  yield { kernel: 'qr', args: [a.data, a.layout, a.rows, a.cols, perm, exponents, q, tau, r, status] };
+  yield { kernel: 'qr', args: [a.data, a.layout, a.rows, a.cols, q, tau, r, status] };
   checkStatus(status, a.rows, a.cols, origin);
   return { q, tau, rows: a.rows, cols: a.cols, R: packed(r, n, reflectors, a.cols) };
 }
 
-/** `Q·c` (`?ormqr`), or its transpose; c has as many rows as R. */
-export function* applyQ(f: QrFactors, c: Batch, transpose: boolean, origin: Origin): Steps<Batch> {
+/** `Q·c` (`?ormqr`); c has as many rows as R. */
+export function* applyQ(f: QrFactors, c: Batch, origin: Origin): Steps<Batch> {
   const n = count(c);
   const out = scratch('float64', [n, f.rows, c.cols]);
   const status = statusOf(n);
   const source = [c.data, c.layout, c.rows, c.cols];
-  yield { kernel: 'applyQ', args: [...source, f.rows, f.cols, f.q, f.tau, flag(transpose), out, status] };
+  yield { kernel: 'applyQ', args: [...source, f.rows, f.cols, f.q, f.tau, out, status] };
   checkStatus(status, c.rows, c.cols, origin);
-  return transpose ? packed(out, n, c.cols, f.rows) : packed(out, n, f.rows, c.cols);
+  return packed(out, n, f.rows, c.cols);
 }
 
 /** `alpha·a·b + onto` for every item; `ERR_SVD_OVERFLOW` when an element of the result is not finite. */

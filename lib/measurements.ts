@@ -9,17 +9,17 @@ import { scratch } from './workspace.ts';
 export interface Measurement {
   /** Of its columns. */
   readonly norms: ColumnNorms;
-  /** Where it is tall: its Gram matrix, k×k. */
+  /** Its Gram matrix, k×k. */
   readonly gram?: FloatArray;
 }
 
 /** Only a matrix with more rows than columns is replaced by the R of its QR decomposition. */
 export const isTall = (x: Batch): boolean => x.rows > x.cols;
 
-/** Measures every item. `ERR_SVD_NON_FINITE`. */
-export function* measureEach(x: Batch, origin: Origin): Steps<Measurement[]> {
+/** Measures every item, its Gram matrix too where `hasGram`. `ERR_SVD_NON_FINITE`. */
+export function* measureEach(x: Batch, hasGram: boolean, origin: Origin): Steps<Measurement[]> {
   const [n, k] = [count(x), x.cols];
-  const { parts, norms } = isTall(x)
+  const { parts, norms } = hasGram
     ? yield* gram(x, origin)
     : { parts: undefined, norms: yield* scan(x, origin) };
   const sums = parts && (yield* sumOfParts(parts, n, k));

@@ -1,7 +1,7 @@
 import ndarray from 'ndarray';
 import { asTensor, type MatrixLike } from './arrays.ts';
 import { batchOf, count, items, transposed } from './kernels.ts';
-import { type Measurement, measureEach } from './measurements.ts';
+import { isTall, type Measurement, measureEach } from './measurements.ts';
 import { remember } from './prepared.ts';
 import { snapshot } from './results.ts';
 import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
@@ -64,8 +64,10 @@ function* measure(x: Tensor): Steps<BothWays> {
     const block = items(all, from, to);
     const positions = Int32Array.from({ length: to - from }, (_, i) => from + i);
     const origin = { name: 'prepare', leading, positions };
-    asA.push(yield* measureEach(block, origin));
-    asB.push(yield* measureEach(transposed(block), { ...origin, transposed: true }));
+    asA.push(yield* measureEach(block, isTall(block), origin));
+    asB.push(
+      yield* measureEach(transposed(block), isTall(transposed(block)), { ...origin, transposed: true }),
+    );
     yield { done: to, total };
   }
   return { asA: asA.flat(), asB: asB.flat() };

@@ -1,10 +1,12 @@
-import { type Balance, balance, type Gauge, selectBalance } from './balance.ts';
-import type { Factor } from './factor.ts';
+import { type Balance, balance, type Gauge, selectBalance, unitGauge } from './balance.ts';
+import { Factor } from './factor.ts';
+import { formsProduct, gaugedProduct } from './formed-product.ts';
 import { type Batch, count, dtypeOfBatch, gemm, itemsAt, pack, packAsItLies, transposed } from './kernels.ts';
+import { isTall } from './measurements.ts';
 import type { Origin, Place } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { FactorDriver } from './svd-result.ts';
-import { type Gram, householderQr, type TallQr, tallQr } from './tall-qr.ts';
+import { type Gram, gram, householderQr, type TallQr, tallQr } from './tall-qr.ts';
 import type { Dtype } from './views.ts';
 
 // Steps 1 to 5 of the product SVD: from the factors to the small core that stands for their product.
@@ -17,6 +19,12 @@ export interface Balanced {
   readonly left?: Gram;
   readonly right?: Gram;
   readonly balance: Balance;
+}
+
+/** Both operands, A and Bᵀ; each has its Gram matrix taken where it is to have a QR decomposition. */
+export function factorsOf(a: Batch, b: Batch): readonly [Factor, Factor] {
+  const hasQr = (x: Batch) => isTall(x) && !formsProduct(a, b);
+  return [new Factor(a, hasQr(a)), new Factor(b, hasQr(b))];
 }
 
 /** The items at `place.positions` of both factors. */
@@ -47,7 +55,9 @@ const float32Range = 4;
 const gradedRange = 10;
 
 function kindOf({ a, b, balance }: Balanced, i: number): Kind {
-  const size = Math.max(Math.min(a.rows, a.cols), Math.min(b.rows, b.cols));
+  const size = formsProduct(a, b)
+    ? Math.min(a.rows, b.rows)
+    : Math.max(Math.min(a.rows, a.cols), Math.min(b.rows, b.cols));
   const range = balance.range[i];
   const single = dtypeOfBatch(a) === 'float32' && size > smallCore && range <= float32Range;
   return { dtype: single ? 'float32' : 'float64', graded: range > gradedRange };
@@ -80,29 +90,46 @@ export function selectBalanced(all: Balanced, positions: Int32Array): Balanced {
 }
 
 export interface Core {
-  /** R_A·R_Bᵀ, or the factor itself where it is not tall. */
+  /** R_A·R_Bᵀ, or the factor itself where it is not tall; or the R of the product. */
   readonly C: Batch;
-  readonly left: Half;
-  readonly right: Half;
+  readonly left: Side;
+  readonly right: Side;
 }
 
 /** Steps 4 and 5, for items of one kind. */
-export function* core(
-  { a, b, left, right, balance }: Balanced,
-  kind: Kind,
-  at: Place,
-  force?: FactorDriver,
-): Steps<Core> {
+export function* core(items: Balanced, kind: Kind, at: Place, force?: FactorDriver): Steps<Core> {
+  const { a, b, left, right, balance } = items;
+  if (formsProduct(a, b) && !kind.graded) return yield* formedCore(items, kind, at, force);
   const halfA = yield* half(a, left, balance.a, kind, { ...at, name: 'A' }, force);
   const halfB = yield* half(b, right, balance.b, kind, { ...at, name: 'B' }, force);
   const C = yield* gemm(halfA.factor, transposed(halfB.factor), { ...at, name: 'core of A·B' });
   return { C, left: halfA, right: halfB };
 }
 
-/** One side of the core, and the orthogonal factor that leads back from it. */
-export interface Half {
-  readonly factor: Batch;
+/** The same with A·B formed, and one QR decomposition: of A·B or of its transpose, whichever is tall. */
+function* formedCore({ a, b, balance }: Balanced, kind: Kind, at: Place, force?: FactorDriver): Steps<Core> {
+  const origin = { ...at, name: 'core of A·B' };
+  const [A, B] = [
+    { factor: a, gauge: balance.a },
+    { factor: b, gauge: balance.b },
+  ];
+  const M = yield* isTall(a)
+    ? gaugedProduct(A, B, kind.dtype, origin)
+    : gaugedProduct(B, A, kind.dtype, origin);
+  const side = yield* half(M, yield* gram(M, origin), unitGauge(count(M), M.cols), kind, origin, force);
+  return isTall(a)
+    ? { C: side.factor, left: side, right: {} }
+    : { C: transposed(side.factor), left: {}, right: side };
+}
+
+/** The orthogonal factor that leads back from one side of the core; none where that side is the factor's own. */
+export interface Side {
   readonly q?: TallQr;
+}
+
+/** What one factor brings to the core. */
+interface Half extends Side {
+  readonly factor: Batch;
 }
 
 /**
@@ -111,15 +138,18 @@ export interface Half {
  */
 function* half(
   x: Batch,
-  gram: Gram | undefined,
+  own: Gram | undefined,
   gauge: Gauge,
   { dtype, graded }: Kind,
   origin: Origin,
   force?: FactorDriver,
 ): Steps<Half> {
-  if (!gram && !graded) return { factor: yield* packAsItLies(x, { gauge, dtype }) };
-  const q = gram ? yield* tallQr(x, gram, gauge, origin, force) : yield* householderQr(x, gauge, origin);
+  if (!own && !graded) return { factor: yield* packAsItLies(x, { gauge, dtype }) };
+  const measured = own ?? (isTall(x) ? yield* gram(x, origin) : undefined); // a graded product is not formed after all
+  const q = measured
+    ? yield* tallQr(x, measured, gauge, origin, force)
+    : yield* householderQr(x, gauge, origin);
   return { factor: dtypeOfBatch(q.R) === dtype ? q.R : yield* pack(q.R, { dtype }), q };
 }
 
-export const factorDriver = ({ q }: Half, i: number): FactorDriver => q?.driver[i] ?? 'direct';
+export const factorDriver = ({ q }: Side, i: number): FactorDriver => q?.driver[i] ?? 'direct';

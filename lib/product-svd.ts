@@ -1,7 +1,7 @@
 import type { Balance } from './balance.ts';
 import { batchedSvd, type ErrorOptions, likeItems, scatter } from './batched-svd.ts';
 import { shown, svdError } from './errors.ts';
-import { Factor } from './factor.ts';
+import type { Factor } from './factor.ts';
 import {
   type Batch,
   batchOf,
@@ -22,9 +22,10 @@ import {
   balanceFactors,
   core,
   factorDriver,
-  type Half,
+  factorsOf,
   type Kind,
   kinds,
+  type Side,
   selectBalanced,
 } from './product-core.ts';
 import { checkOverflow, type Origin, type Place, placeOf } from './status.ts';
@@ -42,7 +43,7 @@ import {
 } from './views.ts';
 
 /**
- * Singular value decomposition of `A·B`, which is never formed.
+ * Singular value decomposition of `A·B`, which is never formed where it is larger than its factors.
  *
  * QR of A and of Bᵀ after balancing and sorting the inner dimension, SVD of the small core `R_A·R_Bᵀ`, and the
  * orthogonal factors applied to its singular vectors: |Δσ| ≤ 4εβ with β = Σ ‖a_j‖·‖b_j‖, in every gauge, and relative
@@ -67,7 +68,7 @@ export function* productSvd(
   const thin = { U: [l, p], S: [p], Vh: [p, r] } as const;
   const shapes = vectors === 'none' ? ({ U: [0], S: [p], Vh: [0] } as const) : thin;
   const batched = { leading, shapes, dtype, blockSize: blockSize(a, b), onError };
-  const [left, right] = [new Factor(a), new Factor(b)];
+  const [left, right] = factorsOf(a, b);
   return yield* batchedSvd(batched, function* (place, out) {
     const { balance, driver } = yield* decompose(
       left,
@@ -112,7 +113,7 @@ export function* productNorm(A: Tensor, B: Tensor): Steps<Float64Array> {
   const { a, b, leading } = operands(A, B);
   const norms = new Float64Array(count(a));
   const step = blockSize(a, b);
-  const [left, right] = [new Factor(a), new Factor(b)];
+  const [left, right] = factorsOf(a, b);
   for (let from = 0; from < norms.length; from += step) {
     const positions = Int32Array.from({ length: Math.min(step, norms.length - from) }, (_, i) => from + i);
     const place = { leading, positions };
@@ -229,7 +230,7 @@ function* decomposeAlike(
 }
 
 /** Step 6: `Q·x` into `out` (or its transpose), or x itself where there is no Q. */
-function* lift({ q }: Half, x: Batch, transpose: boolean, out: SvdFactors['U']): Steps<void> {
+function* lift({ q }: Side, x: Batch, transpose: boolean, out: SvdFactors['U']): Steps<void> {
   if (q) yield* q.apply(x, transpose, out);
   else yield* packInto(transpose ? transposed(x) : x, out);
 }

@@ -8,8 +8,11 @@ export type PerMatrix = number | Tensor<Float64Array>;
 /** How a matrix was decomposed: the routine for a dense one; for a product its two factors and its core. */
 export type Driver = DenseDriver | `${FactorDriver}/${FactorDriver}/${DenseDriver}` | 'three-svd' | 'failed';
 
-/** How a factor was decomposed: by Cholesky QR, by CholeskyQR2, by Householder; or not at all where it is not tall. */
-export type FactorDriver = 'cholesky' | 'cholesky2' | 'householder' | 'direct';
+/**
+ * How a factor was decomposed: by Cholesky QR, by CholeskyQR2, by Householder, by Householder in blocks of rows; or not at
+ * all where it is not tall.
+ */
+export type FactorDriver = 'cholesky' | 'cholesky2' | 'householder' | 'tsqr' | 'direct';
 
 /** A singular value decomposition: `a ≈ U · diag(S) · Vh`. Frozen, and iterable as `[U, S, Vh]`. */
 export class Svd {

@@ -1,6 +1,5 @@
-import { type Gauge, selectBlocks } from './balance.ts';
+import { type Gauge, selectBlocks, selectGauge } from './balance.ts';
 import {
-  applyQ,
   type Batch,
   type ColumnNorms,
   count,
@@ -10,8 +9,6 @@ import {
   pack,
   packed,
   packInto,
-  type QrFactors,
-  qr,
   scan,
   transposed,
 } from './kernels.ts';
@@ -20,11 +17,13 @@ import { powerOfTwo } from './power-of-two.ts';
 import { driverOf, type Origin, placeOf, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { FactorDriver } from './svd-result.ts';
+import { mostLevels, tsqr, tsqrLevels } from './tsqr.ts';
 import type { FloatArray } from './views.ts';
 import { scratch } from './workspace.ts';
 
 // QR decompositions of a batch of tall matrices, whose Q is never formed: from the Gram matrix where that is accurate
-// enough, from a second one on top (CholeskyQR2), and by Householder reflections otherwise, item by item.
+// enough, from a second one on top (CholeskyQR2), and by Householder reflections otherwise, item by item; those in blocks
+// of rows (TSQR) where an item is very tall.
 // (Fukaya, Nakatsukasa, Yanagisawa, Yamamoto, "CholeskyQR2", ScalA 2014; docs/numerics.md says when each is taken.)
 
 /** AᵀA of every item, in float64. */
@@ -98,7 +97,7 @@ export interface TallQr {
   /** Upper triangular (trapezoidal where a is not tall), float64. */
   readonly R: Batch;
   readonly driver: readonly FactorDriver[];
-  /** `Q·c` of every item into `out`, or its transpose; c is k×p. */
+  /** `Q·c` of every item into `out`, of either dtype, or its transpose; c is k×p. */
   apply(c: Batch, transpose: boolean, out: FloatArray): Steps<void>;
 }
 
@@ -119,39 +118,47 @@ export function* tallQr(
   const [n, k] = [count(a), a.cols];
   const r = scratch('float64', [n, k, k]);
   const roots = yield* cholesky('cholesky', a, gram, gauge, r);
-  const verdict = Array.from(roots.verdict, (v): FactorDriver => forced(verdicts[v], force));
+  const levels = levelsOf(a, force);
+  const last = levels > 0 ? 'tsqr' : 'householder';
+  const paths: readonly FactorDriver[] = ['cholesky', 'cholesky2', last]; // as native/core/cholesky.h counts its Roots
+  const least = force === 'cholesky2' ? 1 : force === 'householder' || force === 'tsqr' ? 2 : 0;
+  const path = Array.from(roots.verdict, (needed) => paths[Math.max(needed, least)]);
   const groups: Group[] = [];
-  const once = where(verdict, 'cholesky');
+  const once = where(path, 'cholesky');
   if (once.length > 0) groups.push(onceGroup(a, roots, once, origin));
-  const twice = where(verdict, 'cholesky2');
+  const twice = where(path, 'cholesky2');
   if (twice.length > 0) {
     const { group, failed } = yield* twiceGroup(a, roots, gauge, twice, r);
     groups.push(group);
-    for (const i of failed) verdict[i] = 'householder';
+    for (const i of failed) path[i] = last;
   }
-  const rest = where(verdict, 'householder');
+  const rest = where(path, last);
   if (rest.length > 0) {
-    const { group, R } = yield* householderGroup(a, gauge, rest, origin);
+    const { group, R } = yield* householderGroup(a, gauge, rest, levels, origin);
     yield* packInto(R, r, { positions: rest });
     groups.push(group);
   }
   return {
     R: packed(r, n, k, k),
-    driver: verdict,
+    driver: path,
     *apply(c, transpose, out) {
-      for (const { positions, apply } of groups) yield* apply(select(c, positions), transpose, out);
+      const same = out instanceof Float32Array === (dtypeOfBatch(a) === 'float32');
+      const own = same ? out : scratch(dtypeOfBatch(a), [out.length]);
+      for (const { positions, apply } of groups) yield* apply(select(c, positions), transpose, own);
+      if (own !== out)
+        yield* packInto(packed(own, n, transpose ? c.cols : a.rows, transpose ? a.rows : c.cols), out);
     },
   };
 }
 
-const verdicts = ['cholesky', 'cholesky2', 'householder'] as const;
+/** How often TSQR halves the rows: as the shape asks for; in tests never, or as often as it can. */
+function levelsOf({ rows, cols }: Batch, force?: FactorDriver): number {
+  if (force === 'householder') return 0;
+  return force === 'tsqr' ? mostLevels(rows, cols) : tsqrLevels(rows, cols);
+}
 
-/** The slower of what the item needs and what is asked for. */
-const forced = (needed: (typeof verdicts)[number], force?: FactorDriver): FactorDriver =>
-  verdicts[Math.max(verdicts.indexOf(needed), verdicts.indexOf(force as 'cholesky'))];
-
-const where = (verdict: readonly FactorDriver[], path: FactorDriver): Int32Array =>
-  Int32Array.from(verdict.flatMap((v, i) => (v === path ? [i] : [])));
+const where = (path: readonly FactorDriver[], which: FactorDriver): Int32Array =>
+  Int32Array.from(path.flatMap((p, i) => (p === which ? [i] : [])));
 
 const select = (a: Batch, positions: Int32Array): Batch =>
   positions.length === count(a) ? a : itemsAt(a, positions);
@@ -211,11 +218,6 @@ function onceGroup(all: Batch, roots: Roots, positions: Int32Array, origin: Orig
   };
 }
 
-const selectGauge = ({ perm, exponents }: Gauge, positions: Int32Array, k: number): Gauge => ({
-  perm: selectBlocks(perm, positions, k),
-  exponents: selectBlocks(exponents, positions, k),
-});
-
 /**
  * CholeskyQR2: a second Gram matrix, of Q1 = a·root⁻¹, gives what the first lacked. Q1 is formed again, block by block,
  * wherever it is needed. Writes R of the items it serves, and returns the others as `failed`.
@@ -240,10 +242,7 @@ function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Arr
     product,
     first,
   );
-  const served = where(
-    Array.from(second.verdict, (v) => verdicts[v]),
-    'cholesky2',
-  );
+  const served = Int32Array.from(positions.keys()).filter((i) => second.verdict[i] === 1);
   const at = Int32Array.from(served, (i) => positions[i]);
   const failed = positions.filter((p) => !at.includes(p));
   yield* packInto(select(packed(product, count(a), k, k), served), r, { positions: at });
@@ -264,23 +263,22 @@ function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Arr
 }
 
 /** Householder reflections, in float64 whatever a is: this path is taken for the most difficult factors. */
-function* householderGroup(all: Batch, gauge: Gauge, positions: Int32Array, origin: Origin) {
-  const a = yield* pack(select(all, positions), { dtype: 'float64' });
-  const at = placeOf(origin, positions);
-  const q: QrFactors = yield* qr(a, selectGauge(gauge, positions, all.cols), at);
+function* householderGroup(all: Batch, gauge: Gauge, positions: Int32Array, levels: number, origin: Origin) {
+  const own = selectGauge(gauge, positions, all.cols);
+  const { R, apply } = yield* tsqr(select(all, positions), own, levels, placeOf(origin, positions));
   const group: Group = {
     positions,
     *apply(c, transpose, out) {
-      const wide = dtypeOfBatch(c) === 'float64' ? c : yield* pack(c, { dtype: 'float64' });
-      yield* packInto(yield* applyQ(q, wide, transpose, at), out, { positions });
+      const x = yield* apply(dtypeOfBatch(c) === 'float64' ? c : yield* pack(c, { dtype: 'float64' }));
+      yield* packInto(transpose ? transposed(x) : x, out, { positions });
     },
   };
-  return { group, R: q.R };
+  return { group, R };
 }
 
 /** Householder QR decomposition of every item, which need not be tall: R has min(rows, cols) rows. */
 export function* householderQr(a: Batch, gauge: Gauge, origin: Origin): Steps<TallQr> {
   const all = Int32Array.from({ length: count(a) }, (_, i) => i);
-  const { group, R } = yield* householderGroup(a, gauge, all, origin);
+  const { group, R } = yield* householderGroup(a, gauge, all, 0, origin);
   return { R, driver: new Array(count(a)).fill('householder'), apply: group.apply };
 }

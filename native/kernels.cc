@@ -48,11 +48,10 @@ struct BuildGesdd {
   }
 };
 
-// a, perm, exponents, q, tau, r, status
+// a, q, tau, r, status
 Work qr_work(Arguments& in) {
   Qr k;
   k.a = in.batch<double>();
-  k.gauge = in.gauge(k.a.count, k.a.cols);
   k.q = in.required_array<double>(extent(k.a.count, k.a.rows, k.a.cols));
   const std::int64_t reflectors = std::min(k.a.rows, k.a.cols);
   k.tau = in.required_array<double>(extent(k.a.count, reflectors));
@@ -61,7 +60,7 @@ Work qr_work(Arguments& in) {
   return work(k, k.a.count, 2 * product(k.a.rows, k.a.cols, k.a.cols));
 }
 
-// c, rows, columns of q, q, tau, transposed, out, status
+// c, rows, columns of q, q, tau, out, status
 Work apply_q_work(Arguments& in) {
   ApplyQ k;
   k.c = in.batch<double>();
@@ -69,7 +68,6 @@ Work apply_q_work(Arguments& in) {
   k.q_cols = in.integer();
   k.q = in.required_array<double>(extent(k.c.count, k.rows, k.q_cols));
   k.tau = in.required_array<double>(extent(k.c.count, k.c.rows));
-  k.transposed = in.boolean();
   k.out = in.required_array<double>(extent(k.c.count, k.rows, k.c.cols));
   k.status = in.statuses(k.c.count);
   return work(k, k.c.count, 4 * product(k.rows, k.c.rows, k.c.cols));

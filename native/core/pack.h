@@ -66,25 +66,6 @@ struct PowerOfTwo {
   T operator*(T x) const { return x * first * second; }
 };
 
-// dst (column-major, leading dimension rows) = src with its gauge applied.
-template <class T>
-void gather_gauged(const T* src, std::int64_t row_stride, std::int64_t col_stride, std::int64_t rows,
-                   std::int64_t cols, const Gauge& gauge, T* dst) {
-  constexpr std::int64_t tile = 32;
-  for (std::int64_t i0 = 0; i0 < rows; i0 += tile) {
-    const std::int64_t i1 = std::min(rows, i0 + tile);
-    for (std::int64_t j = 0; j < cols; ++j) {
-      const T* column = src + (gauge.perm ? gauge.perm[j] : j) * col_stride;
-      if (gauge.exponents && gauge.exponents[j] != 0) {
-        const PowerOfTwo<T> scale(gauge.exponents[j]);
-        for (std::int64_t i = i0; i < i1; ++i) dst[j * rows + i] = scale * column[i * row_stride];
-      } else {
-        for (std::int64_t i = i0; i < i1; ++i) dst[j * rows + i] = column[i * row_stride];
-      }
-    }
-  }
-}
-
 // Item i of `out` = (accumulate ? out : 0) + alpha * (a with its gauge), computed in the wider of both types.
 template <class In, class Out>
 struct Pack {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lapack.h"
+#include "pack.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -26,7 +27,7 @@ void Qr::operator()(std::int64_t i) const {
   const std::int64_t reflectors = std::min(m, k);
   double* upper = r + i * reflectors * k;
   if (m == 0 || k == 0 || !fits(m, lwork, m * k * static_cast<std::int64_t>(sizeof(double)), status[i])) return;
-  gather_gauged(a.item(i), a.row_stride, a.col_stride, m, k, gauge.item(i, k), x);
+  copy(a.item(i), a.row_stride, a.col_stride, x, std::int64_t{1}, m, m, k);
   Workspace ws(Workspace::bytes_for<double>(lwork));
   const lapack_int info =
       lapack::geqrf(static_cast<lapack_int>(m), static_cast<lapack_int>(k), x, static_cast<lapack_int>(m),
@@ -38,22 +39,19 @@ void Qr::operator()(std::int64_t i) const {
 }
 
 void ApplyQ::operator()(std::int64_t i) const {
-  using W = Workspace;
   const std::int64_t m = rows, k = c.rows, p = c.cols, lwork = p * block_columns + 65 * 64;
   status[i].set(Status::ok);
   if (p == 0 || m == 0 || !fits(m, lwork, m * p * static_cast<std::int64_t>(sizeof(double)), status[i])) return;
-  double* dst = out + i * m * p;
-  W ws(W::bytes_for<double>(transposed ? 0 : m * p) + W::bytes_for<double>(lwork));
-  double* x = transposed ? dst : ws.take<double>(m * p);  // m x p, column-major: row-major p x m as it lies
-  const std::int64_t one = 1;
-  copy(c.item(i), c.row_stride, c.col_stride, x, one, m, k, p);
-  for (std::int64_t col = 0; col < p; ++col) std::fill_n(x + col * m + k, m - k, 0.0);
+  // Row-major is the transpose to LAPACK: (Q * [c; 0])^T = [c^T 0] * Q^T.
+  double* x = out + i * m * p;
+  copy(c.item(i), c.row_stride, c.col_stride, x, p, std::int64_t{1}, k, p);
+  std::fill_n(x + k * p, (m - k) * p, 0.0);
+  Workspace ws(Workspace::bytes_for<double>(lwork));
   const lapack_int info =
-      lapack::ormqr('L', 'N', static_cast<lapack_int>(m), static_cast<lapack_int>(p), static_cast<lapack_int>(k),
-                    q + i * m * q_cols, static_cast<lapack_int>(m), tau + i * k, x, static_cast<lapack_int>(m),
+      lapack::ormqr('R', 'T', static_cast<lapack_int>(p), static_cast<lapack_int>(m), static_cast<lapack_int>(k),
+                    q + i * m * q_cols, static_cast<lapack_int>(m), tau + i * k, x, static_cast<lapack_int>(p),
                     ws.take<double>(lwork), static_cast<lapack_int>(lwork));
-  if (info != 0) return status[i].set(Status::internal, info);
-  if (!transposed) copy(x, one, m, dst, p, one, m, p);
+  if (info != 0) status[i].set(Status::internal, info);
 }
 
 }  // namespace fsvd

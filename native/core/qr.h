@@ -2,27 +2,24 @@
 // path for factors that Cholesky QR cannot serve, and those need every digit.
 #pragma once
 #include "batch.h"
-#include "pack.h"
 
 namespace fsvd {
 
-// a, with its gauge applied, = Q * R: Householder vectors in q (column-major, as ?geqrf leaves them) and tau, R in r
-// (row-major, min(rows, cols) x cols, zero below the diagonal).
+// a = Q * R: Householder vectors in q (column-major, as ?geqrf leaves them) and tau, R in r (row-major,
+// min(rows, cols) x cols, zero below the diagonal).
 struct Qr {
   Batch<const double> a;
-  Gauge gauge;
   double *q = nullptr, *tau = nullptr, *r = nullptr;
   Status* status = nullptr;
 
   void operator()(std::int64_t i) const;
 };
 
-// out = Q * c (rows x p, row-major), or its transpose (p x rows, row-major); Q as Qr left it, c is k x p.
+// out = Q * c (rows x p, row-major); Q as Qr left it, c is k x p.
 struct ApplyQ {
   const double *q = nullptr, *tau = nullptr;
   std::int64_t rows = 0, q_cols = 0;  // of the matrix that Qr was given; k = min(rows, q_cols)
   Batch<const double> c;
-  bool transposed = false;
   double* out = nullptr;
   Status* status = nullptr;
 

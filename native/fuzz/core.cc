@@ -191,7 +191,7 @@ static void orthogonalise() {
   if (!a.finite) return;  // the caller has looked
   std::vector<double> q(count * rows * cols), tau(count * r), upper(count * r * cols), out(count * rows * r);
   std::vector<Status> status(count);
-  Qr qr{a.batch, {}, q.data(), tau.data(), upper.data(), status.data()};
+  Qr qr{a.batch, q.data(), tau.data(), upper.data(), status.data()};
   for (std::int64_t i = 0; i < count; ++i) qr(i);
   if (!fine(status)) return;
   std::vector<double> offsets(count), identity(r * r);
@@ -199,7 +199,7 @@ static void orthogonalise() {
   ApplyQ apply;
   apply.q = q.data(), apply.tau = tau.data(), apply.rows = rows, apply.q_cols = cols;
   apply.c = {identity.data(), r, r, r, 1, offsets.data(), count};
-  apply.transposed = up_to(1), apply.out = out.data(), apply.status = status.data();
+  apply.out = out.data(), apply.status = status.data();
   for (std::int64_t i = 0; i < count; ++i) apply(i);
   check(all_finite(out), "applyQ: not finite");
 }

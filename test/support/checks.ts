@@ -165,12 +165,21 @@ function checkSingularValues(S: readonly number[]): void {
   });
 }
 
+/** x·y with compensated summation: a plain sum of thousands of terms of one size errs by more than the bound. */
+function dot(x: readonly number[], y: readonly number[]): number {
+  let [sum, lost] = [0, 0];
+  for (let i = 0; i < x.length; i++) {
+    const term = x[i] * y[i];
+    const next = sum + term;
+    lost += Math.abs(sum) >= Math.abs(term) ? sum - next + term : term - next + sum;
+    sum = next;
+  }
+  return sum + lost;
+}
+
 /** ‖X·Xᵀ − I‖_F for vectors given as rows. */
 function checkOrthonormal(vectors: Rows, dtype: Dtype, what: string): void {
-  const gram = multiplyRows(vectors, transposeRows(vectors), vectors.length);
-  gram.forEach((row, i) => {
-    row[i] -= 1;
-  });
+  const gram = vectors.map((x, i) => vectors.map((y, j) => dot(x, y) - (i === j ? 1 : 0)));
   const bound = bounds.orthonormality(dtype, vectors.length);
   expect(frobenius(gram), `orthonormality: ${what}`).toBeLessThanOrEqual(bound);
 }
