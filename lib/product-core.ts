@@ -3,6 +3,7 @@ import {
   type Batch,
   type ColumnNorms,
   count,
+  distinctItems,
   dtypeOfBatch,
   gemm,
   itemsAt,
@@ -117,26 +118,12 @@ interface Measured {
 }
 
 function* measure(x: Batch, origin: Origin): Steps<Measured> {
-  const { distinct, source } = distinctItems(x);
+  const { distinct, source } = distinctItems(x); // a broadcast factor is looked at once
   const at = placeOf(origin, distinct);
   const own = itemsAt(x, distinct);
   if (!isTall(x)) return { norms: spread(yield* scan(own, at), source, x.cols) };
   const { parts, norms } = yield* gram(own, at);
   return { norms: spread(norms, source, x.cols), gram: { parts, source, norms } };
-}
-
-/** A broadcast factor is looked at once: the items that are not repetitions, and which of them every item is. */
-function distinctItems(x: Batch): { distinct: Int32Array; source: Int32Array } {
-  const known = new Map<number, number>();
-  const distinct: number[] = [];
-  const source = Int32Array.from({ length: count(x) }, (_, i) => {
-    const offset = x.layout[2 + i];
-    const before = known.get(offset);
-    if (before !== undefined) return before;
-    known.set(offset, distinct.length);
-    return distinct.push(i) - 1;
-  });
-  return { distinct: Int32Array.from(distinct), source };
 }
 
 /** The norms of every item from those of the distinct ones. */

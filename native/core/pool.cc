@@ -168,6 +168,13 @@ void run(const Work& work) {
   if (job->error) std::rethrow_exception(job->error);
 }
 
+void run_alone(const Work& work) {
+  for (std::int64_t unit = 0; unit < work.units; ++unit) {
+    const InProgress mark;
+    work.run(unit);
+  }
+}
+
 bool stop() {
   stopping = true;
   return in_progress == 0;
