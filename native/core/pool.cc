@@ -1,6 +1,7 @@
 #include "pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -69,7 +70,16 @@ State& state() {
   return *s;
 }
 
+// A compute thread that wakes must not take the core from the thread that woke it: that one has an event loop to turn.
+void yield_to_event_loops() {
+#ifdef SCHED_BATCH
+  const sched_param none{};
+  pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);  // where it is refused, loops turn a little later
+#endif
+}
+
 void* compute(void*) {
+  yield_to_event_loops();
   State& s = state();
   std::unique_lock<std::mutex> lock(s.mutex);
   for (;;) {
