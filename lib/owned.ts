@@ -45,9 +45,10 @@ export function* owned(a: Batch): Steps<Batch> {
  * are copied here, before the first turn; so are those that a block has whole. The others stay foreign, and every
  * block takes its items through `owned`.
  */
-export function* ahead(inputs: readonly Batch[], blockSize: number): Steps<Batch[]> {
+export function* ahead(inputs: readonly Batch[], blockSize: number): Steps<readonly Batch[]> {
+  if (!inputs[0].foreign) return inputs; // all are or none is
   const out = [...inputs];
-  const matrices = inputs.map((a) => (a.foreign ? distinctItems(a).distinct.length : 0));
+  const matrices = inputs.map((a) => distinctItems(a).distinct.length);
   const small = (i: number) => matrices[i] * bytesOfItem(inputs[i]) <= sliceBytes;
   for (const [i, a] of inputs.entries()) if (small(i)) out[i] = yield* owned(a);
   for (const [i, a] of out.entries()) if (matrices[i] <= blockSize) out[i] = yield* owned(a);
