@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- --runs N] [--only TEXT]`: times every contender on every case, each trial in a fresh process, the
- * contenders in turn so that all of them meet the same weather; prints medians and ratios as a markdown table.
+ * `npm run bench [-- --runs N] [--only TEXT] [--goals]`: times every contender on every case, each trial in a fresh
+ * process, the contenders in turn so that all of them meet the same weather; prints medians and ratios as a markdown
+ * table. Then measures this package against its own goals; with `--goals` that only, with `--only` not.
  */
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -8,23 +9,18 @@ import { parseArgs } from 'node:util';
 import { versions } from '../dist/index.js';
 import { cases } from './cases.mjs';
 import { contenders } from './contenders.mjs';
+import { measureGoals } from './goals.mjs';
+import { median } from './median.mjs';
 
 const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '5' }, only: { type: 'string', default: '' } },
+  options: {
+    runs: { type: 'string', default: '5' },
+    only: { type: 'string', default: '' },
+    goals: { type: 'boolean', default: false },
+  },
 });
 const runs = Number(values.runs);
 
-const present = contenders.filter(({ name, command, needs = [] }) => {
-  try {
-    for (const module of needs) execFileSync(command[0], ['-c', `import ${module}`], { stdio: 'ignore' });
-    return true;
-  } catch {
-    console.error(`${name} is left out: ${command[0]} does not have ${needs.join(', ')}`);
-    return false;
-  }
-});
-
-const median = (x) => x.toSorted((a, b) => a - b)[Math.floor(x.length / 2)];
 const milliseconds = (s) => `${(s * 1000).toPrecision(3)} ms`;
 
 function seconds({ command }, c) {
@@ -41,15 +37,28 @@ const { openblas, openblasCore } = versions();
 console.log(
   `${cpus()[0].model}, ${cpus().length} cores; OpenBLAS ${openblas} ${openblasCore}; ${new Date().toISOString().slice(0, 10)};`,
 );
-console.log(
-  `medians of ${runs} runs, each trial in a fresh process; in brackets: times that of factored-svd\n`,
-);
-console.log('| case | dtype | factored-svd | others |\n|---|---|---|---|');
-for (const c of cases.filter(({ name, dtype }) => `${name} ${dtype}`.includes(values.only))) {
-  const who = present.filter(({ takes }) => takes(c));
-  const times = new Map(who.map(({ name }) => [name, []]));
-  for (let run = 0; run < runs; run++) for (const w of who) times.get(w.name).push(seconds(w, c));
-  const [own, ...others] = [...times].map(([name, t]) => ({ name, time: median(t) }));
-  const ratio = ({ name, time }) => `${name} ${milliseconds(time)} (${(time / own.time).toFixed(2)})`;
-  console.log(`| ${c.name} | ${c.dtype} | ${milliseconds(own.time)} | ${others.map(ratio).join('; ')} |`);
+console.log(`medians of ${runs} runs, each trial in a fresh process`);
+if (!values.goals) compare();
+if (!values.only) measureGoals(runs);
+
+function compare() {
+  const present = contenders.filter(({ name, command, needs = [] }) => {
+    try {
+      for (const module of needs) execFileSync(command[0], ['-c', `import ${module}`], { stdio: 'ignore' });
+      return true;
+    } catch {
+      console.error(`${name} is left out: ${command[0]} does not have ${needs.join(', ')}`);
+      return false;
+    }
+  });
+  console.log('\nin brackets: times that of factored-svd\n');
+  console.log('| case | dtype | factored-svd | others |\n|---|---|---|---|');
+  for (const c of cases.filter(({ name, dtype }) => `${name} ${dtype}`.includes(values.only))) {
+    const who = present.filter(({ takes }) => takes(c));
+    const times = new Map(who.map(({ name }) => [name, []]));
+    for (let run = 0; run < runs; run++) for (const w of who) times.get(w.name).push(seconds(w, c));
+    const [own, ...others] = [...times].map(([name, t]) => ({ name, time: median(t) }));
+    const ratio = ({ name, time }) => `${name} ${milliseconds(time)} (${(time / own.time).toFixed(2)})`;
+    console.log(`| ${c.name} | ${c.dtype} | ${milliseconds(own.time)} | ${others.map(ratio).join('; ')} |`);
+  }
 }

@@ -1,5 +1,6 @@
 import { batchedSvd, type ErrorOptions } from './batched-svd.ts';
 import { batchOf, gesdd, itemsAt, svdShapes, type Vectors } from './kernels.ts';
+import { ahead, type InputOptions, owned } from './owned.ts';
 import type { Steps } from './steps.ts';
 import type { Svd } from './svd-result.ts';
 import { cols, type Dtype, dtypeOf, epsilon, leadingDims, rows, type Tensor } from './views.ts';
@@ -11,16 +12,21 @@ import { cols, type Dtype, dtypeOf, epsilon, leadingDims, rows, type Tensor } fr
  * @returns U `[..., m, p]`, S `[..., p]`, Vh `[..., p, n]`, p = min(m, n); square U and Vh for 'full', empty for 'none'
  * @throws `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW`, `ERR_SVD_TOO_LARGE`
  */
-export function* denseSvd(A: Tensor, vectors: Vectors = 'thin', options: ErrorOptions = {}): Steps<Svd> {
+export function* denseSvd(
+  A: Tensor,
+  vectors: Vectors = 'thin',
+  { foreign, ...options }: ErrorOptions & InputOptions = {},
+): Steps<Svd> {
   const leading = leadingDims(A);
   const [m, n] = [rows(A), cols(A)];
   const p = Math.min(m, n);
-  const a = batchOf(A, leading);
   const dtype = dtypeOf(A);
   const blockSize = Math.max(1, Math.floor(blockFlops / Math.max(1, 14 * m * n * p)));
   const batched = { leading, shapes: svdShapes(m, n, vectors), dtype, blockSize, ...options };
+  const [a] = yield* ahead([batchOf(A, leading, foreign)], blockSize);
   return yield* batchedSvd(batched, function* (place, out) {
-    const driver = yield* gesdd(itemsAt(a, place.positions), vectors, out, { ...place, name: 'svd' });
+    const part = yield* owned(itemsAt(a, place.positions));
+    const driver = yield* gesdd(part, vectors, out, { ...place, name: 'svd' });
     const bound = driver.map((_, i) => denseBound(dtype, m, n, out.S[i * p]));
     return { bound, driver };
   });

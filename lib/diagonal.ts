@@ -1,19 +1,24 @@
 import { itemOffsets } from './item-offsets.ts';
 import { allocate } from './memory.ts';
+import { type Steps, turn } from './steps.ts';
 import { cols, dtypeOf, type FloatArray, rows, type Tensor, tensor } from './views.ts';
 
 // Products with diag(s). Every array here is row-major and contiguous, as the factors of a decomposition are.
 
 /** `x · diag(s)`: x `[..., m, p]`, s `[..., p]`. */
-export const scaleColumns = (x: Tensor, s: Tensor): Tensor => scale(x, s, 'columns');
+export const scaleColumns = (x: Tensor, s: Tensor): Steps<Tensor> => scale(x, s, 'columns');
 
 /** `diag(s) · x`: s `[..., p]`, x `[..., p, n]`. */
-export const scaleRows = (s: Tensor, x: Tensor): Tensor => scale(x, s, 'rows');
+export const scaleRows = (s: Tensor, x: Tensor): Steps<Tensor> => scale(x, s, 'rows');
 
-function scale(x: Tensor, s: Tensor, which: 'rows' | 'columns'): Tensor {
+const elementsPerTurn = 2 ** 20; // about a millisecond
+
+function* scale(x: Tensor, s: Tensor, which: 'rows' | 'columns'): Steps<Tensor> {
   const [m, n] = [rows(x), cols(x)];
   const data = allocate(dtypeOf(x), x.shape, 'scaled factor');
+  const rowsPerTurn = Math.ceil(elementsPerTurn / Math.max(1, n));
   for (let row = 0; row * n < data.length; row++) {
+    if (row % rowsPerTurn === rowsPerTurn - 1) yield turn;
     const item = Math.floor(row / m);
     for (let j = 0; j < n; j++) {
       const factor = which === 'rows' ? s.data[row] : s.data[item * n + j];

@@ -1,10 +1,10 @@
-import { distance, type Operand } from './distance.ts';
+import { distance } from './distance.ts';
 import { svdError } from './errors.ts';
-import { asOperand, type DistOperand, operandShape } from './operands.ts';
-import { snapshot } from './results.ts';
-import { type AsyncOptions, runAsync, runSync } from './steps.ts';
+import { asOperand, type DistOperand, operandShape, type Parts, partsOf } from './operands.ts';
+import { ownedTensors } from './owned.ts';
+import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
 import type { PerMatrix } from './svd-result.ts';
-import { showShape } from './views.ts';
+import { showShape, type Tensor } from './views.ts';
 
 /**
  * Frobenius distance `‖a − b‖_F` per matrix, leading dimensions broadcast. Either side may be a plain matrix, a
@@ -15,24 +15,32 @@ import { showShape } from './views.ts';
  * @example dist(model.OV, model.OV.svd())
  */
 export function dist(a: DistOperand, b: DistOperand): PerMatrix {
-  return runSync(distance(...operands(a, b)));
+  return runSync(between(...checked(a, b)));
 }
 
-/** `dist` off the event loop. The operands are copied before it returns. */
+/** `dist` off the event loop; it reads its arrays as `svdAsync` does, copying all of them in slices first. */
 export async function distAsync(
   a: DistOperand,
   b: DistOperand,
   options: AsyncOptions = {},
 ): Promise<PerMatrix> {
-  const [x, y] = operands(a, b);
-  return runAsync(distance(own(x), own(y)), options);
+  return runAsync(betweenOwned(...checked(a, b)), options);
 }
 
-const own = (x: Operand): Operand =>
-  'M' in x ? { M: snapshot(x.M) } : { A: snapshot(x.A), B: snapshot(x.B) };
+function* between(a: Parts, b: Parts): Steps<PerMatrix> {
+  return yield* distance(yield* asOperand(a), yield* asOperand(b));
+}
 
-function operands(a: DistOperand, b: DistOperand): [Operand, Operand] {
-  const [x, y] = [runSync(asOperand(a, 'a')), runSync(asOperand(b, 'b'))];
+function* betweenOwned(a: Parts, b: Parts): Steps<PerMatrix> {
+  const [x, y] = [Object.entries(a), Object.entries(b)];
+  const copies = yield* ownedTensors([...x, ...y].map(([, part]) => part));
+  const again = (parts: [string, Tensor][], from: number) =>
+    Object.fromEntries(parts.map(([name], i) => [name, copies[from + i]])) as unknown as Parts;
+  return yield* between(again(x, 0), again(y, x.length));
+}
+
+function checked(a: DistOperand, b: DistOperand): [Parts, Parts] {
+  const [x, y] = [partsOf(a, 'a'), partsOf(b, 'b')];
   const [p, q] = [operandShape(x), operandShape(y)];
   if (p.join() === q.join()) return [x, y];
   throw svdError(

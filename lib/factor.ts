@@ -1,5 +1,6 @@
-import { type Batch, type ColumnNorms, count, itemsAt, scan } from './kernels.ts';
+import { type Batch, type ColumnNorms, count, distinctItems, itemsAt, scan } from './kernels.ts';
 import { type Measurement, measureEach } from './measurements.ts';
+import { owned } from './owned.ts';
 import { recall } from './prepared.ts';
 import { type Origin, placeOf } from './status.ts';
 import type { Steps } from './steps.ts';
@@ -20,27 +21,34 @@ export interface Measured {
  */
 export class Factor {
   readonly #all: Batch;
+  readonly #memory: Batch;
   readonly #hasGram: boolean;
   /** By offset: the last item that is a repetition of it. */
   readonly #last = new Map<number, number>();
   readonly #kept = new Map<number, Measurement>();
 
-  /** @param hasGram whether Gram matrices are wanted too */
-  constructor(all: Batch, hasGram: boolean) {
+  /**
+   * @param all by whose memory and layout repeated and prepared matrices are known
+   * @param memory where they are to be read: the same, or copies
+   * @param hasGram whether Gram matrices are wanted too
+   */
+  constructor(all: Batch, memory: Batch, hasGram: boolean) {
     this.#all = all;
+    this.#memory = memory;
     this.#hasGram = hasGram;
     for (let i = 0; i < count(all); i++) this.#last.set(offsetOf(all, i), i);
   }
 
   /** Measures the items at `origin.positions`, which do not fall from one call to the next. `ERR_SVD_NON_FINITE`. */
   *measure(origin: Origin & { readonly positions: Int32Array }): Steps<Measured> {
-    const items = itemsAt(this.#all, origin.positions);
-    const { distinct, source } = distinctItems(items);
+    const given = itemsAt(this.#all, origin.positions);
+    const items = yield* owned(itemsAt(this.#memory, origin.positions));
+    const { distinct, source } = distinctItems(given);
     const own = itemsAt(items, distinct);
     const at = placeOf(origin, distinct);
     const end = origin.positions[origin.positions.length - 1];
-    const known = Array.from(distinct, (i) => this.#known(items, i));
-    const needed = Array.from(distinct, (i) => (this.#last.get(offsetOf(items, i)) as number) > end);
+    const known = Array.from(distinct, (i) => this.#known(given, i));
+    const needed = Array.from(distinct, (i) => (this.#last.get(offsetOf(given, i)) as number) > end);
     if (!known.some(Boolean) && !needed.some(Boolean))
       return spread(items, source, yield* measureTogether(own, this.#hasGram, at));
 
@@ -50,8 +58,8 @@ export class Factor {
       known[i] = fresh[j];
     });
     distinct.forEach((i, j) => {
-      if (needed[j]) this.#kept.set(offsetOf(items, i), known[j] as Measurement);
-      else this.#kept.delete(offsetOf(items, i));
+      if (needed[j]) this.#kept.set(offsetOf(given, i), known[j] as Measurement);
+      else this.#kept.delete(offsetOf(given, i));
     });
     return spread(items, source, joined(known as Measurement[], this.#hasGram, items.cols));
   }
@@ -62,19 +70,6 @@ export class Factor {
 }
 
 const offsetOf = (x: Batch, i: number): number => x.layout[2 + i];
-
-/** The items that are not repetitions, and which of them every item is. */
-function distinctItems(x: Batch): { distinct: Int32Array; source: Int32Array } {
-  const known = new Map<number, number>();
-  const distinct: number[] = [];
-  const source = Int32Array.from({ length: count(x) }, (_, i) => {
-    const before = known.get(offsetOf(x, i));
-    if (before !== undefined) return before;
-    known.set(offsetOf(x, i), distinct.length);
-    return distinct.push(i) - 1;
-  });
-  return { distinct: Int32Array.from(distinct), source };
-}
 
 /** Measurements of several matrices, one behind the other. */
 type Joined = Pick<Measured, 'norms' | 'gram'>;

@@ -2,16 +2,17 @@ import { inspect } from 'node:util';
 import { asTensor, type MatrixLike } from './arrays.ts';
 import type { ErrorOptions } from './batched-svd.ts';
 import { warnLegacy } from './deprecation.ts';
-import { mapElements, scaleColumns, scaleRows } from './diagonal.ts';
+import { scaleColumns } from './diagonal.ts';
 import { type Eigenvalues, eigenvaluesOf } from './eigenvalues.ts';
 import { shown, svdError } from './errors.ts';
 import { type Index, select, selectLeading } from './indexing.ts';
 import { inDtype, matrixProduct, scaled } from './matrix-product.ts';
 import { type Factored, isFactored } from './operands.ts';
+import { ownedTensors } from './owned.ts';
 import { checkRank, productNorm, productSvd } from './product-svd.ts';
-import { contiguous, legacy, snapshot } from './results.ts';
+import { even, legacy, transposedVh, withoutU, withoutVh } from './results.ts';
 import { cond, pseudoInverseValues, rank, type Spectrum } from './spectrum.ts';
-import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
+import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './steps.ts';
 import { type LegacySvd, type PerMatrix, perMatrix, type Svd } from './svd-result.ts';
 import { threeSvd } from './three-svd.ts';
 import {
@@ -52,7 +53,8 @@ export interface ToleranceOptions {
  * the last two dimensions only.
  *
  * Whatever runs LAPACK throws `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW` or
- * `ERR_SVD_TOO_LARGE`, and has an `…Async` twin that copies the factors before it returns.
+ * `ERR_SVD_TOO_LARGE`, and has an `…Async` twin, which reads the factors as `svdAsync` reads its array: they must not
+ * be written to until the promise settles, and where they are transferred away it rejects with `ERR_SVD_ARGUMENT`.
  */
 export class FactoredMatrix implements Factored {
   /** `[..., l, k]`, leading dimensions broadcast. */
@@ -138,8 +140,8 @@ export class FactoredMatrix implements Factored {
     const three = isThreeSvd(options);
     options.signal?.throwIfAborted();
     if (three) return this.#offThread(threeSvd, options);
-    const known = this.#cached(options);
-    return known ?? this.#keep(await this.#offThread((A, B) => productSvd(A, B, options), options), options);
+    const steps = () => productSvd(this.A, this.B, { ...options, foreign: true });
+    return this.#cached(options) ?? this.#keep(await runAsync(steps(), options), options);
   }
 
   /** Singular values alone, `[..., p]`: cheaper than `svd`, equal to its S within `bound`; cached. */
@@ -158,13 +160,13 @@ export class FactoredMatrix implements Factored {
    */
   svdLegacy(): LegacySvd {
     warnLegacy();
-    return legacy(this.svd());
+    return runSync(legacy(this.svd()));
   }
 
   /** @deprecated Use `svdAsync`, which returns `Vh`. */
   async svdLegacyAsync({ signal, onProgress }: AsyncOptions = {}): Promise<LegacySvd> {
     warnLegacy();
-    return legacy(await this.svdAsync({ signal, onProgress }));
+    return afterwards(legacy(await this.svdAsync({ signal, onProgress })), { signal });
   }
 
   get U(): Tensor {
@@ -179,8 +181,7 @@ export class FactoredMatrix implements Factored {
   }
   /** V, `[..., r, p]`. */
   get V(): Tensor {
-    this.#cache.V ??= contiguous(swapLast(this.Vh));
-    return this.#cache.V;
+    return runSync(this.#formV(this.svd()));
   }
 
   // -------------------------------------------------------------------------------------- one number per matrix
@@ -191,7 +192,8 @@ export class FactoredMatrix implements Factored {
   }
 
   async normAsync(options: AsyncOptions = {}): Promise<PerMatrix> {
-    return perMatrix(await this.#offThread(productNorm, options), this.shape.slice(0, -2));
+    const norms = await runAsync(productNorm(this.A, this.B, { foreign: true }), options);
+    return perMatrix(norms, this.shape.slice(0, -2));
   }
 
   /** Number of singular values above `tol`. */
@@ -216,57 +218,50 @@ export class FactoredMatrix implements Factored {
 
   /** Moore–Penrose inverse, `[..., r, l]`, kept factored; singular values up to `tol` count as zero (see `rank`). */
   pinv({ tol }: ToleranceOptions = {}): FactoredMatrix {
-    const inverse = pseudoInverseValues(this.svd(), this.ldim, this.rdim, tol);
-    return new FactoredMatrix(scaleColumns(this.V, inverse), swapLast(this.U));
+    return runSync(this.#inverse(this.svd(), tol));
   }
 
   async pinvAsync({ tol, ...options }: ToleranceOptions & AsyncOptions = {}): Promise<FactoredMatrix> {
-    await this.svdAsync(options);
-    return this.pinv({ tol });
+    return afterwards(this.#inverse(await this.svdAsync(options), tol), options);
   }
 
   /** The same matrix as `(U·√S) · (√S·Vh)`: both factors with orthogonal columns or rows of equal length. */
   makeEven(): FactoredMatrix {
-    const { U, S, Vh } = this.svd();
-    const root = mapElements(S, Math.sqrt);
-    return new FactoredMatrix(scaleColumns(U, root), scaleRows(root, Vh));
+    return new FactoredMatrix(...runSync(even(this.svd())));
   }
 
   async makeEvenAsync(options: AsyncOptions = {}): Promise<FactoredMatrix> {
-    await this.svdAsync(options);
-    return this.makeEven();
+    return new FactoredMatrix(...(await afterwards(even(await this.svdAsync(options)), options)));
   }
 
   /** The best approximation of rank p: `(U·diag(S))[:, :p] · Vh[:p]`. `ERR_SVD_ARGUMENT` unless 0 ≤ p ≤ min(l, k, r). */
   truncate(p: number): FactoredMatrix {
-    const { U, S, Vh } = this.svd({ rank: checkRank(p, this.#mostTriplets, 'truncate') });
-    return new FactoredMatrix(scaleColumns(U, S), Vh);
+    const svd = this.svd({ rank: checkRank(p, this.#mostTriplets, 'truncate') });
+    return new FactoredMatrix(runSync(withoutVh(svd)), svd.Vh);
   }
 
   async truncateAsync(p: number, options: AsyncOptions = {}): Promise<FactoredMatrix> {
     const rank = checkRank(p, this.#mostTriplets, 'truncate');
-    const { U, S, Vh } = await this.svdAsync({ ...options, rank });
-    return new FactoredMatrix(scaleColumns(U, S), Vh);
+    const svd = await this.svdAsync({ ...options, rank });
+    return new FactoredMatrix(await afterwards(withoutVh(svd), options), svd.Vh);
   }
 
   /** `diag(S) · Vh`, `[..., p, r]`: M without its left orthogonal factor. */
   collapseL(): Tensor {
-    return scaleRows(this.S, this.Vh);
+    return runSync(withoutU(this.svd()));
   }
 
   async collapseLAsync(options: AsyncOptions = {}): Promise<Tensor> {
-    await this.svdAsync(options);
-    return this.collapseL();
+    return afterwards(withoutU(await this.svdAsync(options)), options);
   }
 
   /** `U · diag(S)`, `[..., l, p]`: M without its right orthogonal factor. */
   collapseR(): Tensor {
-    return scaleColumns(this.U, this.S);
+    return runSync(withoutVh(this.svd()));
   }
 
   async collapseRAsync(options: AsyncOptions = {}): Promise<Tensor> {
-    await this.svdAsync(options);
-    return this.collapseR();
+    return afterwards(withoutVh(await this.svdAsync(options)), options);
   }
 
   /** Eigenvalues of BA, `[..., k]`: those of M apart from zeros. Needs l = r (`ERR_SVD_SHAPE`). */
@@ -382,8 +377,25 @@ export class FactoredMatrix implements Factored {
 
   // ------------------------------------------------------------------------------------------ helpers
 
+  /** For computations that read the factors more than once or at different times: over copies of them. */
   #offThread<T>(steps: (A: Tensor, B: Tensor) => Steps<T>, options: AsyncOptions): Promise<T> {
-    return runAsync(steps(snapshot(this.A), snapshot(this.B)), options);
+    const overCopies = function* (factors: readonly Tensor[]): Steps<T> {
+      const [A, B] = yield* ownedTensors(factors);
+      return yield* steps(A, B);
+    };
+    return runAsync(overCopies(this.pair), options);
+  }
+
+  *#formV(svd: Svd): Steps<Tensor> {
+    const V = this.#cache.V ?? (yield* transposedVh(svd));
+    this.#cache.V ??= V;
+    return this.#cache.V;
+  }
+
+  /** `V·diag(1/S) · Uᵀ` */
+  *#inverse(svd: Svd, tol: number | undefined): Steps<FactoredMatrix> {
+    const inverse = pseudoInverseValues(svd, this.ldim, this.rdim, tol);
+    return new FactoredMatrix(yield* scaleColumns(yield* this.#formV(svd), inverse), swapLast(svd.U));
   }
 
   /** The decomposition where it is known, else one without vectors. */
@@ -395,8 +407,8 @@ export class FactoredMatrix implements Factored {
   async #spectrumAsync(options: AsyncOptions): Promise<Spectrum> {
     options.signal?.throwIfAborted();
     const known = this.#cache.spectrum ?? this.#cache.svd;
-    const spectrum =
-      known ?? (await this.#offThread((A, B) => productSvd(A, B, { vectors: 'none' }), options));
+    const steps = () => productSvd(this.A, this.B, { vectors: 'none', foreign: true });
+    const spectrum = known ?? (await runAsync(steps(), options));
     this.#cache.spectrum ??= spectrum;
     return this.#cache.spectrum;
   }

@@ -1,4 +1,4 @@
-import { svdError } from './errors.ts';
+import { type SvdError, svdError } from './errors.ts';
 import { itemOffsets } from './item-offsets.ts';
 import { allocate } from './memory.ts';
 import { kernels } from './native.ts';
@@ -24,23 +24,24 @@ export interface Batch {
   readonly layout: Float64Array;
   readonly rows: number;
   readonly cols: number;
+  /** The memory is the caller's, who may write to it or transfer it away between two steps: `owned` copies it. */
+  readonly foreign?: boolean;
 }
 
 export const count = (a: Batch): number => a.layout.length - 2;
 export const dtypeOfBatch = (a: Batch): Dtype => (a.data instanceof Float32Array ? 'float32' : 'float64');
 
 /** The items of `x`, broadcast to `leading`. `ERR_SVD_ARGUMENT` when its memory has been detached since. */
-export function batchOf(x: Tensor, leading: readonly number[]): Batch {
+export function batchOf(x: Tensor, leading: readonly number[], foreign?: boolean): Batch {
   const full = broadcastLeading(x, leading);
-  if (full.data.length === 0 && full.size > 0) {
-    throw svdError(
-      'ERR_SVD_ARGUMENT',
-      `the memory of a matrix of shape ${showShape(x.shape)} was transferred away`,
-    );
-  }
+  if (full.data.length === 0 && full.size > 0) throw transferred(x.shape);
   const n = full.stride.length;
-  return layOut(full.data, rows(full), cols(full), full.stride[n - 2], full.stride[n - 1], itemOffsets(full));
+  const [down, across] = [full.stride[n - 2], full.stride[n - 1]];
+  return layOut(full.data, rows(full), cols(full), down, across, itemOffsets(full), foreign);
 }
+
+export const transferred = (shape: readonly number[]): SvdError =>
+  svdError('ERR_SVD_ARGUMENT', `the memory of a matrix of shape ${showShape(shape)} was transferred away`);
 
 function layOut(
   data: FloatArray,
@@ -49,12 +50,13 @@ function layOut(
   down: number,
   across: number,
   offsets: Float64Array,
-) {
+  foreign?: boolean,
+): Batch {
   const layout = new Float64Array(2 + offsets.length);
   layout[0] = down;
   layout[1] = across;
   layout.set(offsets, 2);
-  return { data, layout, rows, cols };
+  return { data, layout, rows, cols, foreign };
 }
 
 /** `count` row-major matrices that lie one behind the other in `data`. */
@@ -63,31 +65,39 @@ export function packed(data: FloatArray, count: number, rows: number, cols: numb
   return layOut(data, rows, cols, cols, 1, offsets);
 }
 
-export function transposed({ data, layout, rows, cols }: Batch): Batch {
-  return layOut(data, cols, rows, layout[1], layout[0], layout.subarray(2));
+export function transposed({ data, layout, rows, cols, foreign }: Batch): Batch {
+  return layOut(data, cols, rows, layout[1], layout[0], layout.subarray(2), foreign);
 }
 
 /** The items at `positions`. */
-export function itemsAt({ data, layout, rows, cols }: Batch, positions: Int32Array): Batch {
+export function itemsAt({ data, layout, rows, cols, foreign }: Batch, positions: Int32Array): Batch {
   const offsets = Float64Array.from(positions, (i) => layout[2 + i]);
-  return layOut(data, rows, cols, layout[0], layout[1], offsets);
+  return layOut(data, rows, cols, layout[0], layout[1], offsets, foreign);
 }
 
 /** Items `from` … `to − 1`. */
-export function items({ data, layout, rows, cols }: Batch, from: number, to: number): Batch {
-  return layOut(data, rows, cols, layout[0], layout[1], layout.subarray(2 + from, 2 + to));
+export function items({ data, layout, rows, cols, foreign }: Batch, from: number, to: number): Batch {
+  return layOut(data, rows, cols, layout[0], layout[1], layout.subarray(2 + from, 2 + to), foreign);
 }
 
 /** Rows `from` … `to − 1` of every item. */
-export function rowRange({ data, layout, cols }: Batch, from: number, to: number): Batch {
-  return layOut(
-    data,
-    to - from,
-    cols,
-    layout[0],
-    layout[1],
-    layout.subarray(2).map((o) => o + from * layout[0]),
-  );
+export function rowRange({ data, layout, cols, foreign }: Batch, from: number, to: number): Batch {
+  const offsets = layout.subarray(2).map((o) => o + from * layout[0]);
+  return layOut(data, to - from, cols, layout[0], layout[1], offsets, foreign);
+}
+
+/** A broadcast batch has each matrix once: the items that are not repetitions, and which of them every item is. */
+export function distinctItems(x: Batch): { distinct: Int32Array; source: Int32Array } {
+  const known = new Map<number, number>();
+  const distinct: number[] = [];
+  const source = Int32Array.from({ length: count(x) }, (_, i) => {
+    const offset = x.layout[2 + i];
+    const before = known.get(offset);
+    if (before !== undefined) return before;
+    known.set(offset, distinct.length);
+    return distinct.push(i) - 1;
+  });
+  return { distinct: Int32Array.from(distinct), source };
 }
 
 /** Norms of the columns of every item, as `fraction · 2^exponent`: they neither overflow nor underflow. */
@@ -155,7 +165,15 @@ interface PackIntoOptions extends Omit<PackOptions, 'dtype'> {
 
 /** `pack` into `out`, in the dtype of `out`. */
 export function* packInto(a: Batch, out: FloatArray, options: PackIntoOptions = {}): Steps<void> {
-  if (a.rows * a.cols === 0) return;
+  if (a.rows * a.cols > 0) yield { kernel: 'pack', args: packArguments(a, out, options) };
+}
+
+/** A contiguous copy of `a` into `out`, made by this thread alone. */
+export function copyAlone(a: Batch, out: FloatArray): void {
+  if (a.rows * a.cols > 0) kernels().packAlone(...packArguments(a, out));
+}
+
+function packArguments(a: Batch, out: FloatArray, options: PackIntoOptions = {}): unknown[] {
   const {
     gauge,
     alpha = 1,
@@ -167,7 +185,7 @@ export function* packInto(a: Batch, out: FloatArray, options: PackIntoOptions = 
   const { perm = null, exponents = null } = gauge ?? {};
   const narrow = out instanceof Float32Array;
   const how = [flag(narrow), perm, exponents, alpha, flag(accumulate), flag(columnMajor), stride, positions];
-  yield { kernel: 'pack', args: [a.data, a.layout, a.rows, a.cols, ...how, out] };
+  return [a.data, a.layout, a.rows, a.cols, ...how, out];
 }
 
 const flag = (x: boolean) => (x ? 1 : 0);

@@ -32,6 +32,8 @@ interface NativeVersions {
 }
 
 interface Addon extends Sync, Async {
+  /** `pack` on the calling thread, which waits for no other. */
+  packAlone(...args: readonly unknown[]): void;
   threads(): number;
   setThreads(n: number): void;
   versions(): NativeVersions;

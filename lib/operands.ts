@@ -28,8 +28,11 @@ export const isFactored = (x: unknown): x is Factored => has(x, 'A', 'B', 'mdim'
 
 const isSvd = (x: unknown): x is SvdLike => has(x, 'U', 'S') && (has(x, 'Vh') || has(x, 'V'));
 
-/** The shape `[..., l, r]` an operand stands for, after its parts have been checked against each other. */
-export function* asOperand(x: DistOperand, name: string): Steps<Operand> {
+/** An operand as views of the caller's arrays; the singular values as a matrix of one row. */
+export type Parts = Operand | { readonly U: Tensor; readonly S: Tensor; readonly Vh: Tensor };
+
+/** The parts of an operand, after they have been checked against each other. */
+export function partsOf(x: DistOperand, name: string): Parts {
   if (isFactored(x)) return asFactors(x, name);
   if (!isSvd(x)) return { M: asTensor(x as MatrixLike, name) };
   const U = asTensor(x.U, `${name}.U`);
@@ -45,9 +48,15 @@ export function* asOperand(x: DistOperand, name: string): Steps<Operand> {
     );
   }
   const thin = (f: Tensor, axis: number) => sliceAxis(f, axis, 0, p); // square factors have more than U·diag(S)·Vh uses
-  const left = yield* contiguousCopy(yield* inDtype(thin(U, U.shape.length - 1), 'float64'));
-  const sigma = yield* contiguousCopy(yield* inDtype(asMatrix(S), 'float64'));
-  return { A: scaleColumns(left, sigma), B: thin(Vh, Vh.shape.length - 2) };
+  return { U: thin(U, U.shape.length - 1), S: asMatrix(S), Vh: thin(Vh, Vh.shape.length - 2) };
+}
+
+/** The operand that its parts stand for: `U·diag(S)` and Vh of a decomposition. */
+export function* asOperand(parts: Parts): Steps<Operand> {
+  if (!('U' in parts)) return parts;
+  const left = yield* contiguousCopy(yield* inDtype(parts.U, 'float64'));
+  const sigma = yield* contiguousCopy(yield* inDtype(parts.S, 'float64'));
+  return { A: yield* scaleColumns(left, sigma), B: parts.Vh };
 }
 
 /** The factors of a `FactoredMatrix`, or of what only looks like one. */
@@ -67,5 +76,8 @@ function asMatrix(s: Tensor): Tensor {
   return out;
 }
 
-export const operandShape = (x: Operand): number[] =>
-  'M' in x ? x.M.shape.slice(-2) : [rows(x.A), cols(x.B)];
+/** The last two dimensions `[l, r]` of the matrices that an operand stands for. */
+export function operandShape(x: Parts): number[] {
+  if ('M' in x) return x.M.shape.slice(-2);
+  return 'A' in x ? [rows(x.A), cols(x.B)] : [rows(x.U), cols(x.Vh)];
+}

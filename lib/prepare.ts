@@ -2,8 +2,8 @@ import ndarray from 'ndarray';
 import { asTensor, type MatrixLike } from './arrays.ts';
 import { batchOf, count, items, transposed } from './kernels.ts';
 import { isTall, type Measurement, measureEach } from './measurements.ts';
+import { ownedTensors } from './owned.ts';
 import { remember } from './prepared.ts';
-import { snapshot } from './results.ts';
 import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
 import { leadingDims, type Tensor, withoutRepeats } from './views.ts';
 
@@ -30,10 +30,10 @@ export function prepare(factor: MatrixLike): Tensor {
   return keep(x, runSync(measure(x)));
 }
 
-/** `prepare` off the event loop. The elements are copied before it returns, and measured in the copy. */
+/** `prepare` off the event loop. `factor` must not be written to until the promise settles. */
 export async function prepareAsync(factor: MatrixLike, options: AsyncOptions = {}): Promise<Tensor> {
   const x = frozenView(factor);
-  return keep(x, await runAsync(measure(snapshot(x)), options));
+  return keep(x, await runAsync(measureCopy(x), options));
 }
 
 /** Over an array object of its own: what is known stays with the result, and the caller's array is measured as it is. */
@@ -52,6 +52,11 @@ interface BothWays {
 }
 
 const distinct = (x: Tensor) => batchOf(withoutRepeats(x), leadingDims(withoutRepeats(x)));
+
+function* measureCopy(x: Tensor): Steps<BothWays> {
+  const [copy] = yield* ownedTensors([x]);
+  return yield* measure(copy);
+}
 
 function* measure(x: Tensor): Steps<BothWays> {
   const leading = leadingDims(withoutRepeats(x));

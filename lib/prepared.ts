@@ -1,6 +1,6 @@
-import { type Batch, batchOf, count, items, transposed } from './kernels.ts';
+import type { Batch } from './kernels.ts';
 import type { Measurement } from './measurements.ts';
-import { type FloatArray, leadingDims, type Tensor } from './views.ts';
+import type { FloatArray } from './views.ts';
 
 // What is known of the matrices in an array that `prepare` has returned, for as long as that array lives.
 
@@ -20,18 +20,4 @@ export function remember(x: Batch, measurements: readonly Measurement[]): void {
     inArray.set(layoutOf(x, i), measurement);
   });
   known.set(x.data, inArray);
-}
-
-/** `copy`, of which is then known whatever is known of `x`, whose elements it has. */
-export function inherit(copy: Tensor, x: Tensor): Tensor {
-  if (!known.has(x.data)) return copy;
-  const leading = leadingDims(x);
-  for (const turned of [(b: Batch) => b, transposed]) {
-    const [from, to] = [turned(batchOf(x, leading)), turned(batchOf(copy, leading))];
-    for (let i = 0; i < count(from); i++) {
-      const measurement = recall(from, i);
-      if (measurement) remember(items(to, i, i + 1), [measurement]);
-    }
-  }
-  return copy;
 }

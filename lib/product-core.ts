@@ -21,10 +21,14 @@ export interface Balanced {
   readonly balance: Balance;
 }
 
-/** Both operands, A and Bᵀ; each has its Gram matrix taken where it is to have a QR decomposition. */
-export function factorsOf(a: Batch, b: Batch): readonly [Factor, Factor] {
+/**
+ * Both operands, A and Bᵀ, with the memory to read them from (`ahead`); each has its Gram matrix taken where it is to
+ * have a QR decomposition.
+ */
+export function factorsOf(inputs: readonly Batch[], memory: readonly Batch[]): readonly [Factor, Factor] {
+  const [a, b] = inputs;
   const hasQr = (x: Batch) => isTall(x) && !formsProduct(a, b);
-  return [new Factor(a, hasQr(a)), new Factor(b, hasQr(b))];
+  return [new Factor(a, memory[0], hasQr(a)), new Factor(b, memory[1], hasQr(b))];
 }
 
 /** The items at `place.positions` of both factors. */

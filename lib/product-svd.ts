@@ -16,6 +16,7 @@ import {
   scratchSvd,
   transposed,
 } from './kernels.ts';
+import { ahead, type InputOptions } from './owned.ts';
 import { ldexp } from './power-of-two.ts';
 import {
   type Balanced,
@@ -33,14 +34,17 @@ import type { Steps } from './steps.ts';
 import type { Driver, FactorDriver, Svd } from './svd-result.ts';
 import {
   broadcastShapes,
+  cols,
   type Dtype,
   dtypeOf,
   epsilon,
   type FloatArray,
   leadingDims,
   promote,
+  rows,
   type Tensor,
 } from './views.ts';
+import { inWorkspace, returnWorkspace, takeWorkspace } from './workspace.ts';
 
 /**
  * Singular value decomposition of `A·B`, which is never formed where it is larger than its factors.
@@ -58,17 +62,17 @@ import {
 export function* productSvd(
   A: Tensor,
   B: Tensor,
-  { vectors = 'thin', rank, force, onError }: ProductOptions = {},
+  { vectors = 'thin', rank, force, onError, foreign }: ProductOptions = {},
 ): Steps<Svd> {
-  const { a, b, dtype, leading } = operands(A, B);
-  const [l, r] = [a.rows, b.rows];
-  const most = Math.min(l, a.cols, r);
+  const { inputs, dtype, leading, blockSize } = operands(A, B, foreign);
+  const [l, k, r] = [rows(A), cols(A), cols(B)];
+  const most = Math.min(l, k, r);
   const p = rank === undefined ? most : checkRank(rank, most);
-  checkSvdSize(Math.min(l, a.cols), Math.min(r, a.cols), vectors, dtype, 'core of A·B');
+  checkSvdSize(Math.min(l, k), Math.min(r, k), vectors, dtype, 'core of A·B');
   const thin = { U: [l, p], S: [p], Vh: [p, r] } as const;
   const shapes = vectors === 'none' ? ({ U: [0], S: [p], Vh: [0] } as const) : thin;
-  const batched = { leading, shapes, dtype, blockSize: blockSize(a, b), onError };
-  const [left, right] = factorsOf(a, b);
+  const batched = { leading, shapes, dtype, blockSize, onError };
+  const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize));
   return yield* batchedSvd(batched, function* (place, out) {
     const { balance, driver } = yield* decompose(
       left,
@@ -94,7 +98,7 @@ function productBound(dtype: Dtype, beta: number, pairs: number, sigma1: number)
   return 4 * epsilon(dtype) * (parallel > 2 * beta ? parallel : beta);
 }
 
-interface ProductOptions extends ErrorOptions {
+interface ProductOptions extends ErrorOptions, InputOptions {
   readonly vectors?: 'none' | 'thin';
   /** Only the leading singular triplets; default all. */
   readonly rank?: number;
@@ -109,26 +113,32 @@ export function checkRank(rank: number, most: number, name = 'rank'): number {
 }
 
 /** Frobenius norm of `A·B` per matrix, from the core: as accurate as the SVD, and free of overflow on the way. */
-export function* productNorm(A: Tensor, B: Tensor): Steps<Float64Array> {
-  const { a, b, leading } = operands(A, B);
-  const norms = new Float64Array(count(a));
-  const step = blockSize(a, b);
-  const [left, right] = factorsOf(a, b);
-  for (let from = 0; from < norms.length; from += step) {
-    const positions = Int32Array.from({ length: Math.min(step, norms.length - from) }, (_, i) => from + i);
-    const place = { leading, positions };
-    const all = yield* balanceFactors(left, right, place);
-    for (const { kind, positions: alike } of kinds(all)) {
-      const group = selectBalanced(all, alike);
-      const { C } = yield* core(group, kind, placeOf(place, alike));
-      const part = yield* frobenius(C, group.balance.exponent, { ...placeOf(place, alike), name: 'norm' });
-      alike.forEach((position, i) => {
-        norms[from + position] = part[i];
-      });
-    }
-    yield { done: from + positions.length, total: norms.length };
+export function* productNorm(A: Tensor, B: Tensor, { foreign }: InputOptions = {}): Steps<Float64Array> {
+  const { inputs, leading, blockSize } = operands(A, B, foreign);
+  const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize));
+  const norms = new Float64Array(count(inputs[0]));
+  const workspace = takeWorkspace();
+  for (let from = 0; from < norms.length; from += blockSize) {
+    const to = Math.min(norms.length, from + blockSize);
+    const positions = Int32Array.from({ length: to - from }, (_, i) => from + i);
+    yield* inWorkspace(workspace, normsOf(left, right, { leading, positions }, norms.subarray(from, to)));
+    yield { done: to, total: norms.length };
   }
+  returnWorkspace(workspace);
   return norms;
+}
+
+/** The norms of one block of the batch, into `out`. */
+function* normsOf(a: Factor, b: Factor, place: Required<Place>, out: Float64Array): Steps<void> {
+  const all = yield* balanceFactors(a, b, place);
+  for (const { kind, positions: alike } of kinds(all)) {
+    const group = selectBalanced(all, alike);
+    const { C } = yield* core(group, kind, placeOf(place, alike));
+    const part = yield* frobenius(C, group.balance.exponent, { ...placeOf(place, alike), name: 'norm' });
+    alike.forEach((position, i) => {
+      out[position] = part[i];
+    });
+  }
 }
 
 /** `‖C‖_F · 2^exponent` of every item. */
@@ -155,10 +165,11 @@ export function infinite(x: FloatArray, size: number): number[] {
 }
 
 /** A and Bᵀ as batches of tall or wide matrices whose columns are the inner dimension. */
-function operands(A: Tensor, B: Tensor) {
+function operands(A: Tensor, B: Tensor, foreign?: boolean) {
   const leading = broadcastShapes(leadingDims(A), leadingDims(B), 'A·B');
   const dtype: Dtype = promote(dtypeOf(A), dtypeOf(B));
-  return { a: batchOf(A, leading), b: transposed(batchOf(B, leading)), dtype, leading };
+  const inputs = [batchOf(A, leading, foreign), transposed(batchOf(B, leading, foreign))] as const;
+  return { inputs, dtype, leading, blockSize: blockSize(...inputs) };
 }
 
 const blockBytes = 64 * 2 ** 20; // of factors

@@ -1,16 +1,27 @@
+import { mapElements, scaleColumns, scaleRows } from './diagonal.ts';
 import { contiguousCopy } from './matrix-product.ts';
-import { inherit } from './prepared.ts';
-import { runSync } from './steps.ts';
+import type { Steps } from './steps.ts';
 import { LegacySvd, type Svd } from './svd-result.ts';
-import { repeat, swapLast, type Tensor, withoutRepeats } from './views.ts';
+import { swapLast, type Tensor } from './views.ts';
 
-/** The same decomposition with V instead of Vh, contiguous. */
-export const legacy = ({ U, S, Vh }: Svd): LegacySvd => new LegacySvd(U, S, contiguous(swapLast(Vh)));
+// What is made from a decomposition.
 
-export const contiguous = (x: Tensor): Tensor => runSync(contiguousCopy(x));
+/** V, `[..., n, p]`, contiguous. */
+export const transposedVh = ({ Vh }: Svd): Steps<Tensor> => contiguousCopy(swapLast(Vh));
 
-/**
- * The elements of `x` as they are now, in memory that only this package holds: whatever the caller does with its array
- * during an asynchronous computation (write to it, transfer it to a worker) cannot reach the compute threads.
- */
-export const snapshot = (x: Tensor): Tensor => inherit(repeat(contiguous(withoutRepeats(x)), x.shape), x);
+/** The same decomposition with V instead of Vh. */
+export function* legacy(svd: Svd): Steps<LegacySvd> {
+  return new LegacySvd(svd.U, svd.S, yield* transposedVh(svd));
+}
+
+/** `diag(S) · Vh` */
+export const withoutU = ({ S, Vh }: Svd): Steps<Tensor> => scaleRows(S, Vh);
+
+/** `U · diag(S)` */
+export const withoutVh = ({ U, S }: Svd): Steps<Tensor> => scaleColumns(U, S);
+
+/** Factors `U·√S` and `√S·Vh`. */
+export function* even({ U, S, Vh }: Svd): Steps<[left: Tensor, right: Tensor]> {
+  const root = mapElements(S, Math.sqrt);
+  return [yield* scaleColumns(U, root), yield* scaleRows(root, Vh)];
+}

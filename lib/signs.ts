@@ -1,6 +1,7 @@
 import ndarray from 'ndarray';
 import { itemOffsets } from './item-offsets.ts';
-import { contiguous } from './results.ts';
+import { contiguousCopy } from './matrix-product.ts';
+import { type Steps, turn } from './steps.ts';
 import { Svd } from './svd-result.ts';
 import { cols, dtypeOf, epsilon, rows, type Tensor } from './views.ts';
 
@@ -13,20 +14,29 @@ import { cols, dtypeOf, epsilon, rows, type Tensor } from './views.ts';
  * @param svd as `svd` returns it; not modified
  * @returns with new U and Vh; S, bound, driver and errors are those of `svd`
  */
-export function canonicalSigns(svd: Svd): Svd {
-  const [U, Vh] = [contiguous(svd.U), contiguous(svd.Vh)];
+export function* canonicalSigns(svd: Svd): Steps<Svd> {
+  const [U, Vh] = [yield* contiguousCopy(svd.U), yield* contiguousCopy(svd.Vh)];
   const p = svd.S.shape[svd.S.shape.length - 1];
-  const offsets = itemOffsets(Vh);
-  itemOffsets(U).forEach((offset, i) => {
+  const vOffsets = itemOffsets(Vh);
+  let looked = 0;
+  for (const [i, offset] of itemOffsets(U).entries()) {
     const u = (j: number): Tensor => ndarray(U.data, [rows(U)], [cols(U)], offset + j);
-    const v = (j: number): Tensor => ndarray(Vh.data, [cols(Vh)], [1], offsets[i] + j * cols(Vh));
-    for (let j = 0; j < p; j++) if (pointsDown(u(j))) [u(j), v(j)].forEach(flip);
-    for (let j = p; j < cols(U); j++) if (pointsDown(u(j))) flip(u(j));
-    for (let j = p; j < rows(Vh); j++) if (pointsDown(v(j))) flip(v(j));
-  });
+    const v = (j: number): Tensor => ndarray(Vh.data, [cols(Vh)], [1], vOffsets[i] + j * cols(Vh));
+    for (let j = 0; j < Math.max(cols(U), rows(Vh)); j++) {
+      if (j < p && pointsDown(u(j))) [u(j), v(j)].forEach(flip);
+      if (j >= p && j < cols(U) && pointsDown(u(j))) flip(u(j));
+      if (j >= p && j < rows(Vh) && pointsDown(v(j))) flip(v(j));
+      looked += rows(U) + cols(Vh);
+      if (looked > elementsPerTurn) {
+        looked = 0;
+        yield turn;
+      }
+    }
+  }
   return new Svd(U, svd.S, Vh, svd.bound, svd.driver, svd.errors);
 }
 
+const elementsPerTurn = 2 ** 16; // about a millisecond
 const tie = 8;
 
 /** The first of the elements that are largest, up to ties, is negative. */

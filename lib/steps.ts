@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { type Control, type Kernel, kernels } from './native.ts';
 
 /** One native kernel call that a composition asks its driver to make. */
@@ -12,15 +13,18 @@ export interface Progress {
   readonly total: number;
 }
 
+/** Said by a composition in the middle of long work on this thread: what else waits for the thread may have it. */
+export const turn = { turn: true } as const;
+
 /** A computation written once: it yields kernel calls, and a driver makes them in place or awaits them. */
-export type Steps<T> = Generator<KernelCall | Progress, T, void>;
+export type Steps<T> = Generator<KernelCall | Progress | typeof turn, T, void>;
 
 /** The same computation as a part of another, whose progress it is not. */
 export function* asPart<T>(steps: Steps<T>): Steps<T> {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
-    if ('kernel' in step.value) yield step.value;
+    if (!('done' in step.value)) yield step.value;
   }
 }
 
@@ -56,6 +60,8 @@ export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: Async
       if ('kernel' in step.value) {
         const call = kernels()[`${step.value.kernel}Async`](control, ...step.value.args);
         await (aborted.promise ? Promise.race([call, aborted.promise]) : call);
+      } else if ('turn' in step.value) {
+        await (aborted.promise ? Promise.race([nextTurn(), aborted.promise]) : nextTurn());
       } else if (onProgress) {
         const now = performance.now();
         if (step.value.done < step.value.total && now - last < progressInterval) continue;
@@ -66,6 +72,18 @@ export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: Async
   } finally {
     aborted.dispose();
   }
+}
+
+/** What is made of the result of `runAsync`, whose progress has been told. */
+export const afterwards = <T>(steps: Steps<T>, { signal }: AsyncOptions): Promise<T> =>
+  runAsync(steps, { signal });
+
+let lastTurn: Promise<void> = Promise.resolve();
+
+/** A turn of the event loop that no other computation of this thread goes on in. */
+function nextTurn(): Promise<void> {
+  lastTurn = lastTurn.then(() => turnOfTheLoop());
+  return lastTurn;
 }
 
 function onAbort(signal: AbortSignal | undefined, stop: () => void) {

@@ -3,9 +3,10 @@ import type { ErrorOptions } from './batched-svd.ts';
 import { denseSvd } from './dense-svd.ts';
 import { warnLegacy } from './deprecation.ts';
 import { shown, svdError } from './errors.ts';
-import { legacy, snapshot } from './results.ts';
+import type { InputOptions } from './owned.ts';
+import { legacy } from './results.ts';
 import { canonicalSigns } from './signs.ts';
-import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
+import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './steps.ts';
 import type { LegacySvd, Svd } from './svd-result.ts';
 import type { Tensor } from './views.ts';
 
@@ -19,12 +20,15 @@ export interface SvdOptions extends ErrorOptions {
   readonly signs?: 'lapack' | 'canonical';
 }
 
-function* steps(a: Tensor, { fullMatrices = false, signs = 'lapack', onError }: SvdOptions): Steps<Svd> {
+function* steps(
+  a: Tensor,
+  { fullMatrices = false, signs = 'lapack', onError, foreign }: SvdOptions & InputOptions,
+): Steps<Svd> {
   if (signs !== 'lapack' && signs !== 'canonical') {
     throw svdError('ERR_SVD_ARGUMENT', `signs: expected 'lapack' or 'canonical', got ${shown(signs)}`);
   }
-  const result = yield* denseSvd(a, fullMatrices ? 'full' : 'thin', { onError });
-  return signs === 'canonical' ? canonicalSigns(result) : result;
+  const result = yield* denseSvd(a, fullMatrices ? 'full' : 'thin', { onError, foreign });
+  return signs === 'canonical' ? yield* canonicalSigns(result) : result;
 }
 
 /**
@@ -40,9 +44,16 @@ export function svd(a: MatrixLike, options: SvdOptions = {}): Svd {
   return runSync(steps(asTensor(a, 'svd'), options));
 }
 
-/** `svd` off the event loop. The elements of `a` are copied before it returns. Rejects with `signal.reason` on abort. */
+/**
+ * `svd` off the event loop, which goes on turning. Rejects with `signal.reason` on abort.
+ *
+ * Do not write to the memory of `a` until the promise settles: only what fits into a first slice of some megabytes is
+ * copied before this returns, the rest block by block, so that what is written meanwhile may be what is decomposed.
+ * When the memory is transferred away before it has all been read the promise rejects with `ERR_SVD_ARGUMENT`. Nothing
+ * worse can come of it. All asynchronous functions of this package read their arrays like this.
+ */
 export async function svdAsync(a: MatrixLike, options: SvdOptions & AsyncOptions = {}): Promise<Svd> {
-  return runAsync(steps(snapshot(asTensor(a, 'svd')), options), options);
+  return runAsync(steps(asTensor(a, 'svd'), { ...options, foreign: true }), options);
 }
 
 /** Singular values alone, `[..., p]` descending: cheaper than `svd`, and equal to `svd(a).S` within its `bound`. */
@@ -52,7 +63,7 @@ export function svdvals(a: MatrixLike): Tensor {
 
 /** `svdvals` off the event loop, as `svdAsync`. */
 export async function svdvalsAsync(a: MatrixLike, options: AsyncOptions = {}): Promise<Tensor> {
-  return (await runAsync(denseSvd(snapshot(asTensor(a, 'svdvals')), 'none'), options)).S;
+  return (await runAsync(denseSvd(asTensor(a, 'svdvals'), 'none', { foreign: true }), options)).S;
 }
 
 /**
@@ -62,7 +73,7 @@ export async function svdvalsAsync(a: MatrixLike, options: AsyncOptions = {}): P
  */
 export function svdLegacy(a: MatrixLike): LegacySvd {
   warnLegacy();
-  return legacy(svd(a));
+  return runSync(legacy(svd(a)));
 }
 
 /** @deprecated Use `svdAsync`, which returns `Vh`. */
@@ -71,5 +82,5 @@ export async function svdLegacyAsync(
   { signal, onProgress }: AsyncOptions = {},
 ): Promise<LegacySvd> {
   warnLegacy();
-  return legacy(await svdAsync(a, { signal, onProgress }));
+  return afterwards(legacy(await svdAsync(a, { signal, onProgress })), { signal });
 }

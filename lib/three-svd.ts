@@ -17,7 +17,7 @@ export function* threeSvd(A: Tensor, B: Tensor): Steps<Svd> {
   const leading = broadcastShapes(leadingDims(A), leadingDims(B), 'A·B');
   const a = yield* asPart(denseSvd(broadcastLeading(A, leading)));
   const b = yield* asPart(denseSvd(broadcastLeading(B, leading)));
-  const middle = yield* matrixProduct(scaleRows(a.S, a.Vh), scaleColumns(b.U, b.S));
+  const middle = yield* matrixProduct(yield* scaleRows(a.S, a.Vh), yield* scaleColumns(b.U, b.S));
   const m = yield* asPart(denseSvd(middle));
   const U = yield* matrixProduct(a.U, m.U);
   const Vh = yield* matrixProduct(m.Vh, b.Vh);

@@ -31,11 +31,11 @@ struct Pending {
 
 }  // namespace
 
-void run_now(const Napi::CallbackInfo& info, BuildWork build) {
+void run_now(const Napi::CallbackInfo& info, BuildWork build, void (*run)(const Work&)) {
   Arguments arguments(info);
   const Work work = build(arguments);
   try {
-    pool::run(work);
+    run(work);
   } catch (...) {
     throw to_javascript(info.Env(), std::current_exception());
   }

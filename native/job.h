@@ -9,7 +9,7 @@ namespace fsvd {
 // Reads the arguments of one kernel and says what there is to run.
 using BuildWork = Work (*)(Arguments&);
 
-void run_now(const Napi::CallbackInfo& info, BuildWork build);
+void run_now(const Napi::CallbackInfo& info, BuildWork build, void (*run)(const Work&) = pool::run);
 
 // One argument more than the sync form comes first: a control block (Int32Array over shared memory; [0] set to 1 by
 // JavaScript skips what has not started, [1] counts finished units). The arrays are kept alive until the promise

@@ -235,6 +235,9 @@ void export_kernels(Napi::Object exports) {
   export_kernel<either<BuildGeev>>(exports, "geev");
   export_kernel<either<BuildScan>>(exports, "scan");
   export_kernel<either<BuildPack>>(exports, "pack");
+  exports.Set("packAlone", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) {
+    run_now(info, either<BuildPack>, pool::run_alone);
+  }));
   exports.Set("gramBlocks", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) -> Napi::Value {
     Arguments in(info);
     return Napi::Number::New(info.Env(), static_cast<double>(gram_blocks(in.integer())));

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { FactoredMatrix, svd } from '../lib/index.ts';
-import { canonicalSigns } from '../lib/signs.ts';
+import { canonicalSigns as steps } from '../lib/signs.ts';
+import { runSync } from '../lib/steps.ts';
 import { Svd } from '../lib/svd-result.ts';
 import { bitIdentical, matchSvd, validSvd } from '../lib/testing/index.ts';
 import { epsilon, type Tensor } from '../lib/views.ts';
@@ -15,6 +16,8 @@ const single = (u: number[], v: number[], dtype?: 'float32') =>
     1e-15,
     'gesdd',
   );
+
+const canonicalSigns = (given: Svd): Svd => runSync(steps(given));
 
 const data = (x: Tensor) => Array.from(x.data);
 

@@ -12,9 +12,9 @@ export function normal(n, dtype, seed) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (state + 0.5) / 2 ** 32;
   };
-  return new arrays[dtype](n).map(
-    () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()),
-  );
+  const x = new arrays[dtype](n);
+  for (let i = 0; i < n; i++) x[i] = Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+  return x;
 }
 
 /** The operands: A and B of a product, or A alone. */

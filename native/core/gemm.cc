@@ -1,6 +1,7 @@
 #include "gemm.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "lapack.h"
 #include "pack.h"
@@ -14,7 +15,7 @@ constexpr std::int64_t block_size = 512;
 std::int64_t blocks_of(std::int64_t n) { return std::max<std::int64_t>(1, (n + block_size - 1) / block_size); }
 
 // A strided matrix as row-major C = A * B is given to column-major BLAS, which computes C^T = B^T * A^T. One stride must
-// be 1 and the other a valid leading dimension; any other matrix is copied.
+// be 1 and the other a valid leading dimension; any other matrix is copied, in the orientation that it has.
 template <class T>
 struct Operand {
   const T* data;
@@ -32,9 +33,12 @@ struct Operand {
 
   void copy_to(T* memory) {
     if (ld != 0) return;
-    copy(data, row_stride, col_stride, memory, cols, std::int64_t{1}, rows, cols);
+    const bool column_major = std::abs(row_stride) < std::abs(col_stride);
+    const std::int64_t one = 1;
+    ld = column_major ? rows : cols;
+    trans = column_major ? 'T' : 'N';
+    copy(data, row_stride, col_stride, memory, column_major ? one : ld, column_major ? ld : one, rows, cols);
     data = memory;
-    ld = cols;
   }
 };
 

@@ -21,7 +21,7 @@ void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::
   const auto k = static_cast<lapack_int>(a.cols), n = static_cast<lapack_int>(rows);
   const T* src = a.item(i) + first * a.row_stride;
   const std::int64_t one = 1;
-  if (std::abs(a.row_stride) == 1) {
+  if (std::abs(a.row_stride) < std::abs(a.col_stride)) {
     copy(src, a.row_stride, a.col_stride, tile, one, rows, rows, a.cols);  // column-major: rows x k
     lapack::syrk('U', 'T', k, n, 1.0, tile, n, 1.0, sum, k);
   } else {
@@ -31,18 +31,22 @@ void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::
 }
 
 // Doubles with a unit stride need no copy.
-bool add_in_place(const Batch<const double>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* sum) {
+bool rows_lie_ready(const Batch<const double>& a) {
+  return a.col_stride == 1 && a.row_stride >= a.cols && a.row_stride <= lapack_int_max;
+}
+bool columns_lie_ready(const Batch<const double>& a) {
+  return a.row_stride == 1 && a.col_stride >= a.rows && a.col_stride <= lapack_int_max;
+}
+bool lies_ready(const Batch<const double>& a) { return rows_lie_ready(a) || columns_lie_ready(a); }
+bool lies_ready(const Batch<const float>&) { return false; }
+
+void add_in_place(const Batch<const double>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* sum) {
   const auto k = static_cast<lapack_int>(a.cols), n = static_cast<lapack_int>(rows);
   const double* src = a.item(i) + first * a.row_stride;
-  if (a.col_stride == 1 && a.row_stride >= a.cols && a.row_stride <= lapack_int_max) {
-    return lapack::syrk('U', 'N', k, n, 1.0, src, static_cast<lapack_int>(a.row_stride), 1.0, sum, k), true;
-  }
-  if (a.row_stride == 1 && a.col_stride >= a.rows && a.col_stride <= lapack_int_max) {
-    return lapack::syrk('U', 'T', k, n, 1.0, src, static_cast<lapack_int>(a.col_stride), 1.0, sum, k), true;
-  }
-  return false;
+  if (rows_lie_ready(a)) lapack::syrk('U', 'N', k, n, 1.0, src, static_cast<lapack_int>(a.row_stride), 1.0, sum, k);
+  else lapack::syrk('U', 'T', k, n, 1.0, src, static_cast<lapack_int>(a.col_stride), 1.0, sum, k);
 }
-bool add_in_place(const Batch<const float>&, std::int64_t, std::int64_t, std::int64_t, double*) { return false; }
+void add_in_place(const Batch<const float>&, std::int64_t, std::int64_t, std::int64_t, double*) {}
 
 }  // namespace
 
@@ -81,16 +85,21 @@ void Gram<T>::operator()(std::int64_t unit) const {
   double* sum = parts + unit * k * k;
   std::fill_n(sum, k * k, 0.0);
   if (root) add_solved(i, first, end, sum);
-  else if (!add_in_place(a, i, first, end - first, sum)) add_copied(i, first, end, sum);
+  else add_rows(i, first, end, sum);
   for (std::int64_t j = 0; j < k; ++j) squares[unit * k + j] = sum[j * (k + 1)];
 }
 
+// By the same tiles whether they have to be copied or not: the bits of the sums do not depend on it.
 template <class T>
-void Gram<T>::add_copied(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const {
-  const std::int64_t tile_rows = tile_rows_for(a.cols);
-  Workspace ws(Workspace::bytes_for<double>(tile_rows * a.cols));
-  double* tile = ws.take<double>(tile_rows * a.cols);
-  for (std::int64_t r = first; r < end; r += tile_rows) add_tile(a, i, r, std::min(tile_rows, end - r), tile, sum);
+void Gram<T>::add_rows(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const {
+  const std::int64_t tile_rows = tile_rows_for(a.cols), copied = lies_ready(a) ? 0 : tile_rows * a.cols;
+  Workspace ws(Workspace::bytes_for<double>(copied));
+  double* tile = ws.take<double>(copied);
+  for (std::int64_t r = first; r < end; r += tile_rows) {
+    const std::int64_t rows = std::min(tile_rows, end - r);
+    if (copied == 0) add_in_place(a, i, r, rows, sum);
+    else add_tile(a, i, r, rows, tile, sum);
+  }
 }
 
 template <class T>

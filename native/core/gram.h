@@ -24,7 +24,7 @@ class Gram {
   void operator()(std::int64_t unit) const;  // unit = i * blocks + b
 
  private:
-  void add_copied(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const;
+  void add_rows(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const;
   void add_solved(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const;
 };
 

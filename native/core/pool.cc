@@ -1,6 +1,7 @@
 #include "pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -69,7 +70,16 @@ State& state() {
   return *s;
 }
 
+// A compute thread that wakes must not take the core from the thread that woke it: that one has an event loop to turn.
+void yield_to_event_loops() {
+#ifdef SCHED_BATCH
+  const sched_param none{};
+  pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);  // where it is refused, loops turn a little later
+#endif
+}
+
 void* compute(void*) {
+  yield_to_event_loops();
   State& s = state();
   std::unique_lock<std::mutex> lock(s.mutex);
   for (;;) {
@@ -166,6 +176,13 @@ void run(const Work& work) {
     s.work_came.notify_all();  // this thread's place is free, and whoever it kept waiting may take it
   }
   if (job->error) std::rethrow_exception(job->error);
+}
+
+void run_alone(const Work& work) {
+  for (std::int64_t unit = 0; unit < work.units; ++unit) {
+    const InProgress mark;
+    work.run(unit);
+  }
 }
 
 bool stop() {

@@ -22,6 +22,9 @@ void set_threads(int n);  // 1 or more; takes effect for units that start from n
 // Runs everything before it returns; the calling thread works too. Rethrows the first exception of a unit.
 void run(const Work& work);
 
+// The same on the calling thread alone, which waits for nobody; for work without BLAS.
+void run_alone(const Work& work);
+
 // Queues and returns. `done` is called after the last unit, on the thread that ran it, with the first exception or
 // null; at once when there are no units.
 void submit(Work work, std::function<void(std::exception_ptr)> done);

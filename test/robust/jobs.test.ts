@@ -5,7 +5,11 @@ describe('asynchronous jobs', { timeout: testLimit }, () => {
   it('can be aborted before they begin, in the queue, between blocks and inside a kernel', () =>
     succeeds('abort.mjs'));
 
-  it('compute with the elements as they were when the call was made', () => succeeds('own-input.mjs'));
+  it('compute inputs of one slice with the elements as they were when the call was made', () =>
+    succeeds('own-input.mjs'));
+
+  it('survive large inputs that are written over, transferred away or shrunk while they are read', () =>
+    succeeds('changed-input.mjs'));
 
   it('leave inputs unchanged, and notice when the memory of a factor has been transferred away', () =>
     succeeds('detached-factor.mjs'));

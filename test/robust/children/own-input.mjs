@@ -1,4 +1,4 @@
-// The elements count as they are when the call is made: what the caller does with its array afterwards changes nothing.
+// Inputs of up to a slice (lib/owned.ts) count as they are when the call is made, whatever the caller does with them afterwards.
 import {
   dist,
   distAsync,
