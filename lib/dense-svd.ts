@@ -1,5 +1,5 @@
 import { batchedSvd, type ErrorOptions } from './batched-svd.ts';
-import { batchOf, gesdd, itemsAt, svdShapes, type Vectors } from './kernels.ts';
+import { batchOf, checkSvdSize, gesdd, itemsAt, svdShapes, type Vectors } from './kernels.ts';
 import { ahead, type InputOptions, owned } from './owned.ts';
 import type { Steps } from './steps.ts';
 import type { Svd } from './svd-result.ts';
@@ -21,6 +21,7 @@ export function* denseSvd(
   const [m, n] = [rows(A), cols(A)];
   const p = Math.min(m, n);
   const dtype = dtypeOf(A);
+  checkSvdSize(m, n, vectors, dtype, 'svd');
   const blockSize = Math.max(1, Math.floor(blockFlops / Math.max(1, 14 * m * n * p)));
   const batched = { leading, shapes: svdShapes(m, n, vectors), dtype, blockSize, ...options };
   const [a] = yield* ahead([batchOf(A, leading, foreign)], blockSize);

@@ -241,22 +241,22 @@ class Merge {
     if (k() == 1) return;
     crew_.each(blocks(k(), line), [&](std::int64_t p) {
       const std::int64_t from = p * line, to = std::min(k(), from + line);
-      T product[line];
+      double product[line];  // of many factors, whose rounding errors add up
       const T *q = q_ + (k() - 1) * k(), *w = w_ + (k() - 1) * k();
-      for (std::int64_t i = from; i < to; ++i) product[i - from] = q[i] * w[i];
+      for (std::int64_t i = from; i < to; ++i) product[i - from] = static_cast<double>(q[i]) * w[i];
       for (std::int64_t j = 0; j < k() - 1; ++j) {
         q = q_ + j * k(), w = w_ + j * k();
         // Root j lies between d_j and d_(j + 1): d_i is paired with the one of them that is not itself.
         const auto factors = [&](std::int64_t first, std::int64_t end, T other) {
           for (std::int64_t i = first; i < end; ++i)
-            product[i - from] *= q[i] * w[i] / ((dsigma_[i] - other) * (dsigma_[i] + other));
+            product[i - from] *= static_cast<double>(q[i]) * w[i] / ((static_cast<double>(dsigma_[i]) - other) * (dsigma_[i] + other));
         };
         const std::int64_t split = std::clamp(j + 1, from, to);
         factors(from, split, dsigma_[j + 1]);
         factors(split, to, dsigma_[j]);
       }
       for (std::int64_t i = from; i < to; ++i)
-        zhat_[i] = std::copysign(std::sqrt(std::abs(product[i - from])), zhat_[i]);
+        zhat_[i] = std::copysign(static_cast<T>(std::sqrt(std::abs(product[i - from]))), zhat_[i]);
     });
   }
 
@@ -267,24 +267,24 @@ class Merge {
       return;
     }
     crew_.each(blocks(k(), roots), [&](std::int64_t p) {
-      std::vector<T> left(k()), right(k());
+      std::vector<double> left(k()), right(k());
       for (std::int64_t j = p * roots; j < std::min(k(), (p + 1) * roots); ++j) {
         T *q = q_ + j * k(), *w = w_ + j * k();
-        for (std::int64_t i = 0; i < k(); ++i) right[i] = zhat_[i] / (q[i] * w[i]);
+        for (std::int64_t i = 0; i < k(); ++i) right[i] = zhat_[i] / (static_cast<double>(q[i]) * w[i]);
         for (std::int64_t i = 0; i < k(); ++i) left[i] = dsigma_[i] * right[i];
         left[0] = -1;
         normalise(left), normalise(right);
-        for (std::int64_t i = 0; i < k(); ++i) q[place_[i]] = left[i], w[place_[i]] = right[i];
+        for (std::int64_t i = 0; i < k(); ++i) q[place_[i]] = static_cast<T>(left[i]), w[place_[i]] = static_cast<T>(right[i]);
       }
     });
   }
   // To length 1; by the largest element first, whose square may not be representable.
-  static void normalise(std::vector<T>& x) {
-    T largest = 0;
-    for (const T v : x) largest = std::max(largest, std::abs(v));
-    for (T& v : x) v /= largest;
-    const T scale = 1 / std::sqrt(sum_of_squares(x.data(), static_cast<std::int64_t>(x.size())));
-    for (T& v : x) v *= scale;
+  static void normalise(std::vector<double>& x) {
+    double largest = 0;
+    for (const double v : x) largest = std::max(largest, std::abs(v));
+    for (double& v : x) v /= largest;
+    const double scale = 1 / std::sqrt(sum_of_squares(x.data(), static_cast<std::int64_t>(x.size())));
+    for (double& v : x) v *= scale;
   }
 
   // U and Vᵀ of the node: those of the children times the vectors of the small matrix; behind them what was deflated.
