@@ -2,339 +2,32 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
-#include <functional>
-#include <iterator>
-#include <limits>
 #include <numeric>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
-#include "pack.h"
-#include "secular.h"
-#include "squares.h"
+#include "bdsdc_merge.h"
+#include "parts.h"
 
 namespace fsvd {
 namespace {
 
-constexpr std::int64_t leaf = 8;          // up to here by implicit QR
-constexpr std::int64_t shared = 128;      // merges of this size are cut into parts, smaller ones are parts themselves
-constexpr std::int64_t roots = 16;        // of the secular equation that one thread computes at a time
-constexpr std::int64_t tile = 192;        // of the products with the new vectors
-constexpr std::int64_t line = 64;         // columns, where they are only copied
+constexpr std::int64_t leaf = 8;      // up to here by implicit QR
+constexpr std::int64_t shared = 128;  // merges of this size are cut into parts, smaller ones are parts themselves
+constexpr std::int64_t line = 64;     // columns that one thread copies at a time
 
-std::int64_t blocks(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
-lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n); }
+struct Tree {
+  std::vector<Node> leaves;
+  std::vector<std::vector<Node>> merges;  // of every depth, the root first
 
-// A part of the bidiagonal matrix: rows first … first + n − 1, of one column more than rows where `extra` is 1. A node
-// that is split has a left child, a row in the middle, and a right child.
-struct Node {
-  std::int64_t first, n, extra;
-  std::int64_t left() const { return n / 2; }
-  std::int64_t middle() const { return first + left(); }
-  std::int64_t right() const { return n - left() - 1; }
-  std::int64_t cols() const { return n + extra; }
-  bool is_leaf() const { return n <= leaf; }
-};
+  explicit Tree(std::int64_t n) { add({0, n, 0}, 0); }
 
-// The nodes of every depth, root first.
-std::vector<std::vector<Node>> tree(std::int64_t n) {
-  std::vector<std::vector<Node>> levels{{{0, n, 0}}};
-  for (;;) {
-    std::vector<Node> next;
-    for (const Node& node : levels.back()) {
-      if (node.is_leaf()) continue;
-      next.push_back({node.first, node.left(), 1});
-      next.push_back({node.middle() + 1, node.right(), node.extra});
-    }
-    if (next.empty()) return levels;
-    levels.push_back(next);
+  void add(const Node& node, std::size_t depth) {
+    if (node.n <= leaf) return leaves.push_back(node);
+    if (depth == merges.size()) merges.emplace_back();
+    merges[depth].push_back(node);
+    add({node.first, node.left(), 1}, depth + 1);
+    add({node.middle() + 1, node.right(), node.extra}, depth + 1);
   }
-}
-
-// Runs the parts one after the other: for merges that are parts of something themselves.
-struct Alone {
-  template <class Part>
-  void each(std::int64_t parts, const Part& part) const {
-    for (std::int64_t p = 0; p < parts; ++p) part(p);
-  }
-};
-
-// Which half of a node a vector of one of its children lives in; `both` where two have been turned into each other.
-enum Half : std::int64_t { left_half, both_halves, right_half, deflated };
-
-// Joins the decompositions of both children of a node. With D = diag(0, d) and z the middle row in the basis of the
-// children's right vectors, B is orthogonally equivalent to D with its first row replaced by zᵀ.
-template <class T, class Crew>
-class Merge {
- public:
-  // All of it local to the node. `order` sorts the singular values of each child, and at the end those of the node.
-  Merge(const BidiagonalSvd<T>& b, const Node& node, Crew& crew, T* work, std::int64_t* index)
-      : crew_(crew), n_(node.n), m_(node.cols()), nl_(node.left()), has_extra_(node.extra != 0), d_(b.d + node.first),
-        u_(b.u + node.first * (b.ldu + 1)), vt_(b.vt + node.first * (b.ldvt + 1)), ldu_(b.ldu), ldvt_(b.ldvt),
-        order_(b.index + node.first), alpha_(b.d[node.middle()]), beta_(b.e[node.middle()]), z_(work),
-        dsigma_(z_ + m_), zhat_(dsigma_ + n_), sigma_(zhat_ + n_), space_(sigma_ + n_), sorted_(index),
-        kept_(sorted_ + n_), place_(kept_ + n_), half_(place_ + n_) {}
-
-  static std::int64_t work_size(const Node& node) {
-    return 2 * node.n * (node.n + node.cols()) + 3 * node.n + node.cols();
-  }
-  static std::int64_t index_size(const Node& node) { return 4 * node.n; }
-
-  lapack_int run() {
-    form_z();
-    if (tolerance_ == 0) {  // all of it is zero, and the vectors are orthonormal as they are
-      std::iota(order_, order_ + n_, std::int64_t{0});
-      return 0;
-    }
-    deflate();
-    arrange();
-    if (!solve()) return 1;
-    refine_z();
-    vectors();
-    multiply();
-    sort();
-    return 0;
-  }
-
- private:
-  T* u(std::int64_t r, std::int64_t c) const { return u_ + r + c * ldu_; }
-  T* vt(std::int64_t r, std::int64_t c) const { return vt_ + r + c * ldvt_; }
-  std::int64_t k() const { return count_; }
-
-  void rotate_rows_of_vt(std::int64_t p, std::int64_t q, T c, T s) {  // (p, q) = (c·p + s·q, c·q − s·p)
-    for (std::int64_t j = 0; j < m_; ++j) {
-      const T x = *vt(p, j), y = *vt(q, j);
-      *vt(p, j) = c * x + s * y, *vt(q, j) = c * y - s * x;
-    }
-  }
-  void rotate_columns_of_u(std::int64_t p, std::int64_t q, T c, T s) {
-    for (std::int64_t r = 0; r < n_; ++r) {
-      const T x = *u(r, p), y = *u(r, q);
-      *u(r, p) = c * x + s * y, *u(r, q) = c * y - s * x;
-    }
-  }
-
-  void form_z() {
-    // The children wrote their diagonal blocks; the middle column of U is a unit vector.
-    for (std::int64_t c = 0; c < nl_; ++c) std::fill_n(u(nl_, c), n_ - nl_, T(0));
-    std::fill_n(u(0, nl_), n_, T(0)), *u(nl_, nl_) = 1;
-    for (std::int64_t c = nl_ + 1; c < n_; ++c) std::fill_n(u(0, c), nl_ + 1, T(0));
-    for (std::int64_t c = 0; c <= nl_; ++c) std::fill_n(vt(nl_ + 1, c), m_ - nl_ - 1, T(0));
-    for (std::int64_t c = nl_ + 1; c < m_; ++c) std::fill_n(vt(0, c), nl_ + 1, T(0));
-    for (std::int64_t r = 0; r <= nl_; ++r) z_[r] = alpha_ * *vt(r, nl_);
-    for (std::int64_t r = nl_ + 1; r < m_; ++r) z_[r] = beta_ * *vt(r, nl_ + 1);
-    T largest = std::max(std::abs(alpha_), std::abs(beta_));
-    for (std::int64_t c = 0; c < n_; ++c)
-      if (c != nl_) largest = std::max(largest, d_[c]);
-    if (largest == 0) return;
-    const T eps = std::numeric_limits<T>::epsilon(), scale = std::max(largest, std::numeric_limits<T>::min() / eps);
-    tolerance_ = 4 * eps * scale;
-    std::frexp(scale, &exponent_);
-    T first = z_[nl_];
-    if (has_extra_) {  // one of both null vectors can be turned away from z
-      const T r = std::hypot(z_[nl_], z_[n_]);
-      if (r > tolerance_) rotate_rows_of_vt(nl_, n_, z_[nl_] / r, z_[n_] / r);
-      first = r;
-    }
-    z_[nl_] = std::abs(first) <= tolerance_ ? tolerance_ : first;
-    d_[nl_] = 0;
-  }
-
-  // Elements of z that are negligible, or can be made so by turning two nearly equal singular values into each other,
-  // leave their singular values as they are. kept_ lists the others: the middle, then ascending.
-  void deflate() {
-    for (std::int64_t j = nl_ + 1; j < n_; ++j) order_[j] += nl_ + 1;
-    const std::int64_t* end = std::merge(order_, order_ + nl_, order_ + nl_ + 1, order_ + n_, sorted_,
-                                   [&](std::int64_t x, std::int64_t y) { return d_[x] < d_[y]; });
-    for (std::int64_t c = 0; c < n_; ++c) half_[c] = c < nl_ ? left_half : right_half;
-    half_[nl_] = both_halves;
-    kept_[0] = nl_, count_ = 1;
-    std::int64_t last = -1;
-    for (const std::int64_t* p = sorted_; p != end; ++p) {
-      const std::int64_t c = *p;
-      if (std::abs(z_[c]) <= tolerance_) {
-        half_[c] = deflated;
-        continue;
-      }
-      if (last >= 0 && d_[c] - d_[last] <= tolerance_) {
-        const T r = std::hypot(z_[c], z_[last]), cosine = z_[c] / r, sine = -z_[last] / r;
-        rotate_columns_of_u(last, c, cosine, sine);
-        rotate_rows_of_vt(last, c, cosine, sine);
-        z_[c] = r, z_[last] = 0;
-        if (half_[c] != half_[last]) half_[c] = both_halves;
-        half_[last] = deflated;
-      } else if (last >= 0) {
-        kept_[count_++] = last;
-      }
-      last = c;
-    }
-    if (last >= 0) kept_[count_++] = last;
-  }
-
-  // Packs the vectors that are kept, grouped by the half that they live in: left, both (the middle first), right.
-  // Those that are deflated stand behind, as they are.
-  void arrange() {
-    std::int64_t group[4] = {0, 0, 0, 0};
-    for (std::int64_t j = 0; j < k(); ++j) ++group[half_[kept_[j]]];
-    lefts_ = group[0], boths_ = group[1], rights_ = group[2];
-    std::int64_t next[3] = {0, lefts_, lefts_ + boths_};
-    for (std::int64_t j = 0; j < k(); ++j) place_[j] = next[half_[kept_[j]]]++;
-    upper_ = lefts_ + boths_, lower_ = boths_ + rights_;
-    u_upper_ = space_;
-    u_lower_ = u_upper_ + nl_ * upper_;
-    vt_left_ = u_lower_ + (n_ - nl_) * lower_;
-    vt_right_ = vt_left_ + upper_ * (nl_ + 1);
-    u_rest_ = vt_right_ + lower_ * (m_ - nl_ - 1);
-    vt_rest_ = u_rest_ + n_ * (n_ - k());
-    q_ = vt_rest_ + m_ * (n_ - k());
-    w_ = q_ + k() * k();
-    std::int64_t* end = std::copy_if(sorted_, sorted_ + n_ - 1, kept_ + k(),
-                                     [&](std::int64_t c) { return half_[c] == deflated; });
-    std::stable_sort(kept_ + k(), end, [&](std::int64_t x, std::int64_t y) { return d_[x] < d_[y]; });
-    crew_.each(blocks(m_, line), [&](std::int64_t p) {
-      for (std::int64_t x = p * line; x < std::min(m_, (p + 1) * line); ++x) pack(x);
-    });
-    for (std::int64_t j = k(); j < n_; ++j) sigma_[j] = d_[kept_[j]];
-    const PowerOfTwo<T> scale(-exponent_);  // the secular equation is solved for numbers around 1
-    for (std::int64_t j = 0; j < k(); ++j) dsigma_[j] = scale * d_[kept_[j]], zhat_[j] = scale * z_[kept_[j]];
-    if (k() > 1) dsigma_[1] = std::max(dsigma_[1], scale * tolerance_ / 2);
-    norm_ = std::sqrt(sum_of_squares(zhat_, k()));
-    for (std::int64_t j = 0; j < k(); ++j) zhat_[j] /= norm_;
-  }
-
-  // Vector x of U, and column x of Vᵀ.
-  void pack(std::int64_t x) const {
-    const std::int64_t lower_rows = n_ - nl_;
-    if (x < k()) {
-      const std::int64_t c = kept_[x], at = place_[x];
-      if (at < upper_) std::copy_n(u(0, c), nl_, u_upper_ + at * nl_);
-      if (at >= lefts_) std::copy_n(u(nl_, c), lower_rows, u_lower_ + (at - lefts_) * lower_rows);
-    } else if (x < n_) {
-      std::copy_n(u(0, kept_[x]), n_, u_rest_ + (x - k()) * n_);
-    }
-    T* to = x <= nl_ ? vt_left_ + x * upper_ : vt_right_ + (x - nl_ - 1) * lower_ - lefts_;
-    for (std::int64_t j = 0; j < k(); ++j) {
-      const bool lives_here = x <= nl_ ? place_[j] < upper_ : place_[j] >= lefts_;
-      if (lives_here) to[place_[j]] = *vt(kept_[j], x);
-    }
-    T* rest = vt_rest_ + x * (n_ - k());
-    for (std::int64_t j = k(); j < n_; ++j) rest[j - k()] = *vt(kept_[j], x);
-  }
-
-  // The new singular values, and (d_i − σ_j) in q and (d_i + σ_j) in w, each to full relative accuracy.
-  bool solve() {
-    const PowerOfTwo<T> scale(exponent_);
-    if (k() == 1) return sigma_[0] = scale * norm_, true;
-    std::atomic<bool> fine{true};
-    crew_.each(blocks(k(), roots), [&](std::int64_t p) {
-      const std::int64_t first = p * roots, end = std::min(k(), first + roots);
-      if (!secular_roots(k(), dsigma_, zhat_, norm_, first, end, sigma_, q_, w_)) fine = false;
-    });
-    for (std::int64_t j = 0; j < k(); ++j) sigma_[j] = scale * sigma_[j];
-    return fine;
-  }
-
-  // The z whose roots are exactly the computed ones: the vectors that follow from it are orthogonal.
-  void refine_z() {
-    if (k() == 1) return;
-    crew_.each(blocks(k(), line), [&](std::int64_t p) {
-      const std::int64_t from = p * line, to = std::min(k(), from + line);
-      double product[line];  // of many factors, whose rounding errors add up
-      const T *q = q_ + (k() - 1) * k(), *w = w_ + (k() - 1) * k();
-      for (std::int64_t i = from; i < to; ++i) product[i - from] = static_cast<double>(q[i]) * w[i];
-      for (std::int64_t j = 0; j < k() - 1; ++j) {
-        q = q_ + j * k(), w = w_ + j * k();
-        // Root j lies between d_j and d_(j + 1): d_i is paired with the one of them that is not itself.
-        const auto factors = [&](std::int64_t first, std::int64_t end, T other) {
-          for (std::int64_t i = first; i < end; ++i)
-            product[i - from] *= static_cast<double>(q[i]) * w[i] / ((static_cast<double>(dsigma_[i]) - other) * (dsigma_[i] + other));
-        };
-        const std::int64_t split = std::clamp(j + 1, from, to);
-        factors(from, split, dsigma_[j + 1]);
-        factors(split, to, dsigma_[j]);
-      }
-      for (std::int64_t i = from; i < to; ++i)
-        zhat_[i] = std::copysign(static_cast<T>(std::sqrt(std::abs(product[i - from]))), zhat_[i]);
-    });
-  }
-
-  // Left vectors of the small matrix into q, right ones into w, their rows where `place_` says.
-  void vectors() {
-    if (k() == 1) {
-      *q_ = std::copysign(T(1), zhat_[0]), *w_ = 1;
-      return;
-    }
-    crew_.each(blocks(k(), roots), [&](std::int64_t p) {
-      std::vector<double> left(k()), right(k());
-      for (std::int64_t j = p * roots; j < std::min(k(), (p + 1) * roots); ++j) {
-        T *q = q_ + j * k(), *w = w_ + j * k();
-        for (std::int64_t i = 0; i < k(); ++i) right[i] = zhat_[i] / (static_cast<double>(q[i]) * w[i]);
-        for (std::int64_t i = 0; i < k(); ++i) left[i] = dsigma_[i] * right[i];
-        left[0] = -1;
-        normalise(left), normalise(right);
-        for (std::int64_t i = 0; i < k(); ++i) q[place_[i]] = static_cast<T>(left[i]), w[place_[i]] = static_cast<T>(right[i]);
-      }
-    });
-  }
-  // To length 1; by the largest element first, whose square may not be representable.
-  static void normalise(std::vector<double>& x) {
-    double largest = 0;
-    for (const double v : x) largest = std::max(largest, std::abs(v));
-    for (double& v : x) v /= largest;
-    const double scale = 1 / std::sqrt(sum_of_squares(x.data(), static_cast<std::int64_t>(x.size())));
-    for (double& v : x) v *= scale;
-  }
-
-  // U and Vᵀ of the node: those of the children times the vectors of the small matrix; behind them what was deflated.
-  void multiply() {
-    const std::int64_t nr = n_ - nl_, right = m_ - nl_ - 1;
-    product('N', nl_, k(), upper_, u_upper_, nl_, q_, k(), u(0, 0), ldu_);
-    product('N', nr, k(), lower_, u_lower_, nr, q_ + lefts_, k(), u(nl_, 0), ldu_);
-    product('T', k(), nl_ + 1, upper_, w_, k(), vt_left_, upper_, vt(0, 0), ldvt_);
-    product('T', k(), right, lower_, w_ + lefts_, k(), vt_right_, lower_, vt(0, nl_ + 1), ldvt_);
-    for (std::int64_t j = k(); j < n_; ++j) std::copy_n(u_rest_ + (j - k()) * n_, n_, u(0, j));
-    for (std::int64_t x = 0; x < m_; ++x) std::copy_n(vt_rest_ + x * (n_ - k()), n_ - k(), vt(k(), x));
-    std::copy_n(sigma_, n_, d_);
-  }
-  // out = op(a)·b, of rows x cols, in tiles.
-  void product(char op, std::int64_t rows, std::int64_t cols, std::int64_t inner, const T* a, std::int64_t lda,
-               const T* b, std::int64_t ldb, T* out, std::int64_t ld) const {
-    const std::int64_t down = blocks(rows, tile), across = blocks(cols, tile);
-    crew_.each(down * across, [&](std::int64_t p) {
-      const std::int64_t r = p % down * tile, nr = std::min(tile, rows - r);
-      const std::int64_t c = p / down * tile, nc = std::min(tile, cols - c);
-      T* to = out + r + c * ld;
-      if (inner > 0) {
-        lapack::gemm(op, 'N', narrow(nr), narrow(nc), narrow(inner), T(1), op == 'N' ? a + r : a + r * lda,
-                     narrow(lda), b + c * ldb, narrow(ldb), T(0), to, narrow(ld));
-      } else {
-        for (std::int64_t x = 0; x < nc; ++x) std::fill_n(to + x * ld, nr, T(0));
-      }
-    });
-  }
-
-  void sort() {
-    std::iota(sorted_, sorted_ + n_, std::int64_t{0});
-    std::merge(sorted_, sorted_ + k(), sorted_ + k(), sorted_ + n_, order_,
-               [&](std::int64_t x, std::int64_t y) { return d_[x] < d_[y]; });
-  }
-
-  Crew& crew_;
-  const std::int64_t n_, m_, nl_;
-  const bool has_extra_;
-  T *d_, *u_, *vt_;
-  const std::int64_t ldu_, ldvt_;
-  std::int64_t* order_;
-  const T alpha_, beta_;
-  T *z_, *dsigma_, *zhat_, *sigma_, *space_;
-  std::int64_t *sorted_, *kept_, *place_, *half_;
-  T tolerance_ = 0, norm_ = 0;
-  int exponent_ = 0;
-  std::int64_t count_ = 0, lefts_ = 0, boths_ = 0, rights_ = 0, upper_ = 0, lower_ = 0;
-  T *u_upper_ = nullptr, *u_lower_ = nullptr, *vt_left_ = nullptr, *vt_right_ = nullptr, *u_rest_ = nullptr,
-    *vt_rest_ = nullptr, *q_ = nullptr, *w_ = nullptr;
 };
 
 template <class T>
@@ -356,7 +49,7 @@ void reverse_order(Team& team, const BidiagonalSvd<T>& b) {
   const std::int64_t n = b.n;
   T *u = b.work, *vt = u + n * n, *d = vt + n * n;
   const auto columns = [&](const auto& each) {
-    team.each(blocks(n, line), [&](std::int64_t p) {
+    team.each(parts_of(n, line), [&](std::int64_t p) {
       for (std::int64_t c = p * line; c < std::min(n, (p + 1) * line); ++c) each(c);
     });
   };
@@ -377,43 +70,33 @@ void reverse_order(Team& team, const BidiagonalSvd<T>& b) {
 
 template <class T>
 std::int64_t BidiagonalSvd<T>::work_size(std::int64_t n) {
-  return 4 * n * n + 8 * n;  // of the nodes of one depth; the root needs most
+  return merge_work(n);
 }
 
 template <class T>
 std::int64_t BidiagonalSvd<T>::index_size(std::int64_t n) {
-  return 5 * n;
+  return n + merge_index(n);
 }
 
 template <class T>
 lapack_int BidiagonalSvd<T>::run(Team& team) const {
   std::atomic<lapack_int> info{0};
-  const auto note = [&](lapack_int result) {
-    if (result != 0) info = result;
+  const auto each = [&](const std::vector<Node>& nodes, const auto& solve) {
+    team.each(static_cast<std::int64_t>(nodes.size()), [&](std::int64_t i) {
+      if (const lapack_int failed = solve(nodes[static_cast<std::size_t>(i)])) info = failed;
+    });
   };
-  const auto levels = tree(n);
-  std::vector<Node> leaves;
-  for (const auto& level : levels) std::copy_if(level.begin(), level.end(), std::back_inserter(leaves), std::mem_fn(&Node::is_leaf));
-  team.each(static_cast<std::int64_t>(leaves.size()), [&](std::int64_t i) { note(solve_leaf(*this, leaves[i])); });
-  for (auto level = levels.rbegin(); level != levels.rend() && info == 0; ++level) {
-    std::vector<Node> nodes;
-    std::vector<std::pair<T*, std::int64_t*>> own;
-    T* own_work = work;
-    std::int64_t* own_index = index + n;
-    for (const Node& node : *level) {
-      if (node.is_leaf()) continue;
-      nodes.push_back(node);
-      own.push_back({own_work, own_index});
-      own_work += Merge<T, Alone>::work_size(node), own_index += Merge<T, Alone>::index_size(node);
-    }
-    const auto merge = [&](std::size_t i, auto& crew) {
-      note(Merge<T, std::remove_reference_t<decltype(crew)>>(*this, nodes[i], crew, own[i].first, own[i].second).run());
-    };
-    if (!nodes.empty() && nodes.front().n >= shared) {
-      for (std::size_t i = 0; i < nodes.size(); ++i) merge(i, team);
+  const Tree tree(n);
+  each(tree.leaves, [&](const Node& node) { return solve_leaf(*this, node); });
+  for (auto nodes = tree.merges.rbegin(); nodes != tree.merges.rend() && info == 0; ++nodes) {
+    if (nodes->front().n < shared) {
+      each(*nodes, [&](const Node& node) {
+        Team alone(true);
+        return merge(alone, *this, node);
+      });
     } else {
-      Alone alone;
-      team.each(static_cast<std::int64_t>(nodes.size()), [&](std::int64_t i) { merge(static_cast<std::size_t>(i), alone); });
+      for (const Node& node : *nodes)
+        if (const lapack_int failed = merge(team, *this, node)) info = failed;
     }
   }
   if (info == 0) reverse_order(team, *this);

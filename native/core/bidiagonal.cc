@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "lapack.h"
+#include "parts.h"
 #include "squares.h"
 
 namespace fsvd {
@@ -16,8 +17,6 @@ constexpr std::int64_t column_block = 64;  // …
 constexpr std::int64_t cached_elements = 8192;  // … and keeps in its cache for the second product
 constexpr std::int64_t tile = 192;         // of the update
 
-std::int64_t blocks(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
-lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n); }
 
 // The part of block b that lies behind `first`.
 struct Range {
@@ -50,14 +49,14 @@ template <class T>
 class Panel {
  public:
   Panel(const Bidiagonalisation<T>& b, Team& team)
-      : b_(b), team_(team), row_blocks_(blocks(b.rows, row_block)), column_blocks_(blocks(b.cols, column_block)),
+      : b_(b), team_(team), row_blocks_(parts_of(b.rows, row_block)), column_blocks_(parts_of(b.cols, column_block)),
         left_(b.work), right_(left_ + b.rows * 2 * panel), products_(right_ + b.cols * 2 * panel),
         sums_(products_ + b.rows * column_blocks_), norms_(sums_ + 2 * panel * most_blocks()),
         s_(norms_ + most_blocks()), row_(s_ + 2 * panel) {}
 
   static std::int64_t work_size(std::int64_t rows, std::int64_t cols) {
-    const std::int64_t most = std::max(blocks(rows, row_block), blocks(cols, column_block));
-    return (rows + cols) * 2 * panel + rows * blocks(cols, column_block) + (2 * panel + 1) * most + 2 * panel + cols;
+    const std::int64_t most = std::max(parts_of(rows, row_block), parts_of(cols, column_block));
+    return (rows + cols) * 2 * panel + rows * parts_of(cols, column_block) + (2 * panel + 1) * most + 2 * panel + cols;
   }
 
   // Columns first … end − 1, and the update of what is behind them.
@@ -166,7 +165,7 @@ class Panel {
     team_.each(row_blocks_ - end / row_block, [&](std::int64_t p) {
       finish_x(Range(end / row_block + p, row_block, end, b_.rows), end - 1, known - 1);
     });
-    const std::int64_t down = blocks(b_.rows - end, tile), across = blocks(b_.cols - end, tile);
+    const std::int64_t down = parts_of(b_.rows - end, tile), across = parts_of(b_.cols - end, tile);
     team_.each(down * across, [&](std::int64_t p) {
       const Range r(p % down, tile, 0, b_.rows - end), c(p / down, tile, 0, b_.cols - end);
       lapack::gemm('N', 'T', narrow(r.size()), narrow(c.size()), narrow(known), T(-1), left(end + r.from, 0),

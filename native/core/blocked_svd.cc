@@ -10,20 +10,6 @@ namespace fsvd {
 namespace {
 
 template <class T>
-class Arrays {
- public:
-  explicit Arrays(T* memory) : next_(memory) {}
-  T* take(std::int64_t n) {
-    T* taken = next_;
-    next_ += n;
-    return taken;
-  }
-
- private:
-  T* next_;
-};
-
-template <class T>
 void upper_triangle(const T* a, std::int64_t ld, std::int64_t n, T* r) {
   for (std::int64_t c = 0; c < n; ++c) {
     std::copy_n(a + c * ld, c + 1, r + c * n);
@@ -40,12 +26,12 @@ void clear_rows(T* x, std::int64_t ld, std::int64_t first, std::int64_t end, std
 
 template <class T>
 std::int64_t BlockedSvd<T>::work_size() const {
-  const std::int64_t n = cols, square = qr_first() ? n * n : 0, height = qr_first() ? n : rows;
+  const std::int64_t n = cols, square = qr_first() ? n * n : 0;
   Bidiagonalisation<T> b;
-  b.rows = height, b.cols = n;
+  b.rows = qr_first() ? n : rows, b.cols = n;
   const std::int64_t divide = left ? BidiagonalSvd<T>::work_size(n) : 4 * n;
-  const std::int64_t phases = std::max({b.work_size(), divide, reflector_work(n, n)});
-  return square + 4 * n + 3 * Reflectors<T>::t_size(n) + phases;
+  const std::int64_t scratch = std::max({b.work_size(), divide, reflector_work(n, n)});
+  return 3 * n + 3 * Reflectors<T>::t_size(n) + square + scratch;
 }
 
 template <class T>
@@ -56,24 +42,20 @@ std::int64_t BlockedSvd<T>::index_size() const {
 template <class T>
 lapack_int BlockedSvd<T>::run() const {
   Team team(alone());
-  const std::int64_t n = cols;
-  Arrays<T> arrays(work);
-  T *e = arrays.take(n), *tau_q = arrays.take(n), *tau_p = arrays.take(n);
-  arrays.take(n);
-  T *t = arrays.take(Reflectors<T>::t_size(n)), *t_q = arrays.take(Reflectors<T>::t_size(n));
-  T* t_p = arrays.take(Reflectors<T>::t_size(n));
+  const std::int64_t n = cols, t_size = Reflectors<T>::t_size(n);
+  T *e = work, *tau_q = e + n, *tau_p = tau_q + n;
+  T *t = tau_p + n, *t_q = t + t_size, *t_p = t_q + t_size;
+  T *r = t_p + t_size, *scratch = r + (qr_first() ? n * n : 0);
 
   Bidiagonalisation<T> b;
   b.rows = b.ld = rows, b.cols = n, b.a = a;
   Reflectors<T> q;
   if (qr_first()) {
-    T* r = arrays.take(n * n);
-    q = qr_in_place(team, a, rows, rows, n, t, arrays.take(0));
+    q = qr_in_place(team, a, rows, rows, n, t, scratch);
     upper_triangle(a, rows, n, r);
     b.rows = b.ld = n, b.a = r;
   }
-  b.d = s, b.e = e, b.tau_q = tau_q, b.tau_p = tau_p;
-  T* scratch = b.work = arrays.take(0);
+  b.d = s, b.e = e, b.tau_q = tau_q, b.tau_p = tau_p, b.work = scratch;
   b.run(team);
 
   if (!left) {

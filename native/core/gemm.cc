@@ -5,6 +5,7 @@
 
 #include "lapack.h"
 #include "pack.h"
+#include "parts.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -12,7 +13,7 @@ namespace {
 
 constexpr std::int64_t block_size = 512;
 
-std::int64_t blocks_of(std::int64_t n) { return std::max<std::int64_t>(1, (n + block_size - 1) / block_size); }
+std::int64_t blocks_of(std::int64_t n) { return std::max<std::int64_t>(1, parts_of(n, block_size)); }
 
 // A strided matrix as row-major C = A * B is given to column-major BLAS, which computes C^T = B^T * A^T. One stride must
 // be 1 and the other a valid leading dimension; any other matrix is copied, in the orientation that it has.

@@ -8,6 +8,9 @@ namespace fsvd {
 
 using lapack_int = std::int32_t;
 
+// For dimensions that have been checked.
+constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n); }
+
 #define FSVD_DECLARE(prefix, T)                                                                                        \
   extern "C" {                                                                                                         \
   void prefix##gesdd_(const char* jobz, const lapack_int* m, const lapack_int* n, T* a, const lapack_int* lda, T* s,  \

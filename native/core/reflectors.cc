@@ -8,8 +8,6 @@ namespace {
 // Columns (or rows) of c that one thread takes: enough of them for the matrix products to be fast.
 constexpr std::int64_t slice = 96;
 
-std::int64_t slices(std::int64_t cols) { return (cols + slice - 1) / slice; }
-lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n); }
 
 template <class T>
 struct Block {
@@ -24,7 +22,7 @@ struct Block {
 }  // namespace
 
 std::int64_t reflector_work(std::int64_t count, std::int64_t cols) {
-  return slices(cols) * slice * reflector_block(count);
+  return parts_of(cols, slice) * slice * reflector_block(count);
 }
 
 template <class T>
@@ -46,7 +44,7 @@ Reflectors<T> qr_in_place(Team& team, T* a, std::int64_t ld, std::int64_t rows, 
                    narrow(q.block()));
     const std::int64_t rest = cols - block.first - block.size;
     T* right = panel + block.size * ld;
-    team.each(slices(rest), [&](std::int64_t s) {
+    team.each(parts_of(rest, slice), [&](std::int64_t s) {
       const std::int64_t n = std::min(slice, rest - s * slice);
       lapack::larfb('L', 'T', 'C', narrow(block.length), narrow(n), narrow(block.size), block.v, narrow(ld), block.t,
                     narrow(q.block()), right + s * slice * ld, narrow(ld), work + s * slice * q.block(),
@@ -58,7 +56,7 @@ Reflectors<T> qr_in_place(Team& team, T* a, std::int64_t ld, std::int64_t rows, 
 
 template <class T>
 void multiply(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t cols, T* work) {
-  team.each(slices(cols), [&](std::int64_t s) {
+  team.each(parts_of(cols, slice), [&](std::int64_t s) {
     const std::int64_t n = std::min(slice, cols - s * slice);
     T* own_work = work + s * slice * q.block();
     for (std::int64_t b = q.blocks() - 1; b >= 0; --b) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "lapack.h"
+#include "parts.h"
 #include "team.h"
 
 namespace fsvd {
@@ -22,7 +23,7 @@ struct Reflectors {
   T* t = nullptr;
 
   std::int64_t block() const { return reflector_block(count); }
-  std::int64_t blocks() const { return (count + block() - 1) / block(); }
+  std::int64_t blocks() const { return parts_of(count, block()); }
   static std::int64_t t_size(std::int64_t count) { return (count + reflector_block(count)) * reflector_block(count); }
 };
 
