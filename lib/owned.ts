@@ -31,14 +31,24 @@ export interface InputOptions {
 }
 
 /**
- * The same matrices in memory of this package, where `a` is foreign; repeated items are copied once. Strides keep their
- * order, so that results have the same bits. `ERR_SVD_ARGUMENT` when the memory was transferred away in the meantime.
+ * The same matrices in memory of this package, where `a` is foreign; repeated items, rows and columns are copied once.
+ * Strides keep their order, so that results have the same bits. `ERR_SVD_ARGUMENT` when the memory was transferred away
+ * in the meantime.
  */
 export function* owned(a: Batch): Steps<Batch> {
   if (!a.foreign) return a;
   const { distinct, source } = distinctItems(a);
-  return itemsAt(yield* copied(itemsAt(a, distinct)), source);
+  const copy = itemsAt(yield* copied(withoutRepeatedLines(itemsAt(a, distinct))), source);
+  copy.layout.set(a.layout.subarray(0, 2).map((stride, axis) => (stride === 0 ? 0 : copy.layout[axis])));
+  return { ...copy, rows: a.rows, cols: a.cols };
 }
+
+/** One row where the stride of the rows is 0, and one column where that of the columns is. */
+const withoutRepeatedLines = (a: Batch): Batch => ({
+  ...a,
+  rows: a.layout[0] === 0 ? Math.min(a.rows, 1) : a.rows,
+  cols: a.layout[1] === 0 ? Math.min(a.cols, 1) : a.cols,
+});
 
 /**
  * Inputs of a computation that goes through its batch by blocks of `blockSize` items. Foreign ones that fit into a slice
@@ -49,7 +59,7 @@ export function* ahead(inputs: readonly Batch[], blockSize: number): Steps<reado
   if (!inputs[0].foreign) return inputs; // all are or none is
   const out = [...inputs];
   const matrices = inputs.map((a) => distinctItems(a).distinct.length);
-  const small = (i: number) => matrices[i] * bytesOfItem(inputs[i]) <= sliceBytes;
+  const small = (i: number) => matrices[i] * bytesOfItem(withoutRepeatedLines(inputs[i])) <= sliceBytes;
   for (const [i, a] of inputs.entries()) if (small(i)) out[i] = yield* owned(a);
   for (const [i, a] of out.entries()) if (matrices[i] <= blockSize) out[i] = yield* owned(a);
   return out;

@@ -13,7 +13,7 @@ import {
 import { batchOf, count } from '../lib/kernels.ts';
 import { owned, ownedTensors } from '../lib/owned.ts';
 import { runAsync, runSync, type Steps, turn } from '../lib/steps.ts';
-import { type Dtype, swapLast, type Tensor } from '../lib/views.ts';
+import { type Dtype, repeat, swapLast, type Tensor } from '../lib/views.ts';
 import { allBits, bits, rejectionOf } from './support/checks.ts';
 import { randomMatrix } from './support/matrices.ts';
 
@@ -50,7 +50,13 @@ const views: [string, (shape: readonly number[], dtype: Dtype) => Tensor][] = [
   ['every other column', (shape, dtype) => stepped(shape, dtype, 1, 2)],
   ['every other row, transposed', (shape, dtype) => swapLast(stepped(swapped(shape), dtype, 1, 2))],
   ['rows from the last', (shape, dtype) => stepped(shape, dtype, -1, 1)],
+  ['one row repeated', (shape, dtype) => repeat(randomMatrix(1, lineOf(shape), dtype), shape)],
+  [
+    'one column repeated',
+    (shape, dtype) => swapLast(repeat(randomMatrix(1, lineOf(swapped(shape)), dtype), swapped(shape))),
+  ],
 ];
+const lineOf = (shape: readonly number[]) => [...shape.slice(0, -2), 1, shape[shape.length - 1]];
 const swapped = (shape: readonly number[]) => [
   ...shape.slice(0, -2),
   shape[shape.length - 1],
@@ -190,6 +196,16 @@ describe('copies of inputs', () => {
   it("are not made where the memory is not the caller's, nor for synchronous calls", () => {
     const a = batchOf(large(), [3]);
     expect(runSync(owned(a))).toBe(a);
+  });
+
+  it('hold a repeated row or column once', () => {
+    for (const turned of [(x: Tensor) => x, swapLast]) {
+      const a = turned(repeat(randomMatrix(1, [3, 1, 5]), [3, 7, 5]));
+      const copy = runSync(owned(batchOf(a, [3], true)));
+      expect(copy.data.length).toBe(3 * 5);
+      expect([copy.rows, copy.cols]).toEqual(a.shape.slice(1));
+      expect([...copy.layout.subarray(0, 2)]).toEqual(a.stride.slice(1));
+    }
   });
 
   it('hold a repeated matrix once', () => {
