@@ -38,7 +38,7 @@ interface Addon extends Sync, Async {
   setThreads(n: number): void;
   versions(): NativeVersions;
   /** Into how many blocks of rows a tall matrix is cut; depends on its shape only. */
-  gramBlocks(rows: number): number;
+  gramBlocks(rows: number, cols: number): number;
   /** Elements of workspace that `?gesdd` of an m×n matrix needs at the least. */
   gesddWorkspace(m: number, n: number, vectors: 0 | 1 | 2): number;
 }

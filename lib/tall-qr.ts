@@ -57,7 +57,7 @@ interface Solve {
 
 /** Gram matrices of a, or of the solution X of `X·root = a-with-its-gauge`; `squares` are their diagonals. */
 function* gramParts(a: Batch, solve?: Solve): Steps<{ parts: FloatArray; squares: FloatArray }> {
-  const shape = [count(a), kernels().gramBlocks(a.rows), a.cols];
+  const shape = [count(a), kernels().gramBlocks(a.rows, a.cols), a.cols];
   const parts = scratch('float64', [...shape, a.cols]);
   const squares = scratch('float64', shape);
   const { perm = null, exponents = null } = solve?.gauge ?? {};
@@ -70,7 +70,7 @@ function* gramParts(a: Batch, solve?: Solve): Steps<{ parts: FloatArray; squares
 
 /** Norms of the columns, and the items of which a square is not finite or may have lost digits. */
 function normsOf(squares: FloatArray, a: Batch): { norms: ColumnNorms; unsafe: Int32Array } {
-  const [n, k, blocks] = [count(a), a.cols, kernels().gramBlocks(a.rows)];
+  const [n, k, blocks] = [count(a), a.cols, kernels().gramBlocks(a.rows, a.cols)];
   const fraction = new Float64Array(n * k);
   const exponent = new Int32Array(n * k);
   const unsafe: number[] = [];

@@ -97,10 +97,10 @@ struct BuildGram {
     k.a = in.batch<T>();
     k.gauge = in.gauge(k.a.count, k.a.cols);
     k.root = in.array<T>(extent(k.a.count, k.a.cols, k.a.cols));
-    const std::int64_t units = k.a.count * gram_blocks(k.a.rows);
+    const std::int64_t units = k.a.count * gram_blocks(k.a.rows, k.a.cols);
     k.parts = in.required_array<double>(extent(units, k.a.cols, k.a.cols));
     k.squares = in.required_array<double>(extent(units, k.a.cols));
-    return fsvd::work(k, units, product(gram_block_rows(k.a.rows), k.a.cols, k.a.cols));
+    return fsvd::work(k, units, product(gram_block_rows(k.a.rows, k.a.cols), k.a.cols, k.a.cols));
   }
 };
 
@@ -109,8 +109,9 @@ template <class T, template <class> class Kernel>
 Work cholesky_work(Arguments& in) {
   Kernel<T> k;
   k.count = in.integer();
-  k.blocks = gram_blocks(in.integer());
+  const std::int64_t rows = in.integer();
   k.k = in.integer();
+  k.blocks = gram_blocks(rows, k.k);
   const std::int64_t squares = extent(k.count, k.k, k.k);
   k.root = in.required_array<T>(squares);
   k.parts = in.sourced_array(k.source, k.count, k.blocks * k.k * k.k);
@@ -165,8 +166,8 @@ struct BuildMultiplySolved {
     k.transposed = in.boolean();
     k.positions = in.positions(k.a.count);
     k.out = in.items_at<T>(k.positions, k.a.count, extent(1, k.a.rows, k.p));
-    return fsvd::work(k, k.a.count * gram_blocks(k.a.rows),
-                      product(gram_block_rows(k.a.rows), k.a.cols, k.a.cols + 2 * k.p));
+    return fsvd::work(k, k.a.count * gram_blocks(k.a.rows, k.a.cols),
+                      product(gram_block_rows(k.a.rows, k.a.cols), k.a.cols, k.a.cols + 2 * k.p));
   }
 };
 
@@ -240,7 +241,8 @@ void export_kernels(Napi::Object exports) {
   }));
   exports.Set("gramBlocks", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) -> Napi::Value {
     Arguments in(info);
-    return Napi::Number::New(info.Env(), static_cast<double>(gram_blocks(in.integer())));
+    const std::int64_t rows = in.integer();
+    return Napi::Number::New(info.Env(), static_cast<double>(gram_blocks(rows, in.integer())));
   }));
   exports.Set("gesddWorkspace", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) -> Napi::Value {
     Arguments in(info);

@@ -132,9 +132,9 @@ void SolveRoot<T, C>::operator()(std::int64_t i) const {
 
 template <class T>
 void MultiplySolved<T>::operator()(std::int64_t unit) const {
-  const std::int64_t k = a.cols, blocks = gram_blocks(a.rows), i = unit / blocks;
-  const std::int64_t first = unit % blocks * gram_block_rows(a.rows);
-  const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows));
+  const std::int64_t k = a.cols, blocks = gram_blocks(a.rows, k), i = unit / blocks;
+  const std::int64_t first = unit % blocks * gram_block_rows(a.rows, k);
+  const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows, k));
   constexpr std::int64_t tile_rows = 256;
   Workspace ws(Workspace::bytes_for<T>(tile_rows * k));
   T* solved = ws.template take<T>(tile_rows * k);

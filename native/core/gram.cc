@@ -3,12 +3,13 @@
 #include <algorithm>
 
 #include "lapack.h"
+#include "parts.h"
 #include "workspace.h"
 
 namespace fsvd {
 namespace {
 
-constexpr std::int64_t most_blocks = 8, least_block_rows = 1024;
+constexpr std::int64_t most_blocks = 8, least_block_rows = 1024, least_aspect = 16;
 
 // Rows that are handled together, as doubles: half a megabyte of them, so that they stay in a cache.
 std::int64_t tile_rows_for(std::int64_t k) { return std::clamp<std::int64_t>((1 << 16) / std::max<std::int64_t>(k, 1), 256, 1024); }
@@ -50,13 +51,11 @@ void add_in_place(const Batch<const float>&, std::int64_t, std::int64_t, std::in
 
 }  // namespace
 
-std::int64_t gram_block_rows(std::int64_t rows) {
-  return std::max(least_block_rows, (rows + most_blocks - 1) / most_blocks);
+std::int64_t gram_blocks(std::int64_t rows, std::int64_t cols) {
+  return std::clamp<std::int64_t>(rows / std::max(least_block_rows, least_aspect * cols), 1, most_blocks);
 }
 
-std::int64_t gram_blocks(std::int64_t rows) {
-  return std::max<std::int64_t>(1, (rows + gram_block_rows(rows) - 1) / gram_block_rows(rows));
-}
+std::int64_t gram_block_rows(std::int64_t rows, std::int64_t cols) { return parts_of(rows, gram_blocks(rows, cols)); }
 
 template <class T>
 void solved_rows(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::int64_t rows, const Gauge& gauge,
@@ -79,9 +78,9 @@ void solved_rows(const Batch<const T>& a, std::int64_t i, std::int64_t first, st
 
 template <class T>
 void Gram<T>::operator()(std::int64_t unit) const {
-  const std::int64_t k = a.cols, blocks = gram_blocks(a.rows), i = unit / blocks;
-  const std::int64_t first = unit % blocks * gram_block_rows(a.rows);
-  const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows));
+  const std::int64_t k = a.cols, blocks = gram_blocks(a.rows, k), i = unit / blocks;
+  const std::int64_t first = unit % blocks * gram_block_rows(a.rows, k);
+  const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows, k));
   double* sum = parts + unit * k * k;
   std::fill_n(sum, k * k, 0.0);
   if (root) add_solved(i, first, end, sum);

@@ -5,10 +5,11 @@
 
 namespace fsvd {
 
-// The rows of a tall matrix are cut into at most 8 blocks of at least 1024 rows. The number depends on the shape only,
-// and so does the order in which the parts are added: results are the same for any number of threads.
-std::int64_t gram_blocks(std::int64_t rows);
-std::int64_t gram_block_rows(std::int64_t rows);
+// The rows of a tall matrix are cut into at most 8 blocks, each of at least 1024 rows and 16 times as tall as wide: the
+// Gram matrices of all of them then take an eighth of the memory of a float32 matrix. The number depends on the shape
+// only, and so does the order in which the parts are added: results are the same for any number of threads.
+std::int64_t gram_blocks(std::int64_t rows, std::int64_t cols);
+std::int64_t gram_block_rows(std::int64_t rows, std::int64_t cols);
 
 // parts[(i * blocks + b) * k * k ...] = X_b^T * X_b for block b of rows of item i: column-major, upper triangle.
 // X is a itself, or the solution of X * root = a-with-its-gauge where `root` (upper triangular, column-major) is given.

@@ -158,7 +158,7 @@ template <class T>
 static void measure() {
   const std::int64_t rows = up_to(60), cols = up_to(12), count = up_to(3);
   const Random<T> a(rows, cols, count);
-  std::vector<double> fraction(count * cols), parts(count * gram_blocks(rows) * cols * cols), squares(count * gram_blocks(rows) * cols);
+  std::vector<double> fraction(count * cols), parts(count * gram_blocks(rows, cols) * cols * cols), squares(count * gram_blocks(rows, cols) * cols);
   std::vector<std::int32_t> exponent(count * cols);
   std::vector<Status> status(count);
   Scan<T> scan{a.batch, fraction.data(), exponent.data(), status.data()};
@@ -166,7 +166,7 @@ static void measure() {
   if (fine(status)) check(a.finite && all_finite(fraction), "scan: not finite");
   Gram<T> gram;
   gram.a = a.batch, gram.parts = parts.data(), gram.squares = squares.data();
-  for (std::int64_t unit = 0; unit < count * gram_blocks(rows); ++unit) gram(unit);
+  for (std::int64_t unit = 0; unit < count * gram_blocks(rows, cols); ++unit) gram(unit);
   Pack<T, double> pack;
   std::vector<double> out(count * rows * cols);
   pack.a = a.batch, pack.column_major = up_to(1), pack.out = out.data(), pack.stride = rows * cols;
@@ -210,7 +210,7 @@ static void orthogonalise_tall() {
   const std::int64_t k = 1 + up_to(9), rows = k + (up_to(4) ? up_to(50) : up_to(2500)), count = 1 + up_to(1);
   const Random<T> a(rows, k, count);
   if (!a.finite) return;  // the caller has looked
-  const std::int64_t blocks = gram_blocks(rows);
+  const std::int64_t blocks = gram_blocks(rows, k);
   std::vector<double> parts(count * blocks * k * k), squares(count * blocks * k), root_d(count * k * k), r(count * k * k);
   std::vector<double> offsets(count), identity(k * k);
   std::vector<std::int32_t> perm(count * k), exponents(count * k), unit(count * k);
