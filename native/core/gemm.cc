@@ -6,12 +6,20 @@
 #include "lapack.h"
 #include "pack.h"
 #include "parts.h"
+#include "small_products.h"
 #include "workspace.h"
 
 namespace fsvd {
 namespace {
 
 constexpr std::int64_t block_size = 512;
+
+// How much of the longer dimension of a product is computed at a time.
+std::int64_t slice_of(std::int64_t longer, std::int64_t shorter, std::int64_t inner) {
+  if (!has_small_products()) return longer;
+  const std::int64_t fits = small_product / (shorter * inner) / small_product_step * small_product_step;
+  return fits > 0 ? std::min(longer, fits) : longer;
+}
 
 std::int64_t blocks_of(std::int64_t n) { return std::max<std::int64_t>(1, parts_of(n, block_size)); }
 
@@ -29,6 +37,9 @@ struct Operand {
     if (col_stride == 1 && valid(row_stride, cols)) ld = row_stride;
     else if (row_stride == 1 && valid(col_stride, rows)) ld = col_stride, trans = 'T';
   }
+
+  const T* at_row(std::int64_t r) const { return data + (trans == 'N' ? r * ld : r); }
+  const T* at_col(std::int64_t c) const { return data + (trans == 'N' ? c : c * ld); }
 
   std::int64_t copied() const { return ld == 0 ? rows * cols : 0; }
 
@@ -74,9 +85,14 @@ void Gemm<T>::operator()(std::int64_t unit) const {
   Workspace ws(Workspace::bytes_for<T>(left.copied()) + Workspace::bytes_for<T>(right.copied()));
   left.copy_to(ws.template take<T>(left.copied()));
   right.copy_to(ws.template take<T>(right.copied()));
-  lapack::gemm(right.trans, left.trans, static_cast<lapack_int>(cols), static_cast<lapack_int>(rows),
-               static_cast<lapack_int>(inner), alpha, right.data, static_cast<lapack_int>(right.ld), left.data,
-               static_cast<lapack_int>(left.ld), beta, out, static_cast<lapack_int>(ld));
+  const std::int64_t slice = slice_of(std::max(rows, cols), std::min(rows, cols), inner);
+  const std::int64_t row_step = rows >= cols ? slice : rows, col_step = rows >= cols ? cols : slice;
+  for (std::int64_t r = 0; r < rows; r += row_step)
+    for (std::int64_t c = 0; c < cols; c += col_step) {
+      const std::int64_t m = std::min(row_step, rows - r), n = std::min(col_step, cols - c);
+      lapack::gemm(right.trans, left.trans, narrow(n), narrow(m), narrow(inner), alpha, right.at_col(c),
+                   narrow(right.ld), left.at_row(r), narrow(left.ld), beta, out + r * ld + c, narrow(ld));
+    }
   for (std::int64_t r = 0; r < rows; ++r)
     if (!all_finite(out + r * ld, cols)) return status[i].set(Status::overflow);
 }

@@ -4,6 +4,7 @@
 
 #include "lapack.h"
 #include "parts.h"
+#include "small_products.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -11,24 +12,42 @@ namespace {
 
 constexpr std::int64_t most_blocks = 8, least_block_rows = 1024, least_aspect = 16;
 
+// Up to how many columns strips of 8, each with all that stand before it, are faster than ?syrk: a third at 64.
+constexpr std::int64_t strip = 8, most_in_strips_by_rows = 256, most_in_strips_by_columns = 96;
+
+bool in_strips(std::int64_t k, bool by_rows) {
+  return has_small_products() && k <= (by_rows ? most_in_strips_by_rows : most_in_strips_by_columns);
+}
+
 // Rows that are handled together, as doubles: half a megabyte of them, so that they stay in a cache.
-std::int64_t tile_rows_for(std::int64_t k) { return std::clamp<std::int64_t>((1 << 16) / std::max<std::int64_t>(k, 1), 256, 1024); }
+std::int64_t tile_rows_for(std::int64_t k) {
+  if (in_strips(k, true)) return 192;
+  return std::clamp<std::int64_t>((1 << 16) / std::max<std::int64_t>(k, 1), 256, 1024);
+}
+
+// sum += X^T * X for n rows of X, row-major or column-major with leading dimension ld.
+void add_product(const double* x, std::int64_t n, std::int64_t k, std::int64_t ld, bool by_rows, double* sum) {
+  const char first = by_rows ? 'N' : 'T', second = by_rows ? 'T' : 'N';
+  if (!in_strips(k, by_rows)) return lapack::syrk('U', first, narrow(k), narrow(n), 1.0, x, narrow(ld), 1.0, sum, narrow(k));
+  for (std::int64_t j = 0; j < k; j += strip) {
+    const std::int64_t width = std::min(strip, k - j);
+    const double* column = x + (by_rows ? j : j * ld);
+    lapack::gemm(first, second, narrow(j + width), narrow(width), narrow(n), 1.0, x, narrow(ld), column, narrow(ld), 1.0,
+                 sum + j * k, narrow(k));
+  }
+}
 
 // Adds rows first ... first + rows - 1 of item i, as doubles, to the Gram matrix `sum`. The copy keeps the orientation
 // of a, so that it runs along memory.
 template <class T>
 void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* tile,
               double* sum) {
-  const auto k = static_cast<lapack_int>(a.cols), n = static_cast<lapack_int>(rows);
   const T* src = a.item(i) + first * a.row_stride;
   const std::int64_t one = 1;
-  if (std::abs(a.row_stride) < std::abs(a.col_stride)) {
-    copy(src, a.row_stride, a.col_stride, tile, one, rows, rows, a.cols);  // column-major: rows x k
-    lapack::syrk('U', 'T', k, n, 1.0, tile, n, 1.0, sum, k);
-  } else {
-    copy(src, a.row_stride, a.col_stride, tile, a.cols, one, rows, a.cols);  // row-major: k x rows to BLAS
-    lapack::syrk('U', 'N', k, n, 1.0, tile, k, 1.0, sum, k);
-  }
+  const bool by_rows = std::abs(a.row_stride) >= std::abs(a.col_stride);
+  const std::int64_t ld = by_rows ? a.cols : rows;
+  copy(src, a.row_stride, a.col_stride, tile, by_rows ? ld : one, by_rows ? one : ld, rows, a.cols);
+  add_product(tile, rows, a.cols, ld, by_rows, sum);
 }
 
 // Doubles with a unit stride need no copy.
@@ -42,10 +61,8 @@ bool lies_ready(const Batch<const double>& a) { return rows_lie_ready(a) || colu
 bool lies_ready(const Batch<const float>&) { return false; }
 
 void add_in_place(const Batch<const double>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* sum) {
-  const auto k = static_cast<lapack_int>(a.cols), n = static_cast<lapack_int>(rows);
-  const double* src = a.item(i) + first * a.row_stride;
-  if (rows_lie_ready(a)) lapack::syrk('U', 'N', k, n, 1.0, src, static_cast<lapack_int>(a.row_stride), 1.0, sum, k);
-  else lapack::syrk('U', 'T', k, n, 1.0, src, static_cast<lapack_int>(a.col_stride), 1.0, sum, k);
+  const bool by_rows = rows_lie_ready(a);
+  add_product(a.item(i) + first * a.row_stride, rows, a.cols, by_rows ? a.row_stride : a.col_stride, by_rows, sum);
 }
 void add_in_place(const Batch<const float>&, std::int64_t, std::int64_t, std::int64_t, double*) {}
 
