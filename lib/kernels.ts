@@ -69,8 +69,10 @@ export function transposed({ data, layout, rows, cols, foreign }: Batch): Batch 
   return layOut(data, cols, rows, layout[1], layout[0], layout.subarray(2), foreign);
 }
 
-/** The items at `positions`. */
-export function itemsAt({ data, layout, rows, cols, foreign }: Batch, positions: Int32Array): Batch {
+/** The items at `positions`, which ascend; or as many repetitions of them as there are. */
+export function itemsAt(a: Batch, positions: Int32Array): Batch {
+  if (positions.length === count(a)) return a;
+  const { data, layout, rows, cols, foreign } = a;
   const offsets = Float64Array.from(positions, (i) => layout[2 + i]);
   return layOut(data, rows, cols, layout[0], layout[1], offsets, foreign);
 }

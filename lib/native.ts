@@ -8,6 +8,7 @@ export type Kernel =
   | 'gram'
   | 'cholesky'
   | 'choleskyAgain'
+  | 'gramSvd'
   | 'solveRoot'
   | 'multiplySolved'
   | 'qr'

@@ -52,7 +52,7 @@ export interface Kind {
 }
 
 // LAPACK's float32 SVD of a matrix of size 64 is wrong by some 8ε; in float64 a core this small costs hardly more.
-const smallCore = 128;
+export const smallCore = 128;
 // Beyond this range of ‖a_j‖·‖b_j‖ (log₂) a float32 core would take digits from small singular values,
 const float32Range = 4;
 // and beyond this one `?gesdd`, accurate relative to the largest, would.

@@ -1,7 +1,8 @@
-import type { Balance } from './balance.ts';
+import { type Balance, selectBlocks } from './balance.ts';
 import { batchedSvd, type ErrorOptions, likeItems, scatter } from './batched-svd.ts';
 import { shown, svdError } from './errors.ts';
 import type { Factor } from './factor.ts';
+import { fitsGramSvd, gramSvd, liftGramSvd } from './gram-svd.ts';
 import {
   type Batch,
   batchOf,
@@ -9,6 +10,7 @@ import {
   count,
   dtypeOfBatch,
   gesdd,
+  itemsAt,
   packed,
   packInto,
   type SvdFactors,
@@ -102,7 +104,7 @@ interface ProductOptions extends ErrorOptions, InputOptions {
   readonly vectors?: 'none' | 'thin';
   /** Only the leading singular triplets; default all. */
   readonly rank?: number;
-  /** For tests: the QR decomposition that all tall factors take. */
+  /** For tests: the way that all tall factors take. */
   readonly force?: FactorDriver;
 }
 
@@ -198,19 +200,62 @@ function* decompose(
   force?: FactorDriver,
 ): Steps<{ balance: Balance; driver: Driver[] }> {
   const all = yield* balanceFactors(a, b, place);
-  const n = place.positions.length;
-  const groups = kinds(all);
+  const driver = yield* inGroups(all, kinds(all), out, place, function* (items, { kind }, part, at) {
+    if ((force && force !== 'gram') || !fitsGramSvd(items, kind))
+      return yield* decomposeAlike(items, kind, form, part, at, force);
+    return yield* decomposeQuickly(items, kind, form, part, at);
+  });
+  return { balance: all.balance, driver };
+}
+
+interface Group {
+  readonly positions: Int32Array;
+}
+
+/** The items of every group decomposed by themselves, each into its place in `out`. */
+function* inGroups<G extends Group>(
+  all: Balanced,
+  groups: readonly G[],
+  out: SvdFactors,
+  place: Place,
+  decompose: (items: Balanced, group: G, part: SvdFactors, at: Place) => Steps<Driver[]>,
+): Steps<Driver[]> {
+  const n = count(all.a);
   const driver = new Array<Driver>(n);
-  for (const { kind, positions } of groups) {
-    const part = groups.length === 1 ? out : likeItems(out, positions.length, n);
-    const alike = selectBalanced(all, positions);
-    const drivers = yield* decomposeAlike(alike, kind, form, part, placeOf(place, positions), force);
+  for (const group of groups) {
+    const { positions } = group;
+    if (positions.length === 0) continue;
+    const part = positions.length === n ? out : likeItems(out, positions.length, n);
+    const drivers = yield* decompose(selectBalanced(all, positions), group, part, placeOf(place, positions));
     if (part !== out) scatter(part, positions, out, n);
     positions.forEach((position, i) => {
       driver[position] = drivers[i];
     });
   }
-  return { balance: all.balance, driver };
+  return driver;
+}
+
+/** Steps 4 to 6 from Gram matrices alone, but for the items that need more. */
+function* decomposeQuickly(
+  all: Balanced,
+  kind: Kind,
+  form: number | 'none',
+  out: SvdFactors,
+  place: Place,
+): Steps<Driver[]> {
+  const found = yield* gramSvd(all, form);
+  const groups = [
+    { positions: found.served, quick: true },
+    { positions: found.declined, quick: false },
+  ];
+  return yield* inGroups(all, groups, out, place, function* (items, { positions, quick }, part, at) {
+    if (!quick) return yield* decomposeAlike(items, kind, form, part, at);
+    const S = selectBlocks(found.S, positions, items.a.cols);
+    unscale(S, items.balance.exponent, positions.length, part.S, { ...at, name: 'singular values of A·B' });
+    const [X, Y] = [itemsAt(found.X, positions), itemsAt(found.Y, positions)];
+    yield* liftGramSvd(items, { S, X, Y }, part.U, part.Vh, at);
+    return new Array(positions.length).fill('gram/gram/eigen');
+  });
 }
 
 /** Steps 4 to 6 for items of one kind. */

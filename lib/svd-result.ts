@@ -6,13 +6,17 @@ import { type Tensor, tensor } from './views.ts';
 export type PerMatrix = number | Tensor<Float64Array>;
 
 /** How a matrix was decomposed: the routine for a dense one; for a product its two factors and its core. */
-export type Driver = DenseDriver | `${FactorDriver}/${FactorDriver}/${DenseDriver}` | 'three-svd' | 'failed';
+export type Driver =
+  | DenseDriver
+  | `${FactorDriver}/${FactorDriver}/${DenseDriver | 'eigen'}`
+  | 'three-svd'
+  | 'failed';
 
 /**
  * How a factor was decomposed: by Cholesky QR, by CholeskyQR2, by Householder, by Householder in blocks of rows; or not at
- * all where it is not tall.
+ * all, where it is not tall or where its Gram matrix was enough.
  */
-export type FactorDriver = 'cholesky' | 'cholesky2' | 'householder' | 'tsqr' | 'direct';
+export type FactorDriver = 'gram' | 'cholesky' | 'cholesky2' | 'householder' | 'tsqr' | 'direct';
 
 /** A singular value decomposition: `a ≈ U · diag(S) · Vh`. Frozen, and iterable as `[U, S, Vh]`. */
 export class Svd {

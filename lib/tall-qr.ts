@@ -144,7 +144,7 @@ export function* tallQr(
     *apply(c, transpose, out) {
       const same = out instanceof Float32Array === (dtypeOfBatch(a) === 'float32');
       const own = same ? out : scratch(dtypeOfBatch(a), [out.length]);
-      for (const { positions, apply } of groups) yield* apply(select(c, positions), transpose, own);
+      for (const { positions, apply } of groups) yield* apply(itemsAt(c, positions), transpose, own);
       if (own !== out)
         yield* packInto(packed(own, n, transpose ? c.cols : a.rows, transpose ? a.rows : c.cols), out);
     },
@@ -159,9 +159,6 @@ function levelsOf({ rows, cols }: Batch, force?: FactorDriver): number {
 
 const where = (path: readonly FactorDriver[], which: FactorDriver): Int32Array =>
   Int32Array.from(path.flatMap((p, i) => (p === which ? [i] : [])));
-
-const select = (a: Batch, positions: Int32Array): Batch =>
-  positions.length === count(a) ? a : itemsAt(a, positions);
 
 interface Roots {
   /** Order and scaling that make the columns about 1 long. */
@@ -204,7 +201,7 @@ function* solveRoot(a: Batch, rootD: FloatArray, c: Batch, unit?: Gauge): Steps<
 /** Q·c = a·X, one multiplication on the factor as the caller gave it. */
 function onceGroup(all: Batch, roots: Roots, positions: Int32Array, origin: Origin): Group {
   const k2 = all.cols * all.cols;
-  const a = select(all, positions);
+  const a = itemsAt(all, positions);
   const rootD = selectBlocks(roots.rootD, positions, k2);
   const unit = selectGauge(roots.unit, positions, all.cols);
   return {
@@ -225,7 +222,7 @@ function onceGroup(all: Batch, roots: Roots, positions: Int32Array, origin: Orig
 function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Array, r: FloatArray) {
   const k = all.cols;
   const k2 = k * k;
-  const a = select(all, positions);
+  const a = itemsAt(all, positions);
   const first: Roots = {
     unit: selectGauge(roots.unit, positions, k),
     root: selectBlocks(roots.root, positions, k2),
@@ -245,9 +242,9 @@ function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Arr
   const served = Int32Array.from(positions.keys()).filter((i) => second.verdict[i] === 1);
   const at = Int32Array.from(served, (i) => positions[i]);
   const failed = positions.filter((p) => !at.includes(p));
-  yield* packInto(select(packed(product, count(a), k, k), served), r, { positions: at });
+  yield* packInto(itemsAt(packed(product, count(a), k, k), served), r, { positions: at });
 
-  const source = select(a, served);
+  const source = itemsAt(a, served);
   const unit = selectGauge(first.unit, served, k);
   const root = selectBlocks(first.root, served, k2);
   const rootD = selectBlocks(second.rootD, served, k2);
@@ -265,7 +262,7 @@ function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Arr
 /** Householder reflections, in float64 whatever a is: this path is taken for the most difficult factors. */
 function* householderGroup(all: Batch, gauge: Gauge, positions: Int32Array, levels: number, origin: Origin) {
   const own = selectGauge(gauge, positions, all.cols);
-  const { R, apply } = yield* tsqr(select(all, positions), own, levels, placeOf(origin, positions));
+  const { R, apply } = yield* tsqr(itemsAt(all, positions), own, levels, placeOf(origin, positions));
   const group: Group = {
     positions,
     *apply(c, transpose, out) {

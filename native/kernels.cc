@@ -6,6 +6,7 @@
 #include "core/gemm.h"
 #include "core/gesdd.h"
 #include "core/gram.h"
+#include "core/gram_svd.h"
 #include "core/qr.h"
 #include "core/scan.h"
 #include "job.h"
@@ -133,6 +134,21 @@ struct BuildCholeskyAgain {
   static Work work(Arguments& in) { return cholesky_work<T, CholeskyAgain>(in); }
 };
 
+// count, k, p, parts, source, perm, exponents, x and rows, for the left factor and for the right one, then s, status
+Work gram_svd_work(Arguments& in) {
+  GramSvd k;
+  k.count = in.integer(), k.k = in.integer(), k.p = std::min(in.integer(), k.k);
+  for (GramSvd::Factor* f : {&k.left, &k.right}) {
+    f->blocks = gram_blocks(in.integer(), k.k);
+    f->parts = in.sourced_array(f->source, k.count, f->blocks * k.k * k.k);
+    f->gauge = in.gauge(k.count, k.k);
+    f->x = in.array<float>(extent(k.count, k.k, k.p));
+  }
+  k.s = in.required_array<double>(extent(k.count, k.k));
+  k.status = in.statuses(k.count);
+  return work(k, k.count, 6 * product(k.k, k.k, k.k));
+}
+
 // c, narrow, perm, unit, root_d, x; x is float32 when `narrow` says so or c is
 template <class T, class C>
 Work solve_root_work(Arguments& in, const Batch<const C>& c) {
@@ -230,6 +246,7 @@ void export_kernels(Napi::Object exports) {
   export_kernel<either<BuildGram>>(exports, "gram");
   export_kernel<either<BuildCholesky, 3>>(exports, "cholesky");
   export_kernel<either<BuildCholeskyAgain, 3>>(exports, "choleskyAgain");
+  export_kernel<gram_svd_work>(exports, "gramSvd");
   export_kernel<either<BuildSolveRoot>>(exports, "solveRoot");
   export_kernel<either<BuildMultiplySolved>>(exports, "multiplySolved");
   export_kernel<either<BuildGemm>>(exports, "gemm");

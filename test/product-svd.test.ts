@@ -165,7 +165,7 @@ describe('every QR decomposition of a tall factor', () => {
         checkSvd(of, result);
         const [l, k, r] = [of.A.shape.at(-2)!, of.A.shape.at(-1)!, of.B.shape.at(-1)!];
         for (const driver of factorDrivers(result.driver))
-          expect(driver).toEqual([driverUnder(path, l, k), driverUnder(path, r, k)]);
+          expect(driver).toEqual([driverUnder(path, l, k, dtype), driverUnder(path, r, k, dtype)]);
       }
     },
   );

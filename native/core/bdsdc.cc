@@ -32,15 +32,16 @@ struct Tree {
 
 template <class T>
 lapack_int solve_leaf(const BidiagonalSvd<T>& b, const Node& node) {
-  T *u = b.u + node.first * (b.ldu + 1), *vt = b.vt + node.first * (b.ldvt + 1);
+  T *u = b.u ? b.u + node.first * (b.ldu + 1) : nullptr, *vt = b.vt + node.first * (b.ldvt + 1);
   const auto identity = [](T* x, std::int64_t ld, std::int64_t n) {
     for (std::int64_t c = 0; c < n; ++c) std::fill_n(x + c * ld, n, T(0)), x[c * (ld + 1)] = 1;
   };
-  identity(u, b.ldu, node.n), identity(vt, b.ldvt, node.cols());
+  if (u) identity(u, b.ldu, node.n);
+  identity(vt, b.ldvt, node.cols());
   std::iota(b.index + node.first, b.index + node.first + node.n, std::int64_t{0});
   T work[4 * leaf];
-  return lapack::lasdq(narrow(node.extra), narrow(node.n), narrow(node.cols()), narrow(node.n), b.d + node.first,
-                       b.e + node.first, vt, narrow(b.ldvt), u, narrow(b.ldu), work);
+  return lapack::lasdq(narrow(node.extra), narrow(node.n), narrow(node.cols()), u ? narrow(node.n) : 0,
+                       b.d + node.first, b.e + node.first, vt, narrow(b.ldvt), u, narrow(b.ldu), work);
 }
 
 // Descending, in d, u and vt.
@@ -56,12 +57,12 @@ void reverse_order(Team& team, const BidiagonalSvd<T>& b) {
   columns([&](std::int64_t c) {
     const std::int64_t from = b.index[n - 1 - c];
     d[c] = b.d[from];
-    std::copy_n(b.u + from * b.ldu, n, u + c * n);
+    if (b.u) std::copy_n(b.u + from * b.ldu, n, u + c * n);
     for (std::int64_t r = 0; r < n; ++r) vt[r + c * n] = b.vt[b.index[n - 1 - r] + c * b.ldvt];
   });
   columns([&](std::int64_t c) {
     b.d[c] = d[c];
-    std::copy_n(u + c * n, n, b.u + c * b.ldu);
+    if (b.u) std::copy_n(u + c * n, n, b.u + c * b.ldu);
     std::copy_n(vt + c * n, n, b.vt + c * b.ldvt);
   });
 }

@@ -8,8 +8,9 @@
 namespace fsvd {
 
 // B = U·diag(d)·Vᵀ for B upper bidiagonal of order n: its diagonal in d, what stands above in e (overwritten). Singular
-// values come out in d, descending; vectors in u and vt (n x n, column-major). What ?bdsdc does, with every step of a
-// large merge cut into parts. Returns 0, or LAPACK's info where something did not converge.
+// values come out in d, descending; vectors in u and vt (n x n, column-major), right ones alone where u is null. What
+// ?bdsdc does, with every step of a large merge cut into parts. Returns 0, or LAPACK's info where something did not
+// converge.
 //
 // (Gu and Eisenstat, "A divide-and-conquer algorithm for the bidiagonal SVD", SIAM J. Matrix Anal. Appl. 16 (1995).)
 template <class T>

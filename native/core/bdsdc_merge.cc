@@ -30,7 +30,7 @@ class Merge {
   // All of it local to the node. Scratch is taken from where the rows of the node stand, so that nodes do not meet.
   Merge(Team& team, const BidiagonalSvd<T>& b, const Node& node)
       : team_(team), n_(node.n), m_(node.cols()), nl_(node.left()), has_extra_(node.extra != 0), d_(b.d + node.first),
-        u_(b.u + node.first * (b.ldu + 1)), vt_(b.vt + node.first * (b.ldvt + 1)), ldu_(b.ldu), ldvt_(b.ldvt),
+        u_(b.u ? b.u + node.first * (b.ldu + 1) : nullptr), vt_(b.vt + node.first * (b.ldvt + 1)), ldu_(b.ldu), ldvt_(b.ldvt),
         order_(b.index + node.first), alpha_(b.d[node.middle()]), beta_(b.e[node.middle()]),
         z_(b.work + node.first * (merge_work(b.n) / b.n)), dsigma_(z_ + m_), zhat_(dsigma_ + n_), sigma_(zhat_ + n_),
         space_(sigma_ + n_), sorted_(b.index + b.n + merge_index(node.first)), kept_(sorted_ + n_), place_(kept_ + n_),
@@ -64,6 +64,7 @@ class Merge {
     }
   }
   void rotate_columns_of_u(std::int64_t p, std::int64_t q, T c, T s) {
+    if (!u_) return;
     for (std::int64_t r = 0; r < n_; ++r) {
       const T x = *u(r, p), y = *u(r, q);
       *u(r, p) = c * x + s * y, *u(r, q) = c * y - s * x;
@@ -72,9 +73,11 @@ class Merge {
 
   void form_z() {
     // The children wrote their diagonal blocks; the middle column of U is a unit vector.
-    for (std::int64_t c = 0; c < nl_; ++c) std::fill_n(u(nl_, c), n_ - nl_, T(0));
-    std::fill_n(u(0, nl_), n_, T(0)), *u(nl_, nl_) = 1;
-    for (std::int64_t c = nl_ + 1; c < n_; ++c) std::fill_n(u(0, c), nl_ + 1, T(0));
+    if (u_) {
+      for (std::int64_t c = 0; c < nl_; ++c) std::fill_n(u(nl_, c), n_ - nl_, T(0));
+      std::fill_n(u(0, nl_), n_, T(0)), *u(nl_, nl_) = 1;
+      for (std::int64_t c = nl_ + 1; c < n_; ++c) std::fill_n(u(0, c), nl_ + 1, T(0));
+    }
     for (std::int64_t c = 0; c <= nl_; ++c) std::fill_n(vt(nl_ + 1, c), m_ - nl_ - 1, T(0));
     for (std::int64_t c = nl_ + 1; c < m_; ++c) std::fill_n(vt(0, c), nl_ + 1, T(0));
     for (std::int64_t r = 0; r <= nl_; ++r) z_[r] = alpha_ * *vt(r, nl_);
@@ -161,7 +164,9 @@ class Merge {
   // Vector x of U, and column x of Vᵀ.
   void pack(std::int64_t x) const {
     const std::int64_t lower_rows = n_ - nl_;
-    if (x < k()) {
+    if (!u_) {
+      // right vectors alone
+    } else if (x < k()) {
       const std::int64_t c = kept_[x], at = place_[x];
       if (at < upper_) std::copy_n(u(0, c), nl_, u_upper_ + at * nl_);
       if (at >= lefts_) std::copy_n(u(nl_, c), lower_rows, u_lower_ + (at - lefts_) * lower_rows);
@@ -227,10 +232,14 @@ class Merge {
         for (std::int64_t i = 0; i < k(); ++i) right[i] = zhat_[i] / (static_cast<double>(q[i]) * w[i]);
         for (std::int64_t i = 0; i < k(); ++i) left[i] = dsigma_[i] * right[i];
         left[0] = -1;
-        normalise(left), normalise(right);
-        for (std::int64_t i = 0; i < k(); ++i) q[place_[i]] = static_cast<T>(left[i]), w[place_[i]] = static_cast<T>(right[i]);
+        place(right, w);
+        if (u_) place(left, q);
       }
     });
+  }
+  void place(std::vector<double>& x, T* column) const {
+    normalise(x);
+    for (std::int64_t i = 0; i < k(); ++i) column[place_[i]] = static_cast<T>(x[i]);
   }
   // To length 1; by the largest element first, whose square may not be representable.
   static void normalise(std::vector<double>& x) {
@@ -244,11 +253,13 @@ class Merge {
   // U and Vᵀ of the node: those of the children times the vectors of the small matrix; behind them what was deflated.
   void multiply() {
     const std::int64_t nr = n_ - nl_, right = m_ - nl_ - 1;
-    product('N', nl_, k(), upper_, u_upper_, nl_, q_, k(), u(0, 0), ldu_);
-    product('N', nr, k(), lower_, u_lower_, nr, q_ + lefts_, k(), u(nl_, 0), ldu_);
+    if (u_) {
+      product('N', nl_, k(), upper_, u_upper_, nl_, q_, k(), u(0, 0), ldu_);
+      product('N', nr, k(), lower_, u_lower_, nr, q_ + lefts_, k(), u(nl_, 0), ldu_);
+      for (std::int64_t j = k(); j < n_; ++j) std::copy_n(u_rest_ + (j - k()) * n_, n_, u(0, j));
+    }
     product('T', k(), nl_ + 1, upper_, w_, k(), vt_left_, upper_, vt(0, 0), ldvt_);
     product('T', k(), right, lower_, w_ + lefts_, k(), vt_right_, lower_, vt(0, nl_ + 1), ldvt_);
-    for (std::int64_t j = k(); j < n_; ++j) std::copy_n(u_rest_ + (j - k()) * n_, n_, u(0, j));
     for (std::int64_t x = 0; x < m_; ++x) std::copy_n(vt_rest_ + x * (n_ - k()), n_ - k(), vt(k(), x));
     std::copy_n(sigma_, n_, d_);
   }

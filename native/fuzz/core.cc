@@ -16,6 +16,7 @@
 #include "core/gemm.h"
 #include "core/gesdd.h"
 #include "core/gram.h"
+#include "core/gram_svd.h"
 #include "core/pack.h"
 #include "core/qr.h"
 #include "core/scan.h"
@@ -244,6 +245,34 @@ static void orthogonalise_tall() {
   check(std::abs(columns - static_cast<double>(count * k)) < 0.5, "Cholesky QR: the columns of Q have length 1");
 }
 
+// The SVD of a product from the Gram matrices of both factors: finite, or declined.
+static void decompose_from_gram() {
+  const std::int64_t k = 1 + up_to(40), rows = k + 1 + up_to(60), p = up_to(k);
+  const Random<float> a(rows, k, 1), b(rows, k, 1);
+  if (!a.finite || !b.finite) return;  // the caller has looked
+  const std::int64_t blocks = gram_blocks(rows, k);
+  std::vector<double> left(blocks * k * k), right(blocks * k * k), squares(blocks * k), s(k);
+  std::vector<std::int32_t> perm(k), exponents(k);
+  std::vector<float> x(k * p), y(k * p);
+  std::vector<Status> status(1);
+  const std::int64_t range = up_to(3) ? 2 : 70;
+  for (std::int64_t j = 0; j < k; ++j) {
+    perm[j] = static_cast<std::int32_t>(k - 1 - j);
+    exponents[j] = static_cast<std::int32_t>(up_to(2 * range) - range);
+  }
+  for (const auto& [factor, parts] : {std::pair{&a, &left}, std::pair{&b, &right}}) {
+    Gram<float> gram;
+    gram.a = factor->batch, gram.parts = parts->data(), gram.squares = squares.data();
+    for (std::int64_t u = 0; u < blocks; ++u) gram(u);
+  }
+  const auto factor = [&](const std::vector<double>& parts, std::vector<float>& out) {
+    return GramSvd::Factor{parts.data(), nullptr, blocks, {perm.data(), exponents.data()}, p > 0 ? out.data() : nullptr};
+  };
+  const GramSvd svd{1, k, p, factor(left, x), factor(right, y), s.data(), status.data()};
+  svd(0);
+  if (status[0].driver == 1) check(all_finite(s) && all_finite(x) && all_finite(y), "gramSvd: not finite");
+}
+
 template <class T>
 static void eigenvalues() {
   const std::int64_t n = up_to(15), count = up_to(2);
@@ -269,6 +298,7 @@ int main(int argc, char** argv) {
     multiply<double>(), multiply<float>();
     orthogonalise();
     orthogonalise_tall<double>(), orthogonalise_tall<float>();
+    decompose_from_gram();
     eigenvalues<double>(), eigenvalues<float>();
   }
   std::printf("%lu rounds over native/core (seed %lu)\n", cases, seed);

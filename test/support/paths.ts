@@ -1,17 +1,20 @@
 import type { FactorDriver } from '../../lib/svd-result.ts';
+import type { Dtype } from '../../lib/views.ts';
 
-/** Every way to a QR decomposition of a tall factor; `force` takes each in turn. */
-export const paths: FactorDriver[] = ['cholesky', 'cholesky2', 'householder', 'tsqr'];
+/** Every way that a tall factor can take; `force` takes each in turn. */
+export const paths: FactorDriver[] = ['gram', 'cholesky', 'cholesky2', 'householder', 'tsqr'];
 
 // TSQR is Householder in more than one block of rows, each no wider than tall: some factors have only one.
-const rank = { cholesky: 0, cholesky2: 1, householder: 2, tsqr: 2, direct: 3 };
+const rank = { gram: -1, cholesky: 0, cholesky2: 1, householder: 2, tsqr: 2, direct: 3 };
 
 /** Whether a factor took the path that was forced, or had to take a more exact one. */
 export const isForced = (taken: FactorDriver, force: FactorDriver): boolean => rank[taken] >= rank[force];
 
 /** The driver of a well-conditioned factor of this shape under `force`. */
-export const driverUnder = (force: FactorDriver, rows: number, cols: number): FactorDriver =>
-  force === 'tsqr' && rows < 2 * cols ? 'householder' : force;
+export const driverUnder = (force: FactorDriver, rows: number, cols: number, dtype: Dtype): FactorDriver => {
+  if (force === 'tsqr' && rows < 2 * cols) return 'householder';
+  return force === 'gram' && dtype === 'float64' ? 'cholesky' : force;
+};
 
 /** The paths of both factors, of one result or of every item of a batch. */
 export const factorDrivers = (driver: unknown): FactorDriver[][] =>

@@ -1,0 +1,122 @@
+#include "gram_svd.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "bdsdc.h"
+#include "lapack.h"
+#include "squares.h"
+#include "workspace.h"
+
+namespace fsvd {
+namespace {
+
+// ‖G‖·‖H‖ / σ²: up to here the digits that the squares cost do not reach float32.
+constexpr double largest_loss = 1 << 24;
+// Root mean square of the columns of X and Y, for factors with columns of length 1: what a product in float32 loses.
+constexpr double largest_growth = 8;
+constexpr double least_square = 1e-280;
+// Beyond this range of scales a·x could meet subnormal numbers.
+constexpr int largest_exponent = 60;
+
+// The Gram matrix of item i with its gauge, both triangles; false where that may meet overflow or underflow.
+bool gauged(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, double* scale, double* g) {
+  const Gauge own = f.gauge.item(i, k);
+  const double* parts = f.parts + (f.source ? f.source[i] : i) * f.blocks * k * k;
+  for (std::int64_t j = 0; j < k; ++j) {
+    if (std::abs(own.exponents[j]) > largest_exponent) return false;
+    scale[j] = std::ldexp(1.0, own.exponents[j]);
+  }
+  for (std::int64_t j = 0; j < k; ++j)
+    for (std::int64_t row = 0; row <= j; ++row) {
+      const auto [p, q] = std::minmax(own.perm[row], own.perm[j]);
+      double sum = 0;
+      for (std::int64_t b = 0; b < f.blocks; ++b) sum += parts[(b * k + q) * k + p];
+      g[j * k + row] = g[row * k + j] = sum * scale[row] * scale[j];
+    }
+  for (std::int64_t j = 0; j < k; ++j)
+    if (!(g[j * (k + 1)] > least_square)) return false;
+  return true;
+}
+
+void diagonal(const double* a, std::int64_t k, double* d) {
+  for (std::int64_t j = 0; j < k; ++j) d[j] = a[j * (k + 1)];
+}
+
+// B upper bidiagonal with BᵀB = the tridiagonal matrix (d, e), in its place; false where there is none.
+bool bidiagonal_root(std::int64_t k, double* d, double* e) {
+  for (std::int64_t j = 0; j < k; ++j) {
+    const double square = d[j] - (j > 0 ? e[j - 1] * e[j - 1] : 0);
+    if (!(square > 0)) return false;
+    d[j] = std::sqrt(square);
+    if (j + 1 < k) e[j] /= d[j];
+  }
+  return true;
+}
+
+// Σ ‖column of X with its rows scaled by the lengths of the columns of the factor‖²; x holds Xᵀ.
+double growth(const double* x, std::int64_t k, const double* squares) {
+  double sum = 0;
+  for (std::int64_t j = 0; j < k; ++j) sum += sum_of_squares(x + j * k, k) * squares[j];
+  return sum;
+}
+
+}  // namespace
+
+void GramSvd::operator()(std::int64_t i) const {
+  status[i].set(Status::ok);
+  status[i].driver = 0;
+  const bool vectors = left.x != nullptr;
+  const std::int64_t square = k * k, divide = vectors ? BidiagonalSvd<double>::work_size(k) : 4 * k;
+  const std::int64_t lwork = std::max(divide, 64 * k);
+  Workspace ws(5 * Workspace::bytes_for<double>(square) + 5 * Workspace::bytes_for<double>(k) +
+               Workspace::bytes_for<double>(lwork) +
+               Workspace::bytes_for<std::int64_t>(BidiagonalSvd<double>::index_size(k)));
+  double *root = ws.take<double>(square), *t = ws.take<double>(square), *v = ws.take<double>(square);
+  double *x = ws.take<double>(square), *y = ws.take<double>(square);
+  double *squares_left = ws.take<double>(k), *squares_right = ws.take<double>(k);
+  double *e = ws.take<double>(k), *tau = ws.take<double>(k), *scale = ws.take<double>(k);
+  double* work = ws.take<double>(lwork);
+  std::int64_t* index = ws.take<std::int64_t>(BidiagonalSvd<double>::index_size(k));
+  const auto n = static_cast<lapack_int>(k);
+
+  if (!gauged(left, i, k, scale, t) || !gauged(right, i, k, scale, root)) return;
+  diagonal(t, k, squares_left), diagonal(root, k, squares_right);
+  const double norms = std::sqrt(sum_of_squares(t, square)) * std::sqrt(sum_of_squares(root, square));
+  if (lapack::potrf('U', n, root, n) != 0) return;
+  lapack::trmm('L', 'U', 'N', 'N', n, n, 1.0, root, n, t, n);
+  lapack::trmm('R', 'U', 'T', 'N', n, n, 1.0, root, n, t, n);
+
+  double* sigma = s + i * k;
+  if (lapack::sytrd('L', n, t, n, sigma, e, tau, work, narrow(lwork)) != 0 || !bidiagonal_root(k, sigma, e)) return;
+  if (!vectors) {
+    if (lapack::lasdq(0, n, 0, 0, sigma, e, v, n, v, n, work) != 0) return;
+    std::reverse(sigma, sigma + k);
+  } else {
+    Team alone(true);
+    if (BidiagonalSvd<double>{k, sigma, e, nullptr, v, k, k, work, index}.run(alone) != 0) return;
+  }
+  if (!(norms <= largest_loss * sigma[k - 1] * sigma[k - 1])) return;
+  if (vectors) {
+    if (k > 1 && lapack::ormqr('R', 'T', n, n - 1, n - 1, t + 1, n, tau, v + k, n, work, narrow(lwork)) != 0) return;
+    std::copy_n(v, square, x), std::copy_n(v, square, y);
+    lapack::trmm('R', 'U', 'N', 'N', n, n, 1.0, root, n, x, n);
+    lapack::trsm('R', 'U', 'T', 'N', n, n, 1.0, root, n, y, n);
+    for (std::int64_t j = 0; j < k; ++j)
+      for (std::int64_t c = 0; c < k; ++c) x[j * k + c] /= sigma[c];
+    const double most = largest_growth * largest_growth * static_cast<double>(k);
+    if (!(growth(x, k, squares_left) <= most && growth(y, k, squares_right) <= most)) return;
+    const auto store = [&](const Factor& f, const double* from) {
+      const Gauge own = f.gauge.item(i, k);
+      for (std::int64_t j = 0; j < k; ++j) {
+        const double factor = std::ldexp(1.0, own.exponents[j]);
+        float* row = f.x + (i * k + own.perm[j]) * p;
+        for (std::int64_t c = 0; c < p; ++c) row[c] = static_cast<float>(factor * from[j * k + c]);
+      }
+    };
+    store(left, x), store(right, y);
+  }
+  status[i].driver = 1;
+}
+
+}  // namespace fsvd

@@ -1,0 +1,34 @@
+// The SVD of a product of two tall float32 factors, from their Gram matrices alone.
+#pragma once
+#include "batch.h"
+#include "pack.h"
+
+namespace fsvd {
+
+// M = A * B, both with their gauge, from G = A^T * A and H = B * B^T = R^T * R in double: the eigenvalues of R * G * R^T
+// are the squares of the singular values, with its eigenvectors V
+//     U = A * X, X = R^T * V / S,     Vh = Y^T * B, Y = R^-1 * V,
+// where X and Y are k x k. Half the work of a QR decomposition of each factor and an SVD of the core. The squares cost
+// digits that double has and float32 has not, as long as S does not span too much: what is computed here is exact to
+// float32 or declined, and then nothing is written but the status.
+//
+// (Error of an eigenvalue: a few epsilon * ||G|| * ||H||, for instance Higham, "Accuracy and stability of numerical
+// algorithms", 2nd ed., sections 3.5 and 10.1; docs/numerics.md.)
+struct GramSvd {
+  struct Factor {
+    const double* parts = nullptr;         // as Gram leaves them: blocks x k x k for each matrix
+    const std::int32_t* source = nullptr;  // which of them item i has; null: i
+    std::int64_t blocks = 0;
+    Gauge gauge;
+    float* x = nullptr;  // count x k x p, row-major: X, or Y, for the factor without its gauge; null: values only
+  };
+
+  std::int64_t count = 0, k = 0, p = 0;  // p: how many singular vectors
+  Factor left, right;
+  double* s = nullptr;       // count x k
+  Status* status = nullptr;  // its driver: 1 where the item was decomposed, 0 where it was declined
+
+  void operator()(std::int64_t i) const;
+};
+
+}  // namespace fsvd
