@@ -11,6 +11,7 @@
 #include "parts.h"
 #include "secular.h"
 #include "squares.h"
+#include "wide_vectors.h"
 
 namespace fsvd {
 namespace {
@@ -21,6 +22,22 @@ constexpr std::int64_t line = 64;   // columns, where they are only copied
 
 // Which half of a node a vector of one of its children lives in; `both` where two have been turned into each other.
 enum Half : std::int64_t { left_half, both_halves, right_half, deflated };
+
+template <class T>
+FSVD_WIDE_VECTORS void quotients(std::int64_t n, const T* z, const T* q, const T* w, double* x) {
+  for (std::int64_t i = 0; i < n; ++i) x[i] = z[i] / (static_cast<double>(q[i]) * w[i]);
+}
+
+// Scales x by a power of two, so that squares of its largest elements are representable, and returns its length then.
+FSVD_WIDE_VECTORS double length(std::int64_t n, double* x) {
+  double largest = 0;
+  for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(x[i]));
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  const PowerOfTwo<double> scale(-exponent);
+  for (std::int64_t i = 0; i < n; ++i) x[i] = scale * x[i];
+  return std::sqrt(sum_of_squares(x, n));
+}
 
 // Joins the decompositions of both children of a node. With D = diag(0, d) and z the middle row in the basis of the
 // children's right vectors, B is orthogonally equivalent to D with its first row replaced by zᵀ.
@@ -229,7 +246,7 @@ class Merge {
       std::vector<double> left(k()), right(k());
       for (std::int64_t j = p * roots; j < std::min(k(), (p + 1) * roots); ++j) {
         T *q = q_ + j * k(), *w = w_ + j * k();
-        for (std::int64_t i = 0; i < k(); ++i) right[i] = zhat_[i] / (static_cast<double>(q[i]) * w[i]);
+        quotients(k(), zhat_, q, w, right.data());
         for (std::int64_t i = 0; i < k(); ++i) left[i] = dsigma_[i] * right[i];
         left[0] = -1;
         place(right, w);
@@ -238,16 +255,8 @@ class Merge {
     });
   }
   void place(std::vector<double>& x, T* column) const {
-    normalise(x);
-    for (std::int64_t i = 0; i < k(); ++i) column[place_[i]] = static_cast<T>(x[i]);
-  }
-  // To length 1; by the largest element first, whose square may not be representable.
-  static void normalise(std::vector<double>& x) {
-    double largest = 0;
-    for (const double v : x) largest = std::max(largest, std::abs(v));
-    for (double& v : x) v /= largest;
-    const double scale = 1 / std::sqrt(sum_of_squares(x.data(), static_cast<std::int64_t>(x.size())));
-    for (double& v : x) v *= scale;
+    const double scale = 1 / length(k(), x.data());
+    for (std::int64_t i = 0; i < k(); ++i) column[place_[i]] = static_cast<T>(x[i] * scale);
   }
 
   // U and Vᵀ of the node: those of the children times the vectors of the small matrix; behind them what was deflated.

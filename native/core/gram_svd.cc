@@ -54,6 +54,23 @@ bool bidiagonal_root(std::int64_t k, double* d, double* e) {
   return true;
 }
 
+// c := c·Qᵀ with the Q of ?sytrd, of which t holds the reflectors below its subdiagonal; work: reflector_work(k).
+// As ?ormtr does, in blocks so narrow that the products are small ones.
+constexpr std::int64_t reflector_block = 8;
+constexpr std::int64_t reflector_work(std::int64_t k) { return reflector_block * (reflector_block + k); }
+
+void multiply_by_transposed(std::int64_t k, const double* t, const double* tau, double* c, double* work) {
+  const std::int64_t count = k - 1, last = (count - 1) / reflector_block * reflector_block;
+  const lapack_int block = narrow(reflector_block), n = narrow(k);
+  for (std::int64_t b = last; count > 0 && b >= 0; b -= reflector_block) {
+    const lapack_int size = narrow(std::min(reflector_block, count - b)), length = narrow(count - b);
+    const double* v = t + 1 + b * (k + 1);
+    double *triangle = work, *rest = work + reflector_block * reflector_block;
+    lapack::larft('C', length, size, v, n, tau + b, triangle, block);
+    lapack::larfb('R', 'T', 'C', n, length, size, v, n, triangle, block, c + (1 + b) * k, n, rest, n);
+  }
+}
+
 // Σ ‖column of X with its rows scaled by the lengths of the columns of the factor‖²; x holds Xᵀ.
 double growth(const double* x, std::int64_t k, const double* squares) {
   double sum = 0;
@@ -68,7 +85,7 @@ void GramSvd::operator()(std::int64_t i) const {
   status[i].driver = 0;
   const bool vectors = left.x != nullptr;
   const std::int64_t square = k * k, divide = vectors ? BidiagonalSvd<double>::work_size(k) : 4 * k;
-  const std::int64_t lwork = std::max(divide, 64 * k);
+  const std::int64_t lwork = std::max({divide, reflector_work(k), 64 * k});
   Workspace ws(5 * Workspace::bytes_for<double>(square) + 5 * Workspace::bytes_for<double>(k) +
                Workspace::bytes_for<double>(lwork) +
                Workspace::bytes_for<std::int64_t>(BidiagonalSvd<double>::index_size(k)));
@@ -98,7 +115,7 @@ void GramSvd::operator()(std::int64_t i) const {
   }
   if (!(norms <= largest_loss * sigma[k - 1] * sigma[k - 1])) return;
   if (vectors) {
-    if (k > 1 && lapack::ormqr('R', 'T', n, n - 1, n - 1, t + 1, n, tau, v + k, n, work, narrow(lwork)) != 0) return;
+    multiply_by_transposed(k, t, tau, v, work);
     std::copy_n(v, square, x), std::copy_n(v, square, y);
     lapack::trmm('R', 'U', 'N', 'N', n, n, 1.0, root, n, x, n);
     lapack::trsm('R', 'U', 'T', 'N', n, n, 1.0, root, n, y, n);

@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "wide_vectors.h"
+
 namespace fsvd {
 namespace {
 
@@ -19,7 +21,7 @@ struct Values {
   Lanes f, slope, size;  // the function, its derivative by μ, and the sum of the magnitudes of its terms
 };
 
-Values evaluate(std::int64_t k, const double* d, const double* z, const Lanes& origin, const Lanes& mu) {
+FSVD_WIDE_VECTORS Values evaluate(std::int64_t k, const double* d, const double* z, const Lanes& origin, const Lanes& mu) {
   Values v = {};
   for (std::int64_t i = 0; i < k; ++i) {
     const double d_i = d[i], z_i = z[i];
