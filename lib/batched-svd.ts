@@ -1,5 +1,5 @@
 import { shown, svdError } from './errors.ts';
-import { type SvdFactors, svdItems } from './kernels.ts';
+import { range, type SvdFactors, svdItems } from './kernels.ts';
 import { allocate } from './memory.ts';
 import { type Failure, failuresBehind, type Place } from './status.ts';
 import type { Steps } from './steps.ts';
@@ -56,7 +56,7 @@ export function* batchedSvd(
   const workspace = takeWorkspace();
   for (let from = 0; from < total; from += blockSize) {
     const to = Math.min(total, from + blockSize);
-    let positions = Int32Array.from({ length: to - from }, (_, i) => from + i);
+    let positions = range(from, to);
     let part = svdItems(out, from, to, total);
     while (positions.length > 0) {
       try {

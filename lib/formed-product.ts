@@ -1,5 +1,15 @@
 import { type Gauge, selectGauge } from './balance.ts';
-import { type Batch, count, gemm, itemsAt, packAsItLies, packed, rowRange, transposed } from './kernels.ts';
+import {
+  type Batch,
+  count,
+  gemm,
+  itemsAt,
+  packAsItLies,
+  packed,
+  range,
+  rowRange,
+  transposed,
+} from './kernels.ts';
 import { type Origin, placeOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { Dtype } from './views.ts';
@@ -34,7 +44,7 @@ export function* gaugedProduct(
   const together = step < rows ? 1 : n;
   const copy = scratch(dtype, [together, step, k]);
   for (let item = 0; item < n; item += together) {
-    const some = Int32Array.from({ length: together }, (_, i) => item + i);
+    const some = range(item, item + together);
     const gauge = selectGauge(x.gauge, some, k);
     for (let from = 0; from < rows; from += step) {
       const block = rowRange(itemsAt(x.factor, some), from, Math.min(rows, from + step));

@@ -1,4 +1,4 @@
-import { type Batch, count, dtypeOfBatch, gemm, packed, transposed } from './kernels.ts';
+import { type Batch, count, dtypeOfBatch, gemm, packed, range, transposed } from './kernels.ts';
 import { type Balanced, type Kind, smallCore } from './product-core.ts';
 import { driverOf, type Place, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
@@ -48,7 +48,7 @@ export function* gramSvd(
     out,
   ]);
   yield { kernel: 'gramSvd', args: [n, k, p, ...args, S, status] };
-  const all = Int32Array.from({ length: n }, (_, i) => i);
+  const all = range(0, n);
   return {
     S,
     X: packed(x ?? S, n, k, p),

@@ -1,6 +1,6 @@
 import { type SvdError, svdError } from './errors.ts';
 import { itemOffsets } from './item-offsets.ts';
-import { allocate } from './memory.ts';
+import { allocate, descriptor } from './memory.ts';
 import { kernels } from './native.ts';
 import { checkStatus, driverOf, hasFailures, type Origin, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
@@ -52,7 +52,7 @@ function layOut(
   offsets: Float64Array,
   foreign?: boolean,
 ): Batch {
-  const layout = new Float64Array(2 + offsets.length);
+  const layout = descriptor(2 + offsets.length);
   layout[0] = down;
   layout[1] = across;
   layout.set(offsets, 2);
@@ -86,6 +86,13 @@ export function items({ data, layout, rows, cols, foreign }: Batch, from: number
 export function rowRange({ data, layout, cols, foreign }: Batch, from: number, to: number): Batch {
   const offsets = layout.subarray(2).map((o) => o + from * layout[0]);
   return layOut(data, to - from, cols, layout[0], layout[1], offsets, foreign);
+}
+
+/** Positions `from` … `to − 1`. */
+export function range(from: number, to: number): Int32Array {
+  const positions = new Int32Array(to - from); // a loop: `Int32Array.from` takes some microseconds more
+  for (let i = 0; i < positions.length; i++) positions[i] = from + i;
+  return positions;
 }
 
 /** A broadcast batch has each matrix once: the items that are not repetitions, and which of them every item is. */
@@ -290,14 +297,17 @@ export function scratchSvd(count: number, m: number, n: number, vectors: Vectors
 
 /** The part of `out` that holds items `from` … `to − 1` of `of`. */
 export function svdItems(out: SvdFactors, from: number, to: number, of: number): SvdFactors {
+  if (to - from === of) return out;
   const part = (x: FloatArray) => x.subarray((x.length / of) * from, (x.length / of) * to);
   return { U: part(out.U), S: part(out.S), Vh: part(out.Vh) };
 }
 
 const vectorsCode = { none: 0, thin: 1, full: 2 } as const;
+const surelySmall = 4096; // both dimensions: LAPACK then needs some 10^8 elements at most
 
 /** `ERR_SVD_TOO_LARGE` when LAPACK with 32-bit integers cannot decompose an m×n matrix: before any work on it. */
 export function checkSvdSize(m: number, n: number, vectors: Vectors, dtype: Dtype, name: string): void {
+  if (m <= surelySmall && n <= surelySmall) return;
   const elements = kernels().gesddWorkspace(m, n, vectorsCode[vectors]);
   if (elements < 2 ** 31 && Math.max(m, n) < 2 ** 31) return;
   const bytes = elements * (dtype === 'float32' ? 4 : 8);

@@ -14,17 +14,37 @@ const smallBytes = 4096; // of such, V8 zeroes an array sooner than Node finds u
 export function allocate(dtype: Dtype, shape: readonly number[], what: string): FloatArray {
   const length = product(shape);
   const bytes = length * (dtype === 'float32' ? 4 : 8);
-  const fail = (cause?: unknown) =>
-    svdError('ERR_SVD_TOO_LARGE', `${what} of shape ${showShape(shape)} needs ${bytes} bytes of memory`, {
-      bytes,
-      cause,
-    });
-  if (!(bytes <= installed)) throw fail();
+  if (!(bytes <= installed)) throw tooLarge(what, shape, bytes);
   try {
     const array = dtype === 'float32' ? Float32Array : Float64Array;
     const zeroed = bytes <= smallBytes || bytes > constants.MAX_LENGTH;
     return zeroed ? new array(length) : new array(Buffer.allocUnsafeSlow(bytes).buffer, 0, length);
   } catch (cause) {
-    throw fail(cause);
+    throw tooLarge(what, shape, bytes, cause);
   }
+}
+
+const tooLarge = (what: string, shape: readonly number[], bytes: number, cause?: unknown) =>
+  svdError('ERR_SVD_TOO_LARGE', `${what} of shape ${showShape(shape)} needs ${bytes} bytes of memory`, {
+    bytes,
+    cause,
+  });
+
+const slabLength = 1024;
+const mostInSlab = 32;
+let slab = new Float64Array(slabLength);
+let used = 0;
+
+/**
+ * A new array of zeros for what the kernels are told and say of each matrix. Small ones are cut from one allocation: of
+ * every array that the addon gets to see, V8 makes one of the system's, which takes longer than a small kernel.
+ */
+export function descriptor(length: number): Float64Array {
+  if (length > mostInSlab) return new Float64Array(length);
+  if (used + length > slabLength) {
+    slab = new Float64Array(slabLength);
+    used = 0;
+  }
+  used += length;
+  return new Float64Array(slab.buffer, (used - length) * Float64Array.BYTES_PER_ELEMENT, length);
 }

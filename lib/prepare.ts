@@ -1,6 +1,6 @@
 import ndarray from 'ndarray';
 import { asTensor, type MatrixLike } from './arrays.ts';
-import { batchOf, count, items, transposed } from './kernels.ts';
+import { batchOf, count, items, range, transposed } from './kernels.ts';
 import { isTall, type Measurement, measureEach } from './measurements.ts';
 import { ownedTensors } from './owned.ts';
 import { remember } from './prepared.ts';
@@ -67,7 +67,7 @@ function* measure(x: Tensor): Steps<BothWays> {
   for (let from = 0; from < total; from += step) {
     const to = Math.min(total, from + step);
     const block = items(all, from, to);
-    const positions = Int32Array.from({ length: to - from }, (_, i) => from + i);
+    const positions = range(from, to);
     const origin = { name: 'prepare', leading, positions };
     asA.push(yield* measureEach(block, isTall(block), origin));
     asB.push(

@@ -13,6 +13,7 @@ import {
   itemsAt,
   packed,
   packInto,
+  range,
   type SvdFactors,
   scan,
   scratchSvd,
@@ -122,7 +123,7 @@ export function* productNorm(A: Tensor, B: Tensor, { foreign }: InputOptions = {
   const workspace = takeWorkspace();
   for (let from = 0; from < norms.length; from += blockSize) {
     const to = Math.min(norms.length, from + blockSize);
-    const positions = Int32Array.from({ length: to - from }, (_, i) => from + i);
+    const positions = range(from, to);
     yield* inWorkspace(workspace, normsOf(left, right, { leading, positions }, norms.subarray(from, to)));
     yield { done: to, total: norms.length };
   }

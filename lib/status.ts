@@ -1,4 +1,5 @@
 import { type SvdError, svdError } from './errors.ts';
+import { descriptor } from './memory.ts';
 import { showShape, unravel } from './views.ts';
 
 // What a kernel reports of each item (native/core/batch.h), as errors of this package.
@@ -28,7 +29,7 @@ export function placeOf<P extends Place>(place: P, items: Int32Array): P {
 const codes = { ok: 0, nonFinite: 1, noConvergence: 2, overflow: 3, tooLarge: 4 } as const;
 
 /** Status words of a batch: code, detail and driver of every item. */
-export const statusOf = (count: number): Float64Array => new Float64Array(3 * count);
+export const statusOf = (count: number): Float64Array => descriptor(3 * count);
 
 export const driverOf = (status: Float64Array, i: number): number => status[3 * i + 2];
 

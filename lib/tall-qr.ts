@@ -9,6 +9,7 @@ import {
   pack,
   packed,
   packInto,
+  range,
   scan,
   transposed,
 } from './kernels.ts';
@@ -275,7 +276,7 @@ function* householderGroup(all: Batch, gauge: Gauge, positions: Int32Array, leve
 
 /** Householder QR decomposition of every item, which need not be tall: R has min(rows, cols) rows. */
 export function* householderQr(a: Batch, gauge: Gauge, origin: Origin): Steps<TallQr> {
-  const all = Int32Array.from({ length: count(a) }, (_, i) => i);
+  const all = range(0, count(a));
   const { group, R } = yield* householderGroup(a, gauge, all, 0, origin);
   return { R, driver: new Array(count(a)).fill('householder'), apply: group.apply };
 }
