@@ -15,7 +15,7 @@ import { cols, type Dtype, dtypeOf, epsilon, leadingDims, rows, type Tensor } fr
 export function* denseSvd(
   A: Tensor,
   vectors: Vectors = 'thin',
-  { foreign, ...options }: ErrorOptions & InputOptions = {},
+  { foreign, onError }: ErrorOptions & InputOptions = {},
 ): Steps<Svd> {
   const leading = leadingDims(A);
   const [m, n] = [rows(A), cols(A)];
@@ -23,11 +23,12 @@ export function* denseSvd(
   const dtype = dtypeOf(A);
   checkSvdSize(m, n, vectors, dtype, 'svd');
   const blockSize = Math.max(1, Math.floor(blockFlops / Math.max(1, 14 * m * n * p)));
-  const batched = { leading, shapes: svdShapes(m, n, vectors), dtype, blockSize, ...options };
+  const batched = { leading, shapes: svdShapes(m, n, vectors), dtype, blockSize, onError };
   const [a] = yield* ahead([batchOf(A, leading, foreign)], blockSize);
   return yield* batchedSvd(batched, function* (place, out) {
     const part = yield* owned(itemsAt(a, place.positions));
-    const driver = yield* gesdd(part, vectors, out, { ...place, name: 'svd' });
+    const { leading, positions } = place;
+    const driver = yield* gesdd(part, vectors, out, { leading, positions, name: 'svd' });
     const bound = driver.map((_, i) => denseBound(dtype, m, n, out.S[i * p]));
     return { bound, driver };
   });

@@ -303,11 +303,9 @@ export function svdItems(out: SvdFactors, from: number, to: number, of: number):
 }
 
 const vectorsCode = { none: 0, thin: 1, full: 2 } as const;
-const surelySmall = 4096; // both dimensions: LAPACK then needs some 10^8 elements at most
 
 /** `ERR_SVD_TOO_LARGE` when LAPACK with 32-bit integers cannot decompose an m×n matrix: before any work on it. */
 export function checkSvdSize(m: number, n: number, vectors: Vectors, dtype: Dtype, name: string): void {
-  if (m <= surelySmall && n <= surelySmall) return;
   const elements = kernels().gesddWorkspace(m, n, vectorsCode[vectors]);
   if (elements < 2 ** 31 && Math.max(m, n) < 2 ** 31) return;
   const bytes = elements * (dtype === 'float32' ? 4 : 8);
@@ -343,7 +341,9 @@ export function* gesdd(
     ],
   };
   checkStatus(status, a.rows, a.cols, origin);
-  return Array.from({ length: count(a) }, (_, i) => drivers[driverOf(status, i)]);
+  const names = new Array<DenseDriver>(count(a));
+  for (let i = 0; i < names.length; i++) names[i] = drivers[driverOf(status, i)];
+  return names;
 }
 
 /** Eigenvalues (`?geev`) of every item, square; conjugate pairs stand together. */

@@ -69,6 +69,7 @@ export function broadcastShapes(a: readonly number[], b: readonly number[], what
 export function broadcastLeading(x: Tensor, leading: readonly number[]): Tensor {
   const own = leadingDims(x);
   const pad = leading.length - own.length;
+  if (pad === 0 && own.every((n, axis) => n === leading[axis])) return x;
   const stride = leading.map((n, axis) => (axis < pad || own[axis - pad] !== n ? 0 : x.stride[axis - pad]));
   return view(x, [...leading, ...x.shape.slice(-2)], [...stride, ...x.stride.slice(-2)]);
 }
