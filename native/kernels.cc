@@ -157,7 +157,7 @@ Work solve_root_work(Arguments& in, const Batch<const C>& c) {
   k.gauge = in.gauge(c.count, c.rows);
   k.root_d = in.required_array<double>(extent(c.count, c.rows, c.rows));
   k.x = in.required_array<T>(extent(c.count, c.rows, c.cols));
-  return work(k, c.count, product(c.rows, c.rows, c.cols));
+  return work(k, c.count * k.blocks(), product(c.rows, c.rows, c.cols) / static_cast<double>(k.blocks()));
 }
 
 template <class C>

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "lapack.h"
+#include "parts.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -19,6 +20,7 @@ constexpr int largest_unit_exponent = sizeof(T) == 4 ? 60 : 480;
 // The squares of these still have all their digits in double.
 constexpr double least_square = 1e-280, largest_square = 1e290;
 constexpr double largest_deviation = 0.1;
+constexpr std::int64_t solved_columns = 192;  // that one thread solves for at a time
 
 void add_parts(const double* parts, std::int64_t blocks, std::int64_t k, double* sum) {
   std::copy_n(parts, k * k, sum);
@@ -44,10 +46,12 @@ double inverse_norm(const double* root, std::int64_t k, double* v) {
 
 // R in its gauge, row-major, from the root of the equilibrated columns, column-major.
 void write_r(const double* root, std::int64_t k, const Gauge& gauge, const std::int32_t* unit, double* r) {
-  for (std::int64_t j = 0; j < k; ++j) {
-    const PowerOfTwo<double> scale((gauge.exponents ? gauge.exponents[j] : 0) - unit[j]);
-    for (std::int64_t row = 0; row < k; ++row) r[row * k + j] = row <= j ? scale * root[j * k + row] : 0;
-  }
+  copy(root, std::int64_t{1}, k, r, k, std::int64_t{1}, k, k);
+  Workspace ws(Workspace::bytes_for<PowerOfTwo<double>>(k));
+  auto* scale = ws.take<PowerOfTwo<double>>(k);
+  for (std::int64_t j = 0; j < k; ++j) scale[j] = PowerOfTwo<double>((gauge.exponents ? gauge.exponents[j] : 0) - unit[j]);
+  for (std::int64_t row = 0; row < k; ++row)
+    for (std::int64_t j = row; j < k; ++j) r[row * k + j] = scale[j] * r[row * k + j];
 }
 
 }  // namespace
@@ -115,17 +119,23 @@ void CholeskyAgain<T>::operator()(std::int64_t i) const {
 }
 
 template <class T, class C>
-void SolveRoot<T, C>::operator()(std::int64_t i) const {
-  const std::int64_t k = c.rows, p = c.cols, one = 1;
+std::int64_t SolveRoot<T, C>::blocks() const {
+  return std::max<std::int64_t>(1, parts_of(c.cols, solved_columns));
+}
+
+template <class T, class C>
+void SolveRoot<T, C>::operator()(std::int64_t unit) const {
+  const std::int64_t i = unit / blocks(), k = c.rows, most = parts_of(c.cols, blocks()), one = 1;
+  const std::int64_t first = unit % blocks() * most, p = std::min(most, c.cols - first);
+  if (p <= 0) return;
   Workspace ws(Workspace::bytes_for<double>(k * p));
   double* y = ws.take<double>(k * p);  // column-major
-  copy(c.item(i), c.row_stride, c.col_stride, y, one, k, k, p);
-  lapack::trsm('L', 'U', 'N', 'N', static_cast<lapack_int>(k), static_cast<lapack_int>(p), 1.0, root_d + i * k * k,
-               static_cast<lapack_int>(k), y, static_cast<lapack_int>(k));
+  copy(c.item(i) + first * c.col_stride, c.row_stride, c.col_stride, y, one, k, k, p);
+  lapack::trsm('L', 'U', 'N', 'N', narrow(k), narrow(p), 1.0, root_d + i * k * k, narrow(k), y, narrow(k));
   const Gauge own = gauge.item(i, k);
   for (std::int64_t j = 0; j < k; ++j) {
     const double scale = own.exponents ? std::ldexp(1.0, own.exponents[j]) : 1;
-    T* row = x + i * k * p + (own.perm ? own.perm[j] : j) * p;
+    T* row = x + (i * k + (own.perm ? own.perm[j] : j)) * c.cols + first;
     for (std::int64_t col = 0; col < p; ++col) row[col] = static_cast<T>(scale * y[col * k + j]);
   }
 }

@@ -55,7 +55,8 @@ struct SolveRoot {
   Batch<const C> c;
   T* x = nullptr;
 
-  void operator()(std::int64_t i) const;
+  std::int64_t blocks() const;               // of the columns of one item
+  void operator()(std::int64_t unit) const;  // unit = i * blocks() + block
 };
 
 // Item positions[i] of out = (equilibrated * root^-1) * x: rows x p row-major, or its transpose.

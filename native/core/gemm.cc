@@ -13,6 +13,8 @@ namespace fsvd {
 namespace {
 
 constexpr std::int64_t block_size = 512;
+// A long product is cut into enough blocks of rows; wider ones are faster.
+constexpr std::int64_t long_rows = 16 * block_size, wide_block = 1024;
 
 // How much of the longer dimension of a product is computed at a time.
 std::int64_t slice_of(std::int64_t longer, std::int64_t shorter, std::int64_t inner) {
@@ -21,7 +23,7 @@ std::int64_t slice_of(std::int64_t longer, std::int64_t shorter, std::int64_t in
   return fits > 0 ? std::min(longer, fits) : longer;
 }
 
-std::int64_t blocks_of(std::int64_t n) { return std::max<std::int64_t>(1, parts_of(n, block_size)); }
+std::int64_t blocks_of(std::int64_t n, std::int64_t size) { return std::max<std::int64_t>(1, parts_of(n, size)); }
 
 // A strided matrix as row-major C = A * B is given to column-major BLAS, which computes C^T = B^T * A^T. One stride must
 // be 1 and the other a valid leading dimension; any other matrix is copied, in the orientation that it has.
@@ -58,19 +60,25 @@ struct Operand {
 
 template <class T>
 std::int64_t Gemm<T>::row_blocks() const {
-  return blocks_of(a.rows);
+  return blocks_of(a.rows, block_size);
+}
+
+template <class T>
+std::int64_t Gemm<T>::col_blocks() const {
+  return blocks_of(b.cols, a.rows >= long_rows ? wide_block : block_size);
 }
 
 template <class T>
 std::int64_t Gemm<T>::blocks() const {
-  return row_blocks() * blocks_of(b.cols);
+  return row_blocks() * col_blocks();
 }
 
 template <class T>
 void Gemm<T>::operator()(std::int64_t unit) const {
   const std::int64_t i = unit / blocks(), block = unit % blocks(), inner = a.cols;
-  const std::int64_t row = block % row_blocks() * block_size, rows = std::min(block_size, a.rows - row);
-  const std::int64_t col = block / row_blocks() * block_size, cols = std::min(block_size, b.cols - col);
+  const std::int64_t most_rows = parts_of(a.rows, row_blocks()), most_cols = parts_of(b.cols, col_blocks());
+  const std::int64_t row = block % row_blocks() * most_rows, rows = std::min(most_rows, a.rows - row);
+  const std::int64_t col = block / row_blocks() * most_cols, cols = std::min(most_cols, b.cols - col);
   const std::int64_t ld = b.cols;
   T* out = c + (positions ? positions[i] : i) * a.rows * ld + row * ld + col;
   if (rows <= 0 || cols <= 0) return;

@@ -5,7 +5,7 @@
 namespace fsvd {
 
 // Item positions[i] of c = alpha * a * b + beta * c, row-major; without positions, item i. The rows and columns of c are
-// cut into blocks of a size that depends on the shape only, so one large product is as parallel as many small ones.
+// cut into even blocks of a size that depends on the shape only, so one large product is as parallel as many small ones.
 template <class T>
 struct Gemm {
   Batch<const T> a, b;
@@ -15,6 +15,7 @@ struct Gemm {
   Status* status = nullptr;  // per item: overflow when an element of c is not finite
 
   std::int64_t row_blocks() const;
+  std::int64_t col_blocks() const;
   std::int64_t blocks() const;  // of one item, rows and columns
   void operator()(std::int64_t unit) const;
 };

@@ -19,7 +19,7 @@ bool in_strips(std::int64_t k, bool by_rows) {
   return has_small_products() && k <= (by_rows ? most_in_strips_by_rows : most_in_strips_by_columns);
 }
 
-// Rows that are handled together, as doubles: half a megabyte of them, so that they stay in a cache.
+// Rows that are handled together, as doubles: few, so that they stay in a cache; more were slower, though ?syrk alone is faster with them.
 std::int64_t tile_rows_for(std::int64_t k) {
   if (in_strips(k, true)) return 192;
   return std::clamp<std::int64_t>((1 << 16) / std::max<std::int64_t>(k, 1), 256, 1024);

@@ -236,7 +236,7 @@ static void orthogonalise_tall() {
   for (const Status& s : status)
     if (static_cast<Root>(s.driver) == Root::none) return;
   SolveRoot<T, double> solve{root_d.data(), {}, {identity.data(), k, k, k, 1, offsets.data(), count}, x.data()};
-  for (std::int64_t i = 0; i < count; ++i) solve(i);
+  for (std::int64_t u = 0; u < count * solve.blocks(); ++u) solve(u);
   MultiplySolved<T> multiply{a.batch, unit_gauge, root.data(), x.data(), k, up_to(1) == 1, nullptr, q.data()};
   for (std::int64_t u = 0; u < count * blocks; ++u) multiply(u);
   check(all_finite(r) && all_finite(q), "Cholesky QR: not finite");
