@@ -4,7 +4,7 @@ import type { Operand } from './distance.ts';
 import { svdError } from './errors.ts';
 import { contiguousCopy, inDtype } from './matrix-product.ts';
 import type { Steps } from './steps.ts';
-import { cols, rows, showShape, sliceAxis, swapLast, type Tensor } from './views.ts';
+import { cols, insertAxis, rows, showShape, sliceAxis, swapLast, type Tensor } from './views.ts';
 
 /** A matrix kept as the product `A·B`. */
 export interface Factored {
@@ -68,13 +68,7 @@ function asFactors(x: Factored, name: string): Operand {
 }
 
 /** A vector as the one row of a matrix, so that kernels over matrices can take it. */
-function asMatrix(s: Tensor): Tensor {
-  const axis = s.shape.length - 1;
-  const out = sliceAxis(s, axis, 0, s.shape[axis]);
-  out.shape.splice(axis, 0, 1);
-  out.stride.splice(axis, 0, 0);
-  return out;
-}
+const asMatrix = (s: Tensor): Tensor => insertAxis(s, s.shape.length - 1);
 
 /** The last two dimensions `[l, r]` of the matrices that an operand stands for. */
 export function operandShape(x: Parts): number[] {

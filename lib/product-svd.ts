@@ -175,8 +175,8 @@ function operands(A: Tensor, B: Tensor, foreign?: boolean) {
   return { inputs, dtype, leading, blockSize: blockSize(...inputs) };
 }
 
-const blockBytes = 64 * 2 ** 20; // of factors
-const blockScratch = 12 * 2 ** 20; // of k×k matrices, of which there are about a dozen for every item
+const blockBytes = 32 * 2 ** 20; // of factors: what a cache of the last level may hold
+const blockScratch = 24 * 2 ** 20; // of k×k matrices, of which there are about a dozen for every item
 
 /**
  * How many items are decomposed together: many small matrices, or one large one. A repeated factor counts every time,
@@ -185,10 +185,9 @@ const blockScratch = 12 * 2 ** 20; // of k×k matrices, of which there are about
 function blockSize(a: Batch, b: Batch): number {
   const factors = (a.rows + b.rows) * a.cols * a.data.BYTES_PER_ELEMENT;
   const scratch = 12 * 8 * a.cols ** 2;
-  return Math.max(
-    1,
-    Math.floor(Math.min(blockBytes / Math.max(factors, 1), blockScratch / Math.max(scratch, 1))),
-  );
+  const most = Math.max(1, Math.min(blockBytes / Math.max(factors, 1), blockScratch / Math.max(scratch, 1)));
+  const blocks = Math.ceil(count(a) / Math.floor(most));
+  return Math.max(1, Math.ceil(count(a) / Math.max(blocks, 1)));
 }
 
 /** Steps 1 to 6 for one block of the batch; `form` is the number of singular vectors to form. */

@@ -37,7 +37,7 @@ export class Workspace {
   }
 }
 
-const keptBytes = 16 * 2 ** 20;
+const keptBytes = 32 * 2 ** 20;
 let idle: Workspace | undefined; // of the last computation, for the next one
 let current: Workspace | undefined; // of the computation that is being stepped right now
 
