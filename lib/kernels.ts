@@ -61,7 +61,8 @@ function layOut(
 
 /** `count` row-major matrices that lie one behind the other in `data`. */
 export function packed(data: FloatArray, count: number, rows: number, cols: number): Batch {
-  const offsets = Float64Array.from({ length: count }, (_, i) => i * rows * cols);
+  const offsets = new Float64Array(count);
+  for (let i = 0; i < count; i++) offsets[i] = i * rows * cols;
   return layOut(data, rows, cols, cols, 1, offsets);
 }
 
@@ -73,7 +74,8 @@ export function transposed({ data, layout, rows, cols, foreign }: Batch): Batch 
 export function itemsAt(a: Batch, positions: Int32Array): Batch {
   if (positions.length === count(a)) return a;
   const { data, layout, rows, cols, foreign } = a;
-  const offsets = Float64Array.from(positions, (i) => layout[2 + i]);
+  const offsets = new Float64Array(positions.length);
+  for (let i = 0; i < offsets.length; i++) offsets[i] = layout[2 + positions[i]];
   return layOut(data, rows, cols, layout[0], layout[1], offsets, foreign);
 }
 

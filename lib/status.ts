@@ -23,7 +23,7 @@ const positionOf = ({ positions }: Place, i: number): number => (positions ? pos
 
 /** The place of some of the items. */
 export function placeOf<P extends Place>(place: P, items: Int32Array): P {
-  return { ...place, positions: Int32Array.from(items, (i) => positionOf(place, i)) };
+  return { ...place, positions: items.map((i) => positionOf(place, i)) };
 }
 
 const codes = { ok: 0, nonFinite: 1, noConvergence: 2, overflow: 3, tooLarge: 4 } as const;
