@@ -23,9 +23,23 @@ constexpr std::int64_t line = 64;   // columns, where they are only copied
 // Which half of a node a vector of one of its children lives in; `both` where two have been turned into each other.
 enum Half : std::int64_t { left_half, both_halves, right_half, deflated };
 
+// One singular value of the small matrix, a pole and the distance from there, and what d² − σ² is for each d: in double for
+// float too, because the rounding errors of a product over all of them would add up.
+struct Sigma {
+  double origin, offset;
+  double value() const { return origin + offset; }
+  double difference(double d) const { return ((d - origin) - offset) * ((d + origin) + offset); }
+};
+
 template <class T>
-FSVD_WIDE_VECTORS void quotients(std::int64_t n, const T* z, const T* q, const T* w, double* x) {
-  for (std::int64_t i = 0; i < n; ++i) x[i] = z[i] / (static_cast<double>(q[i]) * w[i]);
+FSVD_WIDE_VECTORS void quotients(std::int64_t n, const double* z, const T* d, Sigma sigma, double* x) {
+  for (std::int64_t i = 0; i < n; ++i) x[i] = z[i] / sigma.difference(d[i]);
+}
+
+// product[i] *= (d_i² − σ²) / (d_i² − other²)
+template <class T>
+FSVD_WIDE_VECTORS void multiply_ratios(std::int64_t n, const T* d, Sigma sigma, double other, double* product) {
+  for (std::int64_t i = 0; i < n; ++i) product[i] *= sigma.difference(d[i]) / ((d[i] - other) * (d[i] + other));
 }
 
 // Scales x by a power of two, so that squares of its largest elements are representable, and returns its length then.
@@ -199,40 +213,37 @@ class Merge {
     for (std::int64_t j = k(); j < n_; ++j) rest[j - k()] = *vt(kept_[j], x);
   }
 
-  // The new singular values, and (d_i − σ_j) in q and (d_i + σ_j) in w, each to full relative accuracy.
+  // The new singular values.
   bool solve() {
     const PowerOfTwo<T> scale(exponent_);
     if (k() == 1) return sigma_[0] = scale * norm_, true;
+    exact_.resize(3 * k());
     std::atomic<bool> fine{true};
     team_.each(parts_of(k(), roots), [&](std::int64_t p) {
       const std::int64_t first = p * roots, end = std::min(k(), first + roots);
-      if (!secular_roots(k(), dsigma_, zhat_, norm_, first, end, sigma_, q_, w_)) fine = false;
+      if (!secular_roots(k(), dsigma_, zhat_, norm_, first, end, exact_.data(), exact_.data() + k())) fine = false;
     });
-    for (std::int64_t j = 0; j < k(); ++j) sigma_[j] = scale * sigma_[j];
+    for (std::int64_t j = 0; j < k(); ++j) sigma_[j] = scale * static_cast<T>(root(j).value());
     return fine;
   }
+  Sigma root(std::int64_t j) const { return {exact_[j], exact_[k() + j]}; }
+  double* exact_z() { return exact_.data() + 2 * k(); }
 
   // The z whose roots are exactly the computed ones: the vectors that follow from it are orthogonal.
   void refine_z() {
     if (k() == 1) return;
     team_.each(parts_of(k(), line), [&](std::int64_t p) {
       const std::int64_t from = p * line, to = std::min(k(), from + line);
-      double product[line];  // of many factors, whose rounding errors add up
-      const T *q = q_ + (k() - 1) * k(), *w = w_ + (k() - 1) * k();
-      for (std::int64_t i = from; i < to; ++i) product[i - from] = static_cast<double>(q[i]) * w[i];
+      double* product = exact_z() + from;
+      for (std::int64_t i = from; i < to; ++i) product[i - from] = root(k() - 1).difference(dsigma_[i]);
       for (std::int64_t j = 0; j < k() - 1; ++j) {
-        q = q_ + j * k(), w = w_ + j * k();
         // Root j lies between d_j and d_(j + 1): d_i is paired with the one of them that is not itself.
-        const auto factors = [&](std::int64_t first, std::int64_t end, T other) {
-          for (std::int64_t i = first; i < end; ++i)
-            product[i - from] *= static_cast<double>(q[i]) * w[i] / ((static_cast<double>(dsigma_[i]) - other) * (dsigma_[i] + other));
-        };
         const std::int64_t split = std::clamp(j + 1, from, to);
-        factors(from, split, dsigma_[j + 1]);
-        factors(split, to, dsigma_[j]);
+        multiply_ratios(split - from, dsigma_ + from, root(j), dsigma_[j + 1], product);
+        multiply_ratios(to - split, dsigma_ + split, root(j), dsigma_[j], product + (split - from));
       }
       for (std::int64_t i = from; i < to; ++i)
-        zhat_[i] = std::copysign(static_cast<T>(std::sqrt(std::abs(product[i - from]))), zhat_[i]);
+        product[i - from] = std::copysign(std::sqrt(std::abs(product[i - from])), static_cast<double>(zhat_[i]));
     });
   }
 
@@ -245,12 +256,11 @@ class Merge {
     team_.each(parts_of(k(), roots), [&](std::int64_t p) {
       std::vector<double> left(k()), right(k());
       for (std::int64_t j = p * roots; j < std::min(k(), (p + 1) * roots); ++j) {
-        T *q = q_ + j * k(), *w = w_ + j * k();
-        quotients(k(), zhat_, q, w, right.data());
+        quotients(k(), exact_z(), dsigma_, root(j), right.data());
         for (std::int64_t i = 0; i < k(); ++i) left[i] = dsigma_[i] * right[i];
         left[0] = -1;
-        place(right, w);
-        if (u_) place(left, q);
+        place(right, w_ + j * k());
+        if (u_) place(left, q_ + j * k());
       }
     });
   }
@@ -309,6 +319,7 @@ class Merge {
   std::int64_t count_ = 0, lefts_ = 0, boths_ = 0, rights_ = 0, upper_ = 0, lower_ = 0;
   T *u_upper_ = nullptr, *u_lower_ = nullptr, *vt_left_ = nullptr, *vt_right_ = nullptr, *u_rest_ = nullptr,
     *vt_rest_ = nullptr, *q_ = nullptr, *w_ = nullptr;
+  std::vector<double> exact_;  // k() elements each: origins and offsets of the roots, and the refined z
 };
 
 }  // namespace

@@ -20,8 +20,8 @@ struct BlockedSvd {
   T* work = nullptr;
   std::int64_t* index = nullptr;
 
-  // ?gesdd itself is faster on smaller matrices, and the rounding errors of float grow faster here than there.
-  static bool serves(std::int64_t cols) { return cols > 32 && (sizeof(T) == sizeof(double) || cols <= 1600); }
+  // ?gesdd itself is faster on smaller matrices.
+  static bool serves(std::int64_t cols) { return cols > 32; }
 
   std::int64_t work_size() const;
   std::int64_t index_size() const;

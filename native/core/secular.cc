@@ -106,8 +106,8 @@ std::vector<double> as_doubles(const T* d, const T* z, std::int64_t k) {
 }  // namespace
 
 template <class T>
-bool secular_roots(std::int64_t k, const T* d_in, const T* z_in, T rho, std::int64_t first, std::int64_t end, T* sigma,
-                   T* minus, T* plus) {
+bool secular_roots(std::int64_t k, const T* d_in, const T* z_in, T rho, std::int64_t first, std::int64_t end,
+                   double* origins, double* offsets) {
   const std::vector<double> copy = as_doubles(d_in, z_in, k);
   const double *d = copy.data(), *z = d + k;
   const double length = static_cast<double>(rho) * rho, constant = 1 / length;
@@ -141,21 +141,16 @@ bool secular_roots(std::int64_t k, const T* d_in, const T* z_in, T rho, std::int
     }
     if (step == most_steps) return false;
     for (int l = 0; l < n; ++l) {
-      const std::int64_t j = from + l;
-      const double o = roots[l].origin, tau = roots[l].mu / (o + std::sqrt(o * o + roots[l].mu));
-      sigma[j] = static_cast<T>(o + tau);
-      for (std::int64_t i = 0; i < k; ++i) {
-        minus[i + j * k] = static_cast<T>((d[i] - o) - tau);
-        plus[i + j * k] = static_cast<T>((d[i] + o) + tau);
-      }
+      const double o = roots[l].origin;
+      origins[from + l] = o, offsets[from + l] = roots[l].mu / (o + std::sqrt(o * o + roots[l].mu));
     }
   }
   return true;
 }
 
-template bool secular_roots(std::int64_t, const float*, const float*, float, std::int64_t, std::int64_t, float*,
-                            float*, float*);
+template bool secular_roots(std::int64_t, const float*, const float*, float, std::int64_t, std::int64_t, double*,
+                            double*);
 template bool secular_roots(std::int64_t, const double*, const double*, double, std::int64_t, std::int64_t, double*,
-                            double*, double*);
+                            double*);
 
 }  // namespace fsvd
