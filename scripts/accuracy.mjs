@@ -209,6 +209,16 @@ function denseTables() {
       ...worst([denseError(wide.S.data, alone.data, sigma1, wide.bound, 'float64')]),
     ];
   });
+  const vectors = [200, 400, 800, 1600].map((n) => [
+    `${n}×${n}`,
+    ...dtypes.flatMap((dtype) => {
+      const constant = { data: typed(dtype, new Array(n * n).fill(1 / 3)), shape: [n, n] };
+      return [random(n, n, dtype, n), constant].flatMap((a) => {
+        const { U, Vh } = svd(a);
+        return [part(orthonormal(U)), part(orthonormal(Vh))];
+      });
+    }),
+  ]);
   return `## Plain matrices
 
 \`svd\` of the plain matrices of test/fixtures (random, Hilbert, Kahan, graded, near overflow, subnormal): largest |Δσ| in units
@@ -218,7 +228,11 @@ ${table(['dtype', 'matrices', 'Δσ / (ε·σ₁)', 'Δσ / bound'], small)}
 Random matrices, the long ones of positive numbers: \`svd\` in float32 against float64, which is exact beside it; and in float64 \`svd\` against \`svdvals\`, two
 algorithms whose errors add up. The error in units of ε·σ₁ grows with the size, and so does the bound.
 
-${table(['size', 'float32: Δσ / (ε·σ₁)', 'Δσ / bound', 'float64: Δσ / (ε·σ₁)', 'Δσ / bound'], sizes)}`;
+${table(['size', 'float32: Δσ / (ε·σ₁)', 'Δσ / bound', 'float64: Δσ / (ε·σ₁)', 'Δσ / bound'], sizes)}
+
+‖UᵀU − I‖ and ‖Vh·Vhᵀ − I‖ as parts of 40·ε·√p, of random matrices and of such with every element 1/3:
+
+${table(['size', ...dtypes.flatMap((dtype) => ['U', 'Vh', 'U, equal elements', 'Vh'].map((x) => `${dtype}: ${x}`))], vectors)}`;
 }
 
 function denseError(S, sigma, sigma1, bound, dtype) {
