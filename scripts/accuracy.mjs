@@ -212,8 +212,8 @@ function denseTables() {
   const vectors = [200, 400, 800, 1600].map((n) => [
     `${n}×${n}`,
     ...dtypes.flatMap((dtype) => {
-      const constant = { data: typed(dtype, new Array(n * n).fill(1 / 3)), shape: [n, n] };
-      return [random(n, n, dtype, n), constant].flatMap((a) => {
+      const equal = { data: typed(dtype, new Array(n * n).fill(1 / 3)), shape: [n, n] };
+      return [random(n, n, dtype, n), equal].flatMap((a) => {
         const { U, Vh } = svd(a);
         return [part(orthonormal(U)), part(orthonormal(Vh))];
       });
