@@ -19,7 +19,8 @@ bool in_strips(std::int64_t k, bool by_rows) {
   return has_small_products() && k <= (by_rows ? most_in_strips_by_rows : most_in_strips_by_columns);
 }
 
-// Rows that are handled together, as doubles: few, so that they stay in a cache; more were slower, though ?syrk alone is faster with them.
+// Rows that are handled together, as doubles: few, so that they stay in a cache; more were slower, though ?syrk alone is
+// faster with them.
 std::int64_t tile_rows_for(std::int64_t k) {
   if (in_strips(k, true)) return 192;
   return std::clamp<std::int64_t>((1 << 16) / std::max<std::int64_t>(k, 1), 256, 1024);
@@ -28,7 +29,9 @@ std::int64_t tile_rows_for(std::int64_t k) {
 // sum += X^T * X for n rows of X, row-major or column-major with leading dimension ld.
 void add_product(const double* x, std::int64_t n, std::int64_t k, std::int64_t ld, bool by_rows, double* sum) {
   const char first = by_rows ? 'N' : 'T', second = by_rows ? 'T' : 'N';
-  if (!in_strips(k, by_rows)) return lapack::syrk('U', first, narrow(k), narrow(n), 1.0, x, narrow(ld), 1.0, sum, narrow(k));
+  if (!in_strips(k, by_rows)) {
+    return lapack::syrk('U', first, narrow(k), narrow(n), 1.0, x, narrow(ld), 1.0, sum, narrow(k));
+  }
   for (std::int64_t j = 0; j < k; j += strip) {
     const std::int64_t width = std::min(strip, k - j);
     const double* column = x + (by_rows ? j : j * ld);
