@@ -164,9 +164,9 @@ export class FactoredMatrix implements Factored {
   }
 
   /** @deprecated Use `svdAsync`, which returns `Vh`. */
-  async svdLegacyAsync({ signal, onProgress }: AsyncOptions = {}): Promise<LegacySvd> {
+  async svdLegacyAsync(options: AsyncOptions = {}): Promise<LegacySvd> {
     warnLegacy();
-    return afterwards(legacy(await this.svdAsync({ signal, onProgress })), { signal });
+    return afterwards(legacy(await this.#completeAsync(options)), options);
   }
 
   get U(): Tensor {
@@ -222,7 +222,7 @@ export class FactoredMatrix implements Factored {
   }
 
   async pinvAsync({ tol, ...options }: ToleranceOptions & AsyncOptions = {}): Promise<FactoredMatrix> {
-    return afterwards(this.#inverse(await this.svdAsync(options), tol), options);
+    return afterwards(this.#inverse(await this.#completeAsync(options), tol), options);
   }
 
   /** The same matrix as `(U·√S) · (√S·Vh)`: both factors with orthogonal columns or rows of equal length. */
@@ -231,7 +231,7 @@ export class FactoredMatrix implements Factored {
   }
 
   async makeEvenAsync(options: AsyncOptions = {}): Promise<FactoredMatrix> {
-    return new FactoredMatrix(...(await afterwards(even(await this.svdAsync(options)), options)));
+    return new FactoredMatrix(...(await afterwards(even(await this.#completeAsync(options)), options)));
   }
 
   /** The best approximation of rank p: `(U·diag(S))[:, :p] · Vh[:p]`. `ERR_SVD_ARGUMENT` unless 0 ≤ p ≤ min(l, k, r). */
@@ -242,7 +242,7 @@ export class FactoredMatrix implements Factored {
 
   async truncateAsync(p: number, options: AsyncOptions = {}): Promise<FactoredMatrix> {
     const rank = checkRank(p, this.#mostTriplets, 'truncate');
-    const svd = await this.svdAsync({ ...options, rank });
+    const svd = await this.#completeAsync(options, rank);
     return new FactoredMatrix(await afterwards(withoutVh(svd), options), svd.Vh);
   }
 
@@ -252,7 +252,7 @@ export class FactoredMatrix implements Factored {
   }
 
   async collapseLAsync(options: AsyncOptions = {}): Promise<Tensor> {
-    return afterwards(withoutU(await this.svdAsync(options)), options);
+    return afterwards(withoutU(await this.#completeAsync(options)), options);
   }
 
   /** `U · diag(S)`, `[..., l, p]`: M without its right orthogonal factor. */
@@ -261,7 +261,7 @@ export class FactoredMatrix implements Factored {
   }
 
   async collapseRAsync(options: AsyncOptions = {}): Promise<Tensor> {
-    return afterwards(withoutVh(await this.svdAsync(options)), options);
+    return afterwards(withoutVh(await this.#completeAsync(options)), options);
   }
 
   /** Eigenvalues of BA, `[..., k]`: those of M apart from zeros. Needs l = r (`ERR_SVD_SHAPE`). */
@@ -419,6 +419,11 @@ export class FactoredMatrix implements Factored {
 
   #cached({ rank }: ProductSvdOptions): Svd | undefined {
     return rank === undefined ? this.#cache.svd : undefined;
+  }
+
+  /** The decomposition for another result: no matrix of the batch may fail, whatever else the options say. */
+  #completeAsync({ signal, onProgress }: AsyncOptions, rank?: number): Promise<Svd> {
+    return this.svdAsync({ signal, onProgress, rank });
   }
 
   /** Into the cache, unless it is truncated, another call was first, or matrices of the batch failed. */

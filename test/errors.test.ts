@@ -2,6 +2,7 @@ import ndarray from 'ndarray';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { SvdErrorCode } from '../lib/errors.ts';
 import {
+  type AsyncOptions,
   diagEmbed,
   dist,
   distAsync,
@@ -944,6 +945,20 @@ describe("onError: 'collect'", () => {
     expect(new FactoredMatrix(A, [[1e200]]).svd({ onError: 'collect' }).errors).toMatchObject([
       { code: 'ERR_SVD_OVERFLOW', batchIndex: [0] },
     ]);
+  });
+
+  it('is no option of what is made from a decomposition: that has an error', async () => {
+    const M = new FactoredMatrix([[1e200]], [[1e200]]);
+    const options = { onError: 'collect' } as AsyncOptions;
+    const made = [
+      M.pinvAsync(options),
+      M.makeEvenAsync(options),
+      M.truncateAsync(1, options),
+      M.collapseLAsync(options),
+      M.collapseRAsync(options),
+      M.svdLegacyAsync(options),
+    ];
+    for (const promise of made) checkError(await rejectionOf(promise), 'ERR_SVD_OVERFLOW');
   });
 
   it('does not collect what concerns the whole call', () => {
