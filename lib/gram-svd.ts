@@ -20,7 +20,13 @@ export interface GramSvd {
  * core would be a small one in float64, and the inner dimension is not graded. Which of them then are depends on each.
  */
 export const fitsGramSvd = ({ a, left, right }: Balanced, { dtype, graded }: Kind): boolean =>
-  dtypeOfBatch(a) === 'float32' && dtype === 'float64' && !graded && !!left && !!right && a.cols <= smallCore;
+  dtypeOfBatch(a) === 'float32' &&
+  dtype === 'float64' &&
+  !graded &&
+  left !== undefined &&
+  right !== undefined &&
+  a.cols > 0 &&
+  a.cols <= smallCore;
 
 /**
  * The SVD of `A·B` from AᵀA and B·Bᵀ, with `form` singular vectors; the items that lose no digit of float32 are `served`,
