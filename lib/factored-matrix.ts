@@ -127,8 +127,9 @@ export class FactoredMatrix implements Factored {
   // ------------------------------------------------------------------------------------------ decomposition
 
   /**
-   * `M ≈ U · diag(S) · Vh` without forming M: U `[..., l, p]`, S `[..., p]`, Vh `[..., p, r]`, p = min(l, k, r).
-   * Computed once; every call returns the same arrays, unless some matrices of the batch failed. See `productSvd` for the algorithm and its source.
+   * `M ≈ U · diag(S) · Vh` without forming an M that is larger than its factors: U `[..., l, p]`, S `[..., p]`,
+   * Vh `[..., p, r]`, p = min(l, k, r). Computed once; every call returns the same arrays, unless some matrices of the
+   * batch failed. See `productSvd` for the algorithm and its source.
    */
   svd(options: ProductSvdOptions = {}): Svd {
     if (isThreeSvd(options)) return runSync(threeSvd(this.A, this.B));

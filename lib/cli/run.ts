@@ -35,7 +35,7 @@ export async function run(argv: readonly string[], streams: Streams): Promise<nu
 function program(streams: Streams, signal: AbortSignal): Command {
   const command = new Command('factored-svd')
     .description(
-      'Singular value decomposition of weight matrices, and of products A·B that are never formed.',
+      'Singular value decomposition of weight matrices, and of products A·B without forming large ones.',
     )
     .version(packageJson.version)
     .exitOverride()
