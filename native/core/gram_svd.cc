@@ -71,11 +71,48 @@ void multiply_by_transposed(std::int64_t k, const double* t, const double* tau, 
   }
 }
 
+// c = Vᵀ·diag(sigma²)·V for a symmetric positive definite c (destroyed), sigma descending; without vectors v is null. By the
+// tridiagonal form, whose Cholesky root is bidiagonal: its singular values are sigma. False when a step fails.
+struct Eigen {
+  std::int64_t k;
+  double *e, *tau, *work;
+  std::int64_t* index;
+
+  static std::int64_t work_size(std::int64_t k, bool vectors) {
+    return std::max({vectors ? BidiagonalSvd<double>::work_size(k) : 4 * k, reflector_work(k), 64 * k});
+  }
+
+  bool decompose(double* c, double* sigma, double* v) const {
+    const lapack_int n = narrow(k);
+    if (lapack::sytrd('L', n, c, n, sigma, e, tau, work, 64 * n) != 0 || !bidiagonal_root(k, sigma, e)) return false;
+    if (!v) {
+      double none = 0;
+      if (lapack::lasdq(0, n, 0, 0, sigma, e, &none, n, &none, n, work) != 0) return false;
+      std::reverse(sigma, sigma + k);
+      return true;
+    }
+    Team alone(true);
+    if (BidiagonalSvd<double>{k, sigma, e, nullptr, v, k, k, work, index}.run(alone) != 0) return false;
+    multiply_by_transposed(k, c, tau, v, work);
+    return true;
+  }
+};
+
 // Σ ‖column of X with its rows scaled by the lengths of the columns of the factor‖²; x holds Xᵀ.
 double growth(const double* x, std::int64_t k, const double* squares) {
   double sum = 0;
   for (std::int64_t j = 0; j < k; ++j) sum += sum_of_squares(x + j * k, k) * squares[j];
   return sum;
+}
+
+// Row j of x to where column j of the factor comes from, as the factor has no gauge there.
+void store(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, std::int64_t p, const double* x) {
+  const Gauge own = f.gauge.item(i, k);
+  for (std::int64_t j = 0; j < k; ++j) {
+    const double scale = std::ldexp(1.0, own.exponents[j]);
+    float* row = f.x + (i * k + own.perm[j]) * p;
+    for (std::int64_t c = 0; c < p; ++c) row[c] = static_cast<float>(scale * x[j * k + c]);
+  }
 }
 
 }  // namespace
@@ -84,38 +121,27 @@ void GramSvd::operator()(std::int64_t i) const {
   status[i].set(Status::ok);
   status[i].driver = 0;
   const bool vectors = left.x != nullptr;
-  const std::int64_t square = k * k, divide = vectors ? BidiagonalSvd<double>::work_size(k) : 4 * k;
-  const std::int64_t lwork = std::max({divide, reflector_work(k), 64 * k});
+  const std::int64_t square = k * k, work = Eigen::work_size(k, vectors), indices = BidiagonalSvd<double>::index_size(k);
   Workspace ws(5 * Workspace::bytes_for<double>(square) + 5 * Workspace::bytes_for<double>(k) +
-               Workspace::bytes_for<double>(lwork) +
-               Workspace::bytes_for<std::int64_t>(BidiagonalSvd<double>::index_size(k)));
-  double *root = ws.take<double>(square), *t = ws.take<double>(square), *v = ws.take<double>(square);
-  double *x = ws.take<double>(square), *y = ws.take<double>(square);
-  double *squares_left = ws.take<double>(k), *squares_right = ws.take<double>(k);
-  double *e = ws.take<double>(k), *tau = ws.take<double>(k), *scale = ws.take<double>(k);
-  double* work = ws.take<double>(lwork);
-  std::int64_t* index = ws.take<std::int64_t>(BidiagonalSvd<double>::index_size(k));
-  const auto n = static_cast<lapack_int>(k);
+               Workspace::bytes_for<double>(work) + Workspace::bytes_for<std::int64_t>(indices));
+  double *g = ws.take<double>(square), *root = ws.take<double>(square), *v = ws.take<double>(square);
+  double *x = ws.take<double>(square), *y = ws.take<double>(square);  // transposed
+  double *squares_left = ws.take<double>(k), *squares_right = ws.take<double>(k), *scale = ws.take<double>(k);
+  double *e = ws.take<double>(k), *tau = ws.take<double>(k), *scratch = ws.take<double>(work);
+  const Eigen eigen{k, e, tau, scratch, ws.take<std::int64_t>(indices)};
+  const lapack_int n = narrow(k);
 
-  if (!gauged(left, i, k, scale, t) || !gauged(right, i, k, scale, root)) return;
-  diagonal(t, k, squares_left), diagonal(root, k, squares_right);
-  const double norms = std::sqrt(sum_of_squares(t, square)) * std::sqrt(sum_of_squares(root, square));
+  if (!gauged(left, i, k, scale, g) || !gauged(right, i, k, scale, root)) return;
+  diagonal(g, k, squares_left), diagonal(root, k, squares_right);
+  const double norms = std::sqrt(sum_of_squares(g, square)) * std::sqrt(sum_of_squares(root, square));
   if (lapack::potrf('U', n, root, n) != 0) return;
-  lapack::trmm('L', 'U', 'N', 'N', n, n, 1.0, root, n, t, n);
-  lapack::trmm('R', 'U', 'T', 'N', n, n, 1.0, root, n, t, n);
+  lapack::trmm('L', 'U', 'N', 'N', n, n, 1.0, root, n, g, n);
+  lapack::trmm('R', 'U', 'T', 'N', n, n, 1.0, root, n, g, n);
 
   double* sigma = s + i * k;
-  if (lapack::sytrd('L', n, t, n, sigma, e, tau, work, narrow(lwork)) != 0 || !bidiagonal_root(k, sigma, e)) return;
-  if (!vectors) {
-    if (lapack::lasdq(0, n, 0, 0, sigma, e, v, n, v, n, work) != 0) return;
-    std::reverse(sigma, sigma + k);
-  } else {
-    Team alone(true);
-    if (BidiagonalSvd<double>{k, sigma, e, nullptr, v, k, k, work, index}.run(alone) != 0) return;
-  }
+  if (!eigen.decompose(g, sigma, vectors ? v : nullptr)) return;
   if (!(norms <= largest_loss * sigma[k - 1] * sigma[k - 1])) return;
   if (vectors) {
-    multiply_by_transposed(k, t, tau, v, work);
     std::copy_n(v, square, x), std::copy_n(v, square, y);
     lapack::trmm('R', 'U', 'N', 'N', n, n, 1.0, root, n, x, n);
     lapack::trsm('R', 'U', 'T', 'N', n, n, 1.0, root, n, y, n);
@@ -123,15 +149,7 @@ void GramSvd::operator()(std::int64_t i) const {
       for (std::int64_t c = 0; c < k; ++c) x[j * k + c] /= sigma[c];
     const double most = largest_growth * largest_growth * static_cast<double>(k);
     if (!(growth(x, k, squares_left) <= most && growth(y, k, squares_right) <= most)) return;
-    const auto store = [&](const Factor& f, const double* from) {
-      const Gauge own = f.gauge.item(i, k);
-      for (std::int64_t j = 0; j < k; ++j) {
-        const double factor = std::ldexp(1.0, own.exponents[j]);
-        float* row = f.x + (i * k + own.perm[j]) * p;
-        for (std::int64_t c = 0; c < p; ++c) row[c] = static_cast<float>(factor * from[j * k + c]);
-      }
-    };
-    store(left, x), store(right, y);
+    store(left, i, k, p, x), store(right, i, k, p, y);
   }
   status[i].driver = 1;
 }
