@@ -88,6 +88,7 @@ describe.each(shapes.map((shape) => ({ shape })))('$shape', ({ shape }) => {
       [part.U, whole.U.hi(shape[0], p)],
       [part.Vh, whole.Vh.hi(p, shape[2])],
     ] as const;
+    // The same X in products of other widths: each off by no more than ε times the growth that the path allows, 8.
     for (const [x, y] of pairs) expect(largestDifference(x, y)).toBeLessThanOrEqual(16 * epsilon('float32'));
     const alone = new FactoredMatrix(A, B).svdvals();
     for (let j = 0; j < shape[1]; j++)

@@ -182,7 +182,10 @@ class Merge {
                                      [&](std::int64_t c) { return half_[c] == deflated; });
     std::stable_sort(kept_ + k(), end, [&](std::int64_t x, std::int64_t y) { return d_[x] < d_[y]; });
     team_.each(parts_of(m_, line), [&](std::int64_t p) {
-      for (std::int64_t x = p * line; x < std::min(m_, (p + 1) * line); ++x) pack(x);
+      for (std::int64_t x = p * line; x < std::min(m_, (p + 1) * line); ++x) {
+        if (u_) pack_left(x);
+        pack_right(x);
+      }
     });
     for (std::int64_t j = k(); j < n_; ++j) sigma_[j] = d_[kept_[j]];
     const PowerOfTwo<T> scale(-exponent_);  // the secular equation is solved for numbers around 1
@@ -192,18 +195,19 @@ class Merge {
     for (std::int64_t j = 0; j < k(); ++j) zhat_[j] /= norm_;
   }
 
-  // Vector x of U, and column x of Vᵀ.
-  void pack(std::int64_t x) const {
+  // Vector x of U.
+  void pack_left(std::int64_t x) const {
     const std::int64_t lower_rows = n_ - nl_;
-    if (!u_) {
-      // right vectors alone
-    } else if (x < k()) {
+    if (x < k()) {
       const std::int64_t c = kept_[x], at = place_[x];
       if (at < upper_) std::copy_n(u(0, c), nl_, u_upper_ + at * nl_);
       if (at >= lefts_) std::copy_n(u(nl_, c), lower_rows, u_lower_ + (at - lefts_) * lower_rows);
     } else if (x < n_) {
       std::copy_n(u(0, kept_[x]), n_, u_rest_ + (x - k()) * n_);
     }
+  }
+  // Column x of Vᵀ.
+  void pack_right(std::int64_t x) const {
     T* to = x <= nl_ ? vt_left_ + x * upper_ : vt_right_ + (x - nl_ - 1) * lower_ - lefts_;
     for (std::int64_t j = 0; j < k(); ++j) {
       const bool lives_here = x <= nl_ ? place_[j] < upper_ : place_[j] >= lefts_;

@@ -70,9 +70,9 @@ lapack_int BlockedSvd<T>::run() const {
   const lapack_int info = BidiagonalSvd<T>{n, s, e, left, right_t, rows, n, scratch, index}.run(team);
   if (info != 0) return info;
   clear_rows(left, rows, n, rows, n);
-  multiply(team, q_b, left, rows, n, scratch);
-  multiply(team, p_b, right_t + n, n, n, scratch);
-  if (qr_first()) multiply(team, q, left, rows, n, scratch);
+  multiply_left(team, q_b, left, rows, n, scratch);
+  multiply_right(team, p_b, right_t + n, n, n, scratch);
+  if (qr_first()) multiply_left(team, q, left, rows, n, scratch);
   return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "bdsdc.h"
 #include "lapack.h"
+#include "reflectors.h"
 #include "squares.h"
 #include "workspace.h"
 
@@ -15,7 +16,6 @@ namespace {
 constexpr double largest_loss = 1 << 24;
 // Root mean square of the columns of X and Y, for factors with columns of length 1: what a product in float32 loses.
 constexpr double largest_growth = 8;
-constexpr double least_square = 1e-280;
 // Beyond this range of scales a·x could meet subnormal numbers.
 constexpr int largest_exponent = 60;
 
@@ -35,7 +35,7 @@ bool gauged(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, double* sc
       g[j * k + row] = g[row * k + j] = sum * scale[row] * scale[j];
     }
   for (std::int64_t j = 0; j < k; ++j)
-    if (!(g[j * (k + 1)] > least_square)) return false;
+    if (!(g[j * (k + 1)] > 0)) return false;  // a column is zero: squares of float do not underflow in double
   return true;
 }
 
@@ -54,23 +54,6 @@ bool bidiagonal_root(std::int64_t k, double* d, double* e) {
   return true;
 }
 
-// c := c·Qᵀ with the Q of ?sytrd, of which t holds the reflectors below its subdiagonal; work: reflector_work(k).
-// As ?ormtr does, in blocks so narrow that the products are small ones.
-constexpr std::int64_t reflector_block = 8;
-constexpr std::int64_t reflector_work(std::int64_t k) { return reflector_block * (reflector_block + k); }
-
-void multiply_by_transposed(std::int64_t k, const double* t, const double* tau, double* c, double* work) {
-  const std::int64_t count = k - 1, last = (count - 1) / reflector_block * reflector_block;
-  const lapack_int block = narrow(reflector_block), n = narrow(k);
-  for (std::int64_t b = last; count > 0 && b >= 0; b -= reflector_block) {
-    const lapack_int size = narrow(std::min(reflector_block, count - b)), length = narrow(count - b);
-    const double* v = t + 1 + b * (k + 1);
-    double *triangle = work, *rest = work + reflector_block * reflector_block;
-    lapack::larft('C', length, size, v, n, tau + b, triangle, block);
-    lapack::larfb('R', 'T', 'C', n, length, size, v, n, triangle, block, c + (1 + b) * k, n, rest, n);
-  }
-}
-
 // c = Vᵀ·diag(sigma²)·V for a symmetric positive definite c (destroyed), sigma descending; without vectors v is null. By the
 // tridiagonal form, whose Cholesky root is bidiagonal: its singular values are sigma. False when a step fails.
 struct Eigen {
@@ -79,7 +62,8 @@ struct Eigen {
   std::int64_t* index;
 
   static std::int64_t work_size(std::int64_t k, bool vectors) {
-    return std::max({vectors ? BidiagonalSvd<double>::work_size(k) : 4 * k, reflector_work(k), 64 * k});
+    const std::int64_t triangles = Reflectors<double>::t_size(k);
+    return std::max({vectors ? BidiagonalSvd<double>::work_size(k) : 4 * k, triangles + reflector_work(k, k), 64 * k});
   }
 
   bool decompose(double* c, double* sigma, double* v) const {
@@ -93,7 +77,9 @@ struct Eigen {
     }
     Team alone(true);
     if (BidiagonalSvd<double>{k, sigma, e, nullptr, v, k, k, work, index}.run(alone) != 0) return false;
-    multiply_by_transposed(k, c, tau, v, work);
+    const Reflectors<double> q{c + 1, k, k - 1, k - 1, false, work};
+    form_t(alone, q, tau);
+    multiply_right(alone, q, v + k, k, k, work + Reflectors<double>::t_size(k));
     return true;
   }
 };

@@ -19,6 +19,16 @@ struct Block {
         v(q.v + first * (q.ld + 1)), t(q.t + b * q.block() * q.block()) {}
 };
 
+// All blocks, the last first, over each slice of the `others` columns or rows.
+template <class T, class Apply>
+void in_slices(Team& team, const Reflectors<T>& q, std::int64_t others, T* work, const Apply& apply) {
+  team.each(parts_of(others, slice), [&](std::int64_t s) {
+    const lapack_int n = narrow(std::min(slice, others - s * slice));
+    for (std::int64_t b = q.blocks() - 1; b >= 0; --b)
+      apply(s * slice, n, Block<T>(q, b), work + s * slice * q.block());
+  });
+}
+
 }  // namespace
 
 std::int64_t reflector_work(std::int64_t count, std::int64_t cols) {
@@ -29,7 +39,7 @@ template <class T>
 void form_t(Team& team, const Reflectors<T>& q, const T* tau) {
   team.each(q.blocks(), [&](std::int64_t b) {
     const Block<T> block(q, b);
-    lapack::larft(q.by_rows ? 'R' : 'C', narrow(block.length), narrow(block.size), block.v, narrow(q.ld),
+    lapack::larft(q.storage(), narrow(block.length), narrow(block.size), block.v, narrow(q.ld),
                   tau + block.first, const_cast<T*>(block.t), narrow(q.block()));
   });
 }
@@ -55,21 +65,18 @@ Reflectors<T> qr_in_place(Team& team, T* a, std::int64_t ld, std::int64_t rows, 
 }
 
 template <class T>
-void multiply(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t cols, T* work) {
-  team.each(parts_of(cols, slice), [&](std::int64_t s) {
-    const std::int64_t n = std::min(slice, cols - s * slice);
-    T* own_work = work + s * slice * q.block();
-    for (std::int64_t b = q.blocks() - 1; b >= 0; --b) {
-      const Block<T> block(q, b);
-      const lapack_int length = narrow(block.length), size = narrow(block.size), others = narrow(n);
-      if (q.by_rows) {
-        lapack::larfb('R', 'T', 'R', others, length, size, block.v, narrow(q.ld), block.t, narrow(q.block()),
-                      c + s * slice + block.first * ld, narrow(ld), own_work, others);
-      } else {
-        lapack::larfb('L', 'N', 'C', length, others, size, block.v, narrow(q.ld), block.t, narrow(q.block()),
-                      c + s * slice * ld + block.first, narrow(ld), own_work, others);
-      }
-    }
+void multiply_left(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t others, T* work) {
+  in_slices(team, q, others, work, [&](std::int64_t first, lapack_int n, const Block<T>& b, T* own) {
+    lapack::larfb('L', 'N', q.storage(), narrow(b.length), n, narrow(b.size), b.v, narrow(q.ld), b.t, narrow(q.block()),
+                  c + first * ld + b.first, narrow(ld), own, n);
+  });
+}
+
+template <class T>
+void multiply_right(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t others, T* work) {
+  in_slices(team, q, others, work, [&](std::int64_t first, lapack_int n, const Block<T>& b, T* own) {
+    lapack::larfb('R', 'T', q.storage(), n, narrow(b.length), narrow(b.size), b.v, narrow(q.ld), b.t, narrow(q.block()),
+                  c + first + b.first * ld, narrow(ld), own, n);
   });
 }
 
@@ -77,7 +84,9 @@ template void form_t(Team&, const Reflectors<float>&, const float*);
 template void form_t(Team&, const Reflectors<double>&, const double*);
 template Reflectors<float> qr_in_place(Team&, float*, std::int64_t, std::int64_t, std::int64_t, float*, float*);
 template Reflectors<double> qr_in_place(Team&, double*, std::int64_t, std::int64_t, std::int64_t, double*, double*);
-template void multiply(Team&, const Reflectors<float>&, float*, std::int64_t, std::int64_t, float*);
-template void multiply(Team&, const Reflectors<double>&, double*, std::int64_t, std::int64_t, double*);
+template void multiply_left(Team&, const Reflectors<float>&, float*, std::int64_t, std::int64_t, float*);
+template void multiply_left(Team&, const Reflectors<double>&, double*, std::int64_t, std::int64_t, double*);
+template void multiply_right(Team&, const Reflectors<float>&, float*, std::int64_t, std::int64_t, float*);
+template void multiply_right(Team&, const Reflectors<double>&, double*, std::int64_t, std::int64_t, double*);
 
 }  // namespace fsvd

@@ -11,7 +11,7 @@ namespace fsvd {
 
 // Reflectors that are applied together: the cost of their triangular factors grows with them, that of passing over the
 // matrix falls.
-constexpr std::int64_t reflector_block(std::int64_t count) { return count < 192 ? 24 : 48; }
+constexpr std::int64_t reflector_block(std::int64_t count) { return count < 192 ? 8 : 48; }
 
 // Q = H_0·H_1 … H_(count − 1) of order `length`. By columns, H_j is given by column j of v below its diagonal, as ?geqrf
 // and ?gebrd leave it; by rows, by row j to the right of its diagonal. `t` holds the triangular factor of every block.
@@ -22,6 +22,7 @@ struct Reflectors {
   bool by_rows = false;
   T* t = nullptr;
 
+  char storage() const { return by_rows ? 'R' : 'C'; }  // as LAPACK says it
   std::int64_t block() const { return reflector_block(count); }
   std::int64_t blocks() const { return parts_of(count, block()); }
   static std::int64_t t_size(std::int64_t count) { return (count + reflector_block(count)) * reflector_block(count); }
@@ -35,11 +36,14 @@ void form_t(Team& team, const Reflectors<T>& q, const T* tau);
 template <class T>
 Reflectors<T> qr_in_place(Team& team, T* a, std::int64_t ld, std::int64_t rows, std::int64_t cols, T* t, T* work);
 
-// c = Q·c, where c is length x cols (by columns); c = c·Qᵀ, where c is `cols` x length (by rows).
+// c = Q·c, where c is length x others.
 template <class T>
-void multiply(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t cols, T* work);
+void multiply_left(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t others, T* work);
+// c = c·Qᵀ, where c is others x length.
+template <class T>
+void multiply_right(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t others, T* work);
 
-// Elements of `work` for the two functions above.
+// Elements of `work` for the functions above.
 std::int64_t reflector_work(std::int64_t count, std::int64_t cols);
 
 }  // namespace fsvd
