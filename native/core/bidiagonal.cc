@@ -6,6 +6,7 @@
 
 #include "lapack.h"
 #include "parts.h"
+#include "reflector.h"
 #include "squares.h"
 
 namespace fsvd {
@@ -24,23 +25,6 @@ struct Range {
   Range(std::int64_t b, std::int64_t size, std::int64_t first, std::int64_t end)
       : from(std::max(first, b * size)), to(std::min(end, (b + 1) * size)) {}
   std::int64_t size() const { return to - from; }
-};
-
-// H = I − tau·v·vᵀ that maps x to beta·e_0, where v = (x − beta·e_0)·scale has v_0 = 1.
-template <class T>
-struct Reflector {
-  T beta, tau = 0, scale = 0;
-
-  // x_0, and the sum of the squares of the others
-  Reflector(T first, T squares) : beta(first) {
-    if (squares <= std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon()) return;
-    beta = -std::copysign(std::sqrt(first * first + squares), first);
-    tau = (beta - first) / beta;
-    scale = 1 / (first - beta);
-  }
-
-  // The product (X·v)_i from (X·x)_i and X_i0.
-  T product(T with_x, T with_first) const { return (with_x - beta * with_first) * scale; }
 };
 
 // Within a panel the rest of the matrix is a − left·rightᵀ: left = [v_0 x_0 v_1 x_1 …], right = [y_0 u_0 y_1 u_1 …],
