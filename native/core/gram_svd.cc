@@ -7,6 +7,8 @@
 #include "lapack.h"
 #include "reflectors.h"
 #include "squares.h"
+#include "tridiagonal.h"
+#include "twisted.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -54,32 +56,43 @@ bool bidiagonal_root(std::int64_t k, double* d, double* e) {
   return true;
 }
 
-// c = Vᵀ·diag(sigma²)·V for a symmetric positive definite c (destroyed), sigma descending; without vectors v is null. By the
-// tridiagonal form, whose Cholesky root is bidiagonal: its singular values are sigma. False when a step fails.
+// c = Vᵀ·diag(sigma²)·V for a symmetric positive definite c (destroyed), sigma descending; without vectors v is null. By
+// the tridiagonal form, whose Cholesky root is bidiagonal: its singular values are sigma. False when a step fails, as it
+// may where a sigma is below `least`.
 struct Eigen {
   std::int64_t k;
-  double *e, *tau, *work;
+  double *d, *e, *tau, *work;
   std::int64_t* index;
 
-  static std::int64_t work_size(std::int64_t k, bool vectors) {
+  static std::int64_t work_size(std::int64_t k) {
     const std::int64_t triangles = Reflectors<double>::t_size(k);
-    return std::max({vectors ? BidiagonalSvd<double>::work_size(k) : 4 * k, triangles + reflector_work(k, k), 64 * k});
+    return std::max({Tridiagonalisation::work_size(k), TwistedSvd::work_size(k), BidiagonalSvd<double>::work_size(k),
+                     triangles + reflector_work(k, k)});
   }
 
-  bool decompose(double* c, double* sigma, double* v) const {
-    const lapack_int n = narrow(k);
-    if (lapack::sytrd('L', n, c, n, sigma, e, tau, work, 64 * n) != 0 || !bidiagonal_root(k, sigma, e)) return false;
-    if (!v) {
-      double none = 0;
-      if (lapack::lasdq(0, n, 0, 0, sigma, e, &none, n, &none, n, work) != 0) return false;
-      std::reverse(sigma, sigma + k);
-      return true;
-    }
+  bool decompose(double* c, double least, double* sigma, double* v) const {
+    Tridiagonalisation{k, c, d, e, tau, work}.run();
+    if (!bidiagonal_root(k, d, e)) return false;
     Team alone(true);
-    if (BidiagonalSvd<double>{k, sigma, e, nullptr, v, k, k, work, index}.run(alone) != 0) return false;
+    const auto outcome = TwistedSvd{k, d, e, sigma, v, work}.run(least * least);
+    if (outcome == TwistedSvd::Outcome::below_least) return false;
+    if (outcome == TwistedSvd::Outcome::too_close && !divide(alone, sigma, v)) return false;
+    if (!v) return true;
     const Reflectors<double> q{c + 1, k, k - 1, k - 1, false, work};
     form_t(alone, q, tau);
     multiply_right(alone, q, v + k, k, k, work + Reflectors<double>::t_size(k));
+    return true;
+  }
+
+ private:
+  // Where singular values are too close to each other for that.
+  bool divide(Team& alone, double* sigma, double* v) const {
+    const lapack_int n = narrow(k);
+    std::copy_n(d, k, sigma);
+    if (v) return BidiagonalSvd<double>{k, sigma, e, nullptr, v, k, k, work, index}.run(alone) == 0;
+    double none = 0;
+    if (lapack::lasdq(0, n, 0, 0, sigma, e, &none, n, &none, n, work) != 0) return false;
+    std::reverse(sigma, sigma + k);
     return true;
   }
 };
@@ -107,14 +120,14 @@ void GramSvd::operator()(std::int64_t i) const {
   status[i].set(Status::ok);
   status[i].driver = 0;
   const bool vectors = left.x != nullptr;
-  const std::int64_t square = k * k, work = Eigen::work_size(k, vectors), indices = BidiagonalSvd<double>::index_size(k);
-  Workspace ws(5 * Workspace::bytes_for<double>(square) + 5 * Workspace::bytes_for<double>(k) +
+  const std::int64_t square = k * k, work = Eigen::work_size(k), indices = BidiagonalSvd<double>::index_size(k);
+  Workspace ws(5 * Workspace::bytes_for<double>(square) + 6 * Workspace::bytes_for<double>(k) +
                Workspace::bytes_for<double>(work) + Workspace::bytes_for<std::int64_t>(indices));
   double *g = ws.take<double>(square), *root = ws.take<double>(square), *v = ws.take<double>(square);
   double *x = ws.take<double>(square), *y = ws.take<double>(square);  // transposed
   double *squares_left = ws.take<double>(k), *squares_right = ws.take<double>(k), *scale = ws.take<double>(k);
-  double *e = ws.take<double>(k), *tau = ws.take<double>(k), *scratch = ws.take<double>(work);
-  const Eigen eigen{k, e, tau, scratch, ws.take<std::int64_t>(indices)};
+  double *d = ws.take<double>(k), *e = ws.take<double>(k), *tau = ws.take<double>(k), *scratch = ws.take<double>(work);
+  const Eigen eigen{k, d, e, tau, scratch, ws.take<std::int64_t>(indices)};
   const lapack_int n = narrow(k);
 
   if (!gauged(left, i, k, scale, g) || !gauged(right, i, k, scale, root)) return;
@@ -125,8 +138,8 @@ void GramSvd::operator()(std::int64_t i) const {
   lapack::trmm('R', 'U', 'T', 'N', n, n, 1.0, root, n, g, n);
 
   double* sigma = s + i * k;
-  if (!eigen.decompose(g, sigma, vectors ? v : nullptr)) return;
-  if (!(norms <= largest_loss * sigma[k - 1] * sigma[k - 1])) return;
+  const double least = std::sqrt(norms / largest_loss);
+  if (!eigen.decompose(g, least, sigma, vectors ? v : nullptr) || !(sigma[k - 1] >= least)) return;
   if (vectors) {
     std::copy_n(v, square, x), std::copy_n(v, square, y);
     lapack::trmm('R', 'U', 'N', 'N', n, n, 1.0, root, n, x, n);

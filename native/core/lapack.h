@@ -61,8 +61,6 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
   void prefix##lasdq_(const char* uplo, const lapack_int* sqre, const lapack_int* n, const lapack_int* ncvt,           \
                       const lapack_int* nru, const lapack_int* ncc, T* d, T* e, T* vt, const lapack_int* ldvt, T* u,   \
                       const lapack_int* ldu, T* c, const lapack_int* ldc, T* work, lapack_int* info, std::size_t);     \
-  void prefix##sytrd_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, T* d, T* e, T* tau, T* work, \
-                      const lapack_int* lwork, lapack_int* info, std::size_t);                                         \
   void prefix##potrf_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, lapack_int* info,            \
                       std::size_t);                                                                                    \
   }                                                                                                                    \
@@ -148,12 +146,6 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
     lapack_int info = 0, none = 0, one = 1;                                                                            \
     T unused = 0;                                                                                                      \
     prefix##lasdq_("U", &sqre, &n, &ncvt, &nru, &none, d, e, vt, &ldvt, u, &ldu, &unused, &one, work, &info, 1);       \
-    return info;                                                                                                       \
-  }                                                                                                                    \
-  inline lapack_int sytrd(char uplo, lapack_int n, T* a, lapack_int lda, T* d, T* e, T* tau, T* work,                  \
-                          lapack_int lwork) {                                                                          \
-    lapack_int info = 0;                                                                                               \
-    prefix##sytrd_(&uplo, &n, a, &lda, d, e, tau, work, &lwork, &info, 1);                                             \
     return info;                                                                                                       \
   }                                                                                                                    \
   inline lapack_int potrf(char uplo, lapack_int n, T* a, lapack_int lda) {                                             \

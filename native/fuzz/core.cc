@@ -19,7 +19,11 @@
 #include "core/gram_svd.h"
 #include "core/pack.h"
 #include "core/qr.h"
+#include "core/reflectors.h"
 #include "core/scan.h"
+#include "core/tridiagonal.h"
+#include "core/twisted.h"
+#include "core/workspace.h"
 
 using namespace fsvd;
 
@@ -153,6 +157,91 @@ static void divide() {
   check(residual <= 100 * eps * std::sqrt(size) * largest, "U, S and Vt make up the bidiagonal matrix");
   check(departure(u, n, false) <= 40 * eps * std::sqrt(size), "U is orthogonal");
   check(departure(vt, n, true) <= 40 * eps * std::sqrt(size), "Vt is orthogonal");
+}
+
+// The tridiagonal form of symmetric matrices, of low rank and with zeros too.
+static void tridiagonalise() {
+  const std::int64_t n = 1 + up_to(40), rank = up_to(3) ? n : up_to(n);
+  const int kind = up_to(1) ? 0 : 4;
+  std::vector<double> c(n * n), d(n), e(n), tau(n), q(n * n), t(Reflectors<double>::t_size(n));
+  std::vector<double> work(Tridiagonalisation::work_size(n) + reflector_work(n, n));
+  for (std::int64_t r = 0; r < rank; ++r) {
+    std::vector<double> x(n);
+    for (double& element_of_x : x) element_of_x = element<double>(kind);
+    const double sign = up_to(1) ? 1 : -1;
+    for (std::int64_t j = 0; j < n; ++j)
+      for (std::int64_t i = 0; i < n; ++i) c[i + j * n] += sign * x[i] * x[j];
+  }
+  const std::vector<double> c0 = c;
+  Tridiagonalisation{n, c.data(), d.data(), e.data(), tau.data(), work.data()}.run();
+  for (std::int64_t i = 0; i < n; ++i) q[i * (n + 1)] = 1;  // transposed
+  Team team(true);
+  const Reflectors<double> reflectors{c.data() + 1, n, n - 1, n - 1, false, t.data()};
+  if (n > 1) form_t(team, reflectors, tau.data());
+  if (n > 1) multiply_right(team, reflectors, q.data() + n, n, n, work.data());
+  const double eps = std::numeric_limits<double>::epsilon(), size = static_cast<double>(n);
+  double residual = 0, largest = 0;
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < n; ++j) {
+      double x = -c0[i + j * n];
+      for (std::int64_t k = 0; k < n; ++k) {
+        const double below = k + 1 < n ? e[k] * q[k + 1 + j * n] : 0, above = k > 0 ? e[k - 1] * q[k - 1 + j * n] : 0;
+        x += q[k + i * n] * (d[k] * q[k + j * n] + below + above);
+      }
+      residual = std::max(residual, std::abs(x)), largest = std::max(largest, std::abs(c0[i + j * n]));
+    }
+  check(residual <= 100 * eps * size * largest, "Q, T and Qt make up the symmetric matrix");
+  check(departure(q, n, true) <= 40 * eps * size, "Q of the tridiagonal form is orthogonal");
+}
+
+static unsigned long twists, declined;
+
+// Right singular vectors of bidiagonal matrices one by one: as good as those of divide and conquer, or declined for a
+// reason. `least` bounds the squares of the singular values.
+static void twist() {
+  const std::int64_t n = 1 + up_to(60), size = std::max(TwistedSvd::work_size(n), BidiagonalSvd<double>::work_size(n));
+  const int kind = static_cast<int>(up_to(3));
+  const double least = std::ldexp(1.0, -static_cast<int>(up_to(24)));
+  std::vector<double> d(n), e(n), sigma(n), vt(n * n), v(n * n);
+  std::vector<std::int64_t> index(BidiagonalSvd<double>::index_size(n));
+  Workspace ws(Workspace::bytes_for<double>(size));
+  double* work = ws.take<double>(size);
+  for (std::int64_t i = 0; i < n; ++i) {
+    d[i] = kind == 1 ? 1 : 0.75 + element<double>(0);
+    e[i] = kind == 2 && up_to(2) ? 0 : element<double>(kind == 3 ? 3 : 0);
+    if (std::abs(e[i]) > 2) e[i] = 1 / e[i];
+  }
+  const auto outcome = TwistedSvd{n, d.data(), e.data(), sigma.data(), vt.data(), work}.run(least);
+  std::vector<double> exact = d, above = e;
+  Team team(true);
+  BidiagonalSvd<double>{n, exact.data(), above.data(), nullptr, v.data(), n, n, work, index.data()}.run(team);
+  const double eps = std::numeric_limits<double>::epsilon(), error = 100 * eps * std::sqrt(static_cast<double>(n));
+  const double norm = exact[0] * exact[0];
+  ++twists;
+  if (outcome != TwistedSvd::Outcome::found) {
+    const bool small = exact[n - 1] * exact[n - 1] < least + 2 * error * norm;
+    bool close = false;
+    for (std::int64_t i = 1; i < n; ++i) {
+      const double gap = (exact[i - 1] - exact[i]) * (exact[i - 1] + exact[i]);
+      close = close || gap < std::ldexp(1.0, -20) * exact[i - 1] * exact[i - 1] + 2 * error * norm;
+    }
+    const bool reason = outcome == TwistedSvd::Outcome::below_least ? small : close;
+    return check(reason, "singular vectors one by one: declined without a reason"), void(++declined);
+  }
+  check(sigma[n - 1] * sigma[n - 1] > least - error * norm, "singular vectors one by one: not below the least");
+  double residual = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    check(std::abs(sigma[i] - exact[i]) <= error * exact[0], "singular values one by one: as by divide and conquer");
+    for (std::int64_t j = 0; j < n; ++j) {
+      const auto b = [&](std::int64_t row) {  // (B·v_i)_row
+        return d[row] * vt[i + row * n] + (row + 1 < n ? e[row] * vt[i + (row + 1) * n] : 0);
+      };
+      const double x = d[j] * b(j) + (j > 0 ? e[j - 1] * b(j - 1) : 0) - sigma[i] * sigma[i] * vt[i + j * n];
+      residual = std::max(residual, std::abs(x));
+    }
+  }
+  check(residual <= error * norm, "singular vectors one by one: BtB*v = sigma^2*v");
+  check(departure(vt, n, true) <= std::ldexp(1.0, -26), "singular vectors one by one: orthogonal");
 }
 
 template <class T>
@@ -294,6 +383,8 @@ int main(int argc, char** argv) {
     decompose<double>(0, 30), decompose<float>(0, 30);
     if (cases % 8 == 0) decompose<double>(30, 90), decompose<float>(30, 90);
     divide<double>(), divide<float>();
+    tridiagonalise();
+    twist();
     measure<double>(), measure<float>();
     multiply<double>(), multiply<float>();
     orthogonalise();
@@ -301,5 +392,6 @@ int main(int argc, char** argv) {
     decompose_from_gram();
     eigenvalues<double>(), eigenvalues<float>();
   }
-  std::printf("%lu rounds over native/core (seed %lu)\n", cases, seed);
+  std::printf("%lu rounds over native/core (seed %lu); %lu of %lu declined by twisted factorizations\n", cases, seed,
+              declined, twists);
 }
