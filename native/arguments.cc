@@ -37,6 +37,18 @@ bool elements(const Napi::Value& value, Elements& out) {
   return true;
 }
 
+// Of the whole buffer of a large array: in parts of it, the pages that two of them share would stay small ones.
+void large_pages_behind(const Napi::Value& array, std::size_t bytes) {
+  if (bytes < large_page) return;
+  napi_value buffer = nullptr;
+  void* data = nullptr;
+  std::size_t length = 0;
+  if (napi_get_typedarray_info(array.Env(), array, nullptr, nullptr, nullptr, &buffer, nullptr) == napi_ok &&
+      napi_get_arraybuffer_info(array.Env(), buffer, &data, &length) == napi_ok) {
+    prefer_large_pages(data, length);
+  }
+}
+
 }  // namespace
 
 Napi::Value Arguments::next() { return info_[position_++]; }
@@ -70,7 +82,7 @@ T* Arguments::array(std::int64_t length) {
   Elements e{};
   if (!elements(value, e) || e.type != array_type<T>()) fail("wrong kind of typed array");
   if (e.length != length) fail("expected " + std::to_string(length) + " elements, not " + std::to_string(e.length));
-  prefer_large_pages(e.data, static_cast<std::size_t>(length) * sizeof(T));
+  large_pages_behind(value, static_cast<std::size_t>(length) * sizeof(T));
   return static_cast<T*>(e.data);
 }
 
@@ -130,10 +142,11 @@ T* Arguments::strided_items(const std::int32_t* positions, std::int64_t count, s
                             std::int64_t size) {
   const std::int64_t last = positions && count > 0 ? *std::max_element(positions, positions + count) : count - 1;
   const std::int64_t needed = count > 0 ? last * stride + size : 0;
+  const Napi::Value value = next();
   Elements e{};
-  if (!elements(next(), e) || e.type != array_type<T>()) fail("wrong kind of typed array");
+  if (!elements(value, e) || e.type != array_type<T>()) fail("wrong kind of typed array");
   if (stride < 0 || e.length < needed) fail("expected " + std::to_string(needed) + " elements or more");
-  prefer_large_pages(e.data, static_cast<std::size_t>(e.length) * sizeof(T));
+  large_pages_behind(value, static_cast<std::size_t>(e.length) * sizeof(T));
   return static_cast<T*>(e.data);
 }
 
