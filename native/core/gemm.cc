@@ -101,8 +101,9 @@ void Gemm<T>::operator()(std::int64_t unit) const {
       lapack::gemm(right.trans, left.trans, narrow(n), narrow(m), narrow(inner), alpha, right.at_col(c),
                    narrow(right.ld), left.at_row(r), narrow(left.ld), beta, out + r * ld + c, narrow(ld));
     }
-  for (std::int64_t r = 0; r < rows; ++r)
-    if (!all_finite(out + r * ld, cols)) return status[i].set(Status::overflow);
+  const std::int64_t lines = cols == ld ? 1 : rows, line = rows * cols / lines;
+  for (std::int64_t r = 0; r < lines; ++r)
+    if (!all_finite(out + r * ld, line)) return status[i].set(Status::overflow);
 }
 
 template struct Gemm<float>;
