@@ -958,7 +958,7 @@ describe("onError: 'collect'", () => {
       M.collapseRAsync(options),
       M.svdLegacyAsync(options),
     ];
-    for (const promise of made) checkError(await rejectionOf(promise), 'ERR_SVD_OVERFLOW');
+    for (const error of await Promise.all(made.map(rejectionOf))) checkError(error, 'ERR_SVD_OVERFLOW');
   });
 
   it('does not collect what concerns the whole call', () => {
