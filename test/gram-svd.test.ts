@@ -98,6 +98,29 @@ describe.each(shapes.map((shape) => ({ shape })))('$shape', ({ shape }) => {
   });
 });
 
+describe('factors of small integers, in which much cancels exactly', () => {
+  it('are decomposed like any other: a column that is apart from the rest, with an eigenvalue of the rest', () => {
+    const A = rounded([
+      [-1, 0, -1, 0],
+      [0, 0, 1, 0],
+      [-1, 1, 1, 0],
+      [1, -1, -1, 0],
+      [-1, 0, -1, 0],
+      [0, 0, 0, 2],
+    ]);
+    const B = rounded([
+      [1, 0, 0, 0, 0, 0],
+      [0, 1, 0, 0, 0, 0],
+      [0, 0, 1, 0, 0, 0],
+      [0, 0, 0, 1, 0, 0],
+    ]);
+    const of = { A, B };
+    const result = decompose(of);
+    expect(isFromGram(result)).toBe(true);
+    checkSvd(of, result);
+  });
+});
+
 describe('what the Gram matrices cannot serve', () => {
   const shape: Shape = [60, 20, 50];
 

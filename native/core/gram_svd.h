@@ -10,7 +10,7 @@ namespace fsvd {
 //     U = A * X, X = R^T * V / S,     Vh = Y^T * B, Y = R^-1 * V,
 // where X and Y are k x k. Half the work of a QR decomposition of each factor and an SVD of the core. The squares cost
 // digits that double has and float32 has not, as long as S does not span too much: what is computed here is exact to
-// float32 or declined, and then nothing is written but the status.
+// float32 or declined; S, X and Y of what is declined mean nothing.
 //
 // (Error of an eigenvalue: a few epsilon * ||G|| * ||H||, for instance Higham, "Accuracy and stability of numerical
 // algorithms", 2nd ed., sections 3.5 and 10.1; docs/numerics.md.)

@@ -6,7 +6,7 @@
 namespace fsvd {
 
 // H = I − tau·v·vᵀ that maps x to beta·e_0, where v = (x − beta·e_0)·scale has v_0 = 1. The elements of x must not be
-// far from 1: what is below 1e-140 (1e-15 in float) counts as zero.
+// far from 1: what is below 1e-146 (3e-16 in float) counts as zero.
 template <class T>
 struct Reflector {
   T beta, tau = 0, scale = 0;

@@ -4,14 +4,17 @@
 #include <cmath>
 #include <limits>
 
+#include "parts.h"
 #include "wide_vectors.h"
 
 namespace fsvd {
 namespace {
 
 constexpr int most_bisections = 28, most_refinements = 16;
-constexpr double least_gap = 1.0 / (1 << 20);  // relative, of eigenvalues
-constexpr double largest_residual = 16 * std::numeric_limits<double>::epsilon();  // relative to the eigenvalue
+constexpr double least_gap = 1.0 / (1 << 18);  // relative, of eigenvalues
+constexpr double epsilon = std::numeric_limits<double>::epsilon();
+// ‖(BᵀB − λI)·z‖ for ‖z‖ = 1: as the factorizations have it, relative to λ, and as it is, relative to ‖BᵀB‖.
+constexpr double largest_gamma = 16 * epsilon, largest_residual = 100 * epsilon;
 constexpr double largest_squares = 1e100;
 
 // Eigenvalues side by side: nearly all of the time goes into divisions, and into waiting for them.
@@ -26,10 +29,10 @@ struct Lanes {
 constexpr Vector zero = {}, one = zero + 1, infinite = zero + std::numeric_limits<double>::infinity();
 constexpr Vector instead_of_zero = zero - 1e-200;  // as a divisor
 
-// BᵀB = L·D·Lᵀ, L with ones on its diagonal: D, L and L·D.
+// BᵀB = L·D·Lᵀ, L with ones on its diagonal: D, L and L·D, which stands beside the diagonal of BᵀB.
 struct Factors {
   std::int64_t n;
-  const double *d, *l, *ld;
+  const double *d, *l, *ld, *diagonal;
 };
 
 // How many eigenvalues are below each lambda.
@@ -49,10 +52,11 @@ FSVD_WIDE_VECTORS void count_below(const Factors& f, const Lanes& lambda, Lanes&
 }
 
 // For each lambda the factorizations of BᵀB − λI from both ends, and the vector z, 1 where they meet, for which
-// (BᵀB − λI)·z is gamma there and 0 elsewhere.
+// (BᵀB − λI)·z is gamma there and 0 elsewhere. Gamma where they might meet is the sum of a part from above, which stands
+// in z until the vector does, and one from below.
 struct Twisted {
-  Lanes *upper, *lower, *rest, *z;  // n each
-  Lanes lambda, below, gamma, meet, squares;
+  Lanes *upper, *lower, *from_below, *z;  // n each
+  Lanes lambda, below, gamma, meet, squares, residuals;  // ‖z‖² and ‖(BᵀB − λI)·z‖²
 
   static constexpr std::int64_t arrays = 4;
 };
@@ -60,36 +64,37 @@ struct Twisted {
 // Both at once, so that the divisions of one do not wait for those of the other. They meet where gamma is least.
 FSVD_WIDE_VECTORS void factorize(const Factors& f, Twisted& t) {
   const std::int64_t last = f.n - 1;
-  Lanes *__restrict upper = t.upper, *__restrict lower = t.lower, *__restrict above = t.z, *__restrict rest = t.rest;
+  Lanes *__restrict upper = t.upper, *__restrict lower = t.lower;
+  Lanes *__restrict from_above = t.z, *__restrict from_below = t.from_below;
   const Lanes mu = t.lambda;
   Lanes s, p, count = {}, gamma, meet = {}, least;
   for (int v = 0; v < vectors; ++v) {
     s.v[v] = -mu.v[v], p.v[v] = f.d[last] - mu.v[v], gamma.v[v] = least.v[v] = infinite;
-    rest[last].v[v] = zero + f.d[last], upper[last].v[v] = lower[last].v[v] = zero;
+    from_below[last].v[v] = zero + f.d[last], upper[last].v[v] = lower[last].v[v] = zero;
   }
   for (std::int64_t i = 0, j = last - 1; i < last; ++i, --j) {
     const double d = f.d[i], l = f.l[i], ld = f.ld[i], d_j = f.d[j], l_j = f.l[j], lld_j = f.l[j] * f.ld[j];
     for (int v = 0; v < vectors; ++v) {
       const Vector sum = d + s.v[v], pivot = sum == 0 ? instead_of_zero : sum, up = ld / pivot;
-      above[i].v[v] = s.v[v], upper[i].v[v] = up;
+      from_above[i].v[v] = s.v[v], upper[i].v[v] = up;
       count.v[v] += pivot < 0 ? one : zero;
       s.v[v] = up * l * s.v[v] - mu.v[v];
     }
     for (int v = 0; v < vectors; ++v) {
       const Vector sum = lld_j + p.v[v], pivot = sum == 0 ? instead_of_zero : sum;
-      const Vector ratio = d_j / pivot, r = ratio * p.v[v];
-      lower[j].v[v] = l_j * ratio, rest[j].v[v] = r;
+      const Vector ratio = d_j / pivot, r = lld_j == 0 ? zero + d_j : ratio * p.v[v];  // there the matrix splits
+      lower[j].v[v] = l_j * ratio, from_below[j].v[v] = r;
       p.v[v] = r - mu.v[v];
     }
   }
   for (int v = 0; v < vectors; ++v) {
-    above[last].v[v] = s.v[v];
+    from_above[last].v[v] = s.v[v];
     count.v[v] += f.d[last] + s.v[v] < 0 ? one : zero;
   }
   for (std::int64_t i = 0; i <= last; ++i) {
     const double at = static_cast<double>(i);
     for (int v = 0; v < vectors; ++v) {
-      const Vector here = above[i].v[v] + rest[i].v[v], square = here * here;
+      const Vector here = from_above[i].v[v] + from_below[i].v[v], square = here * here;
       const auto less = square < least.v[v];
       least.v[v] = less ? square : least.v[v], gamma.v[v] = less ? here : gamma.v[v];
       meet.v[v] = less ? zero + at : meet.v[v];
@@ -121,6 +126,23 @@ FSVD_WIDE_VECTORS void solve(std::int64_t n, Twisted& t) {
   t.squares = squares;
 }
 
+// From the elements of BᵀB: where two factorizations break down in the same place they prove nothing.
+FSVD_WIDE_VECTORS void check(const Factors& f, Twisted& t) {
+  const Lanes *__restrict z = t.z, mu = t.lambda;
+  Lanes sum = {};
+  double before = 0;
+  for (std::int64_t i = 0; i < f.n; ++i) {
+    const Lanes &previous = z[std::max<std::int64_t>(i - 1, 0)], &next = z[std::min(i + 1, f.n - 1)];
+    const double diagonal = f.diagonal[i], after = f.ld[i];
+    for (int v = 0; v < vectors; ++v) {
+      const Vector r = before * previous.v[v] + (diagonal - mu.v[v]) * z[i].v[v] + after * next.v[v];
+      sum.v[v] += r * r;
+    }
+    before = after;
+  }
+  t.residuals = sum;
+}
+
 // Where the eigenvalue lies that has `index` others below it.
 struct Bracket {
   double index, low, high, below_low, below_high;
@@ -136,51 +158,52 @@ struct Bracket {
 
 class Spectrum {
  public:
-  explicit Spectrum(const TwistedSvd& b) : n_(b.n), sigma_(b.sigma), vt_(b.vt) {
+  explicit Spectrum(const TwistedSvd& b) : n_(b.n), values_(b.sigma), vt_(b.vt) {
     Lanes* arrays = reinterpret_cast<Lanes*>(b.work);
     twisted_.upper = arrays, twisted_.lower = arrays + n_;
-    twisted_.rest = arrays + 2 * n_, twisted_.z = arrays + 3 * n_;
+    twisted_.from_below = arrays + 2 * n_, twisted_.z = arrays + 3 * n_;
     brackets_ = reinterpret_cast<Bracket*>(arrays + Twisted::arrays * n_);
-    double *d = reinterpret_cast<double*>(brackets_ + n_), *l = d + n_, *ld = l + n_;
+    double *d = reinterpret_cast<double*>(brackets_ + n_), *l = d + n_, *ld = l + n_, *diagonal = ld + n_;
     for (std::int64_t i = 0; i < n_; ++i) {
-      const double e = i + 1 < n_ ? b.e[i] : 0;
-      d[i] = b.d[i] * b.d[i], l[i] = e / b.d[i], ld[i] = e * b.d[i];
+      const double e = i + 1 < n_ ? b.e[i] : 0, above = i > 0 ? b.e[i - 1] : 0;
+      d[i] = b.d[i] * b.d[i], l[i] = e / b.d[i], ld[i] = e * b.d[i], diagonal[i] = d[i] + above * above;
     }
-    factors_ = {n_, d, l, ld};
+    factors_ = {n_, d, l, ld, diagonal};
   }
 
   static std::int64_t work_size(std::int64_t n) {
-    return 3 * n + Twisted::arrays * n * lanes + n * static_cast<std::int64_t>(sizeof(Bracket) / sizeof(double));
+    return 4 * n + Twisted::arrays * n * lanes + n * static_cast<std::int64_t>(sizeof(Bracket) / sizeof(double));
   }
 
   TwistedSvd::Outcome run(double least) {
     using Outcome = TwistedSvd::Outcome;
-    const double most = bound();
-    if (!(most < largest_squares)) return Outcome::too_close;
-    if (!(least < most) || !begin(least, most)) return Outcome::below_least;
+    most_ = bound();
+    if (!(most_ < largest_squares)) return Outcome::too_close;
+    if (!(least < most_) || !begin(least)) return Outcome::below_least;
     if (!isolate() || !refine() || !apart()) return Outcome::too_close;
-    for (std::int64_t j = 0; j < n_; ++j) sigma_[j] = std::sqrt(sigma_[j]);
+    for (std::int64_t j = 0; j < n_; ++j) values_[j] = std::sqrt(values_[j]);
     return Outcome::found;
   }
 
  private:
   static constexpr std::int64_t none = -1;
 
-  // No eigenvalue is above it (Gershgorin).
+  // Of the eigenvalues (Gershgorin).
   double bound() const {
     double most = 0, before = 0;
     for (std::int64_t i = 0; i < n_; ++i) {
       const double after = std::abs(factors_.ld[i]);
-      const double diagonal = factors_.d[i] + (i > 0 ? factors_.l[i - 1] * factors_.ld[i - 1] : 0);
-      most = std::max(most, before + diagonal + after);
+      most = std::max(most, before + factors_.diagonal[i] + after);
       before = after;
     }
     return most * (1 + 1e-6);
   }
 
   // All brackets, from a row of points; false where an eigenvalue is below `least`.
-  bool begin(double least, double most) {
-    const double ratio = std::pow(most / least, 1 / static_cast<double>(n_));
+  bool begin(double least) {
+    const std::int64_t points = parts_of(n_, lanes) * lanes;
+    // A float, because the last bits of pow depend on the processor.
+    const double ratio = static_cast<float>(std::pow(most_ / least, 1 / static_cast<double>(points)));
     double low = least, below_low = 0;
     const auto between = [&](double high, double below_high) {
       for (double index = below_low; index < below_high; ++index)
@@ -194,7 +217,7 @@ class Spectrum {
       if (first == 0 && below[0] > 0) return false;
       for (int l = 0; l < lanes; ++l) between(at[l], below[l]);
     }
-    between(most, static_cast<double>(n_));
+    between(most_, static_cast<double>(n_));
     return true;
   }
 
@@ -229,6 +252,7 @@ class Spectrum {
     while (found < n_) {
       factorize(factors_, twisted_);
       solve(n_, twisted_);
+      check(factors_, twisted_);
       for (int l = 0; l < lanes; ++l) {
         if (eigenvalue[l] == none) continue;
         if (improve(brackets_[eigenvalue[l]], l)) store(eigenvalue[l], l), take(l), ++found;
@@ -240,7 +264,7 @@ class Spectrum {
 
   bool apart() const {
     for (std::int64_t j = 1; j < n_; ++j)
-      if (!(sigma_[j - 1] - sigma_[j] >= least_gap * sigma_[j - 1])) return false;
+      if (!(values_[j - 1] - values_[j] >= least_gap * values_[j - 1])) return false;
     return true;
   }
 
@@ -248,8 +272,9 @@ class Spectrum {
   bool improve(Bracket& b, int l) {
     Twisted& t = twisted_;
     const double lambda = t.lambda[l], squares = t.squares[l];
-    const double residual = std::abs(t.gamma[l]) / std::sqrt(squares);
-    if (residual <= largest_residual * lambda && squares < largest_squares) return true;
+    const double length = std::sqrt(squares), residual = std::sqrt(t.residuals[l]);
+    const bool found = std::abs(t.gamma[l]) <= largest_gamma * lambda * length;
+    if (found && residual <= largest_residual * most_ * length && squares < largest_squares) return true;
     b.cut(lambda, t.below[l]);
     const double next = lambda + t.gamma[l] / squares;
     t.lambda[l] = next > b.low && next < b.high && next != lambda ? next : b.middle();
@@ -257,14 +282,14 @@ class Spectrum {
   }
 
   void store(std::int64_t j, int l) const {
-    sigma_[j] = twisted_.lambda[l] + twisted_.gamma[l] / twisted_.squares[l];
+    values_[j] = twisted_.lambda[l] + twisted_.gamma[l] / twisted_.squares[l];
     if (!vt_) return;
     const double scale = 1 / std::sqrt(twisted_.squares[l]);
     for (std::int64_t c = 0; c < n_; ++c) vt_[j + c * n_] = twisted_.z[c][l] * scale;
   }
 
   std::int64_t n_;
-  double *sigma_, *vt_;
+  double most_, *values_, *vt_;  // no eigenvalue is above most_
   Factors factors_;
   Twisted twisted_;
   Bracket* brackets_;

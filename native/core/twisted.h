@@ -6,7 +6,7 @@ namespace fsvd {
 
 // BᵀB = V·diag(lambda)·Vᵀ for B upper bidiagonal of order n, whose diagonal is in d and what stands above it in e: the
 // singular values sigma = √lambda of B, descending, right to a few units in the last place, and vᵀ (n x n, column-major)
-// unless null, with VᵀV − I below 2^-26. The elements must not be far from 1; `work` is aligned as a Workspace is.
+// unless null, with ‖VᵀV − I‖_F below 2^-26. The elements must not be far from 1; `work` is aligned as a Workspace is.
 //
 // Every vector is computed by itself, in a few passes over B: from the factorizations of BᵀB − lambda·I from the top and
 // from the bottom, joined where they leave the least. That is much less work than divide and conquer; the price is that
@@ -16,7 +16,7 @@ struct TwistedSvd {
   enum class Outcome {
     found,
     below_least,  // there is a lambda less than that
-    too_close,    // two of them, or an iteration has not converged
+    too_close,    // two lambdas for vectors one by one; or elements out of range, or an iteration that has not converged
   };
 
   std::int64_t n;

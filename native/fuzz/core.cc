@@ -107,15 +107,14 @@ static void decompose(std::int64_t least, std::int64_t most) {
   if (fine(status)) check(a.finite && all_finite(u) && all_finite(s) && all_finite(vh), "gesdd: not finite");
 }
 
-// ‖xᵀx − I‖ for the n columns of x, or its rows.
+// ‖xᵀx − I‖ for the n columns of x; that of its rows too where it is square.
 template <class T>
-static double departure(const std::vector<T>& x, std::int64_t n, bool rows) {
+static double departure(const std::vector<T>& x, std::int64_t rows, std::int64_t n) {
   double sum = 0;
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < n; ++j) {
       double product = i == j ? -1 : 0;
-      for (std::int64_t e = 0; e < n; ++e)
-        product += static_cast<double>(rows ? x[i + e * n] : x[e + i * n]) * (rows ? x[j + e * n] : x[e + j * n]);
+      for (std::int64_t e = 0; e < rows; ++e) product += static_cast<double>(x[e + i * rows]) * x[e + j * rows];
       sum += product * product;
     }
   return std::sqrt(sum);
@@ -155,8 +154,8 @@ static void divide() {
   const double eps = std::numeric_limits<T>::epsilon(), size = static_cast<double>(n);
   // The QR iteration of the leaves takes for zero what is below some 45 eps.
   check(residual <= 100 * eps * std::sqrt(size) * largest, "U, S and Vt make up the bidiagonal matrix");
-  check(departure(u, n, false) <= 40 * eps * std::sqrt(size), "U is orthogonal");
-  check(departure(vt, n, true) <= 40 * eps * std::sqrt(size), "Vt is orthogonal");
+  check(departure(u, n, n) <= 40 * eps * std::sqrt(size), "U is orthogonal");
+  check(departure(vt, n, n) <= 40 * eps * std::sqrt(size), "Vt is orthogonal");
 }
 
 // The tridiagonal form of symmetric matrices, of low rank and with zeros too.
@@ -191,26 +190,58 @@ static void tridiagonalise() {
       residual = std::max(residual, std::abs(x)), largest = std::max(largest, std::abs(c0[i + j * n]));
     }
   check(residual <= 100 * eps * size * largest, "Q, T and Qt make up the symmetric matrix");
-  check(departure(q, n, true) <= 40 * eps * size, "Q of the tridiagonal form is orthogonal");
+  check(departure(q, n, n) <= 40 * eps * size, "Q of the tridiagonal form is orthogonal");
 }
+
+// Bidiagonal matrices with elements near 1.
+struct Bidiagonal {
+  std::vector<double> d, e;
+
+  explicit Bidiagonal(std::int64_t n) : d(n), e(n) {
+    const int kind = static_cast<int>(up_to(5));
+    if (kind == 5) clusters(n);
+    for (std::int64_t i = 0; kind < 5 && i < n; ++i) {
+      d[i] = kind == 1 ? 1 : 0.75 + element<double>(0);
+      e[i] = kind == 2 && up_to(2) ? 0 : element<double>(kind == 3 ? 3 : 0);
+      if (std::abs(e[i]) > 2) e[i] = 1 / e[i];
+      if (kind == 4) d[i] = fraction(), e[i] = up_to(3) ? fraction() : 0;  // where pivots are zero
+    }
+  }
+
+ private:
+  static double fraction() { return 0.25 * static_cast<double>(1 + up_to(5)); }
+
+  // Singular values whose squares are hardly further apart than it takes to compute vectors one by one.
+  void clusters(std::int64_t n) {
+    std::vector<double> c(n * n), v(n), tau(n), work(Tridiagonalisation::work_size(n));
+    double squares = 0;
+    for (double& x : v) x = element<double>(0), squares += x * x;
+    const auto h = [&](std::int64_t i, std::int64_t j) { return (i == j) - 2 * v[i] * v[j] / squares; };
+    double lambda = 1;
+    for (std::int64_t k = 0; k < n; ++k, lambda *= up_to(3) ? 1 - std::ldexp(1.001, -18) : 0.9)
+      for (std::int64_t j = 0; j < n; ++j)
+        for (std::int64_t i = 0; i < n; ++i) c[i + j * n] += lambda * h(i, k) * h(j, k);
+    Tridiagonalisation{n, c.data(), d.data(), e.data(), tau.data(), work.data()}.run();
+    for (std::int64_t i = 0; i < n; ++i) {
+      d[i] = std::sqrt(d[i] - (i > 0 ? e[i - 1] * e[i - 1] : 0));
+      e[i] = i + 1 < n ? e[i] / d[i] : 0;
+    }
+  }
+};
 
 static unsigned long twists, declined;
 
 // Right singular vectors of bidiagonal matrices one by one: as good as those of divide and conquer, or declined for a
 // reason. `least` bounds the squares of the singular values.
 static void twist() {
-  const std::int64_t n = 1 + up_to(60), size = std::max(TwistedSvd::work_size(n), BidiagonalSvd<double>::work_size(n));
-  const int kind = static_cast<int>(up_to(3));
+  const std::int64_t n = 1 + up_to(up_to(1) ? 60 : 7);
+  const std::int64_t size = std::max(TwistedSvd::work_size(n), BidiagonalSvd<double>::work_size(n));
   const double least = std::ldexp(1.0, -static_cast<int>(up_to(24)));
-  std::vector<double> d(n), e(n), sigma(n), vt(n * n), v(n * n);
+  const auto [d, e] = Bidiagonal(n);
+  std::vector<double> sigma(n), vt(n * n), v(n * n);
   std::vector<std::int64_t> index(BidiagonalSvd<double>::index_size(n));
   Workspace ws(Workspace::bytes_for<double>(size));
   double* work = ws.take<double>(size);
-  for (std::int64_t i = 0; i < n; ++i) {
-    d[i] = kind == 1 ? 1 : 0.75 + element<double>(0);
-    e[i] = kind == 2 && up_to(2) ? 0 : element<double>(kind == 3 ? 3 : 0);
-    if (std::abs(e[i]) > 2) e[i] = 1 / e[i];
-  }
   const auto outcome = TwistedSvd{n, d.data(), e.data(), sigma.data(), vt.data(), work}.run(least);
   std::vector<double> exact = d, above = e;
   Team team(true);
@@ -223,7 +254,7 @@ static void twist() {
     bool close = false;
     for (std::int64_t i = 1; i < n; ++i) {
       const double gap = (exact[i - 1] - exact[i]) * (exact[i - 1] + exact[i]);
-      close = close || gap < std::ldexp(1.0, -20) * exact[i - 1] * exact[i - 1] + 2 * error * norm;
+      close = close || gap < std::ldexp(1.0, -18) * exact[i - 1] * exact[i - 1] + 2 * error * norm;
     }
     const bool reason = outcome == TwistedSvd::Outcome::below_least ? small : close;
     return check(reason, "singular vectors one by one: declined without a reason"), void(++declined);
@@ -233,7 +264,7 @@ static void twist() {
   for (std::int64_t i = 0; i < n; ++i) {
     check(std::abs(sigma[i] - exact[i]) <= error * exact[0], "singular values one by one: as by divide and conquer");
     for (std::int64_t j = 0; j < n; ++j) {
-      const auto b = [&](std::int64_t row) {  // (B·v_i)_row
+      const auto b = [&, &d = d, &e = e](std::int64_t row) {  // (B·v_i)_row
         return d[row] * vt[i + row * n] + (row + 1 < n ? e[row] * vt[i + (row + 1) * n] : 0);
       };
       const double x = d[j] * b(j) + (j > 0 ? e[j - 1] * b(j - 1) : 0) - sigma[i] * sigma[i] * vt[i + j * n];
@@ -241,7 +272,7 @@ static void twist() {
     }
   }
   check(residual <= error * norm, "singular vectors one by one: BtB*v = sigma^2*v");
-  check(departure(vt, n, true) <= std::ldexp(1.0, -26), "singular vectors one by one: orthogonal");
+  check(departure(vt, n, n) <= std::ldexp(1.0, -26), "singular vectors one by one: orthogonal");
 }
 
 template <class T>
@@ -334,6 +365,17 @@ static void orthogonalise_tall() {
   check(std::abs(columns - static_cast<double>(count * k)) < 0.5, "Cholesky QR: the columns of Q have length 1");
 }
 
+// The same for the p columns of a·x, x row-major.
+static double departure(const Random<float>& a, const std::vector<float>& x, std::int64_t p) {
+  const auto [data, rows, k, down, across, offsets, count] = a.batch;
+  std::vector<double> u(rows * p);
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < k; ++c)
+      for (std::int64_t j = 0; j < p; ++j)
+        u[r + j * rows] += static_cast<double>(data[r * down + c * across]) * x[c * p + j];
+  return departure(u, rows, p);
+}
+
 // The SVD of a product from the Gram matrices of both factors: finite, or declined.
 static void decompose_from_gram() {
   const std::int64_t k = 1 + up_to(40), rows = k + 1 + up_to(60), p = up_to(k);
@@ -359,7 +401,10 @@ static void decompose_from_gram() {
   };
   const GramSvd svd{1, k, p, factor(left, x), factor(right, y), s.data(), status.data()};
   svd(0);
-  if (status[0].driver == 1) check(all_finite(s) && all_finite(x) && all_finite(y), "gramSvd: not finite");
+  if (status[0].driver != 1) return;
+  check(all_finite(s) && all_finite(x) && all_finite(y), "gramSvd: not finite");
+  const double largest = 64 * std::numeric_limits<float>::epsilon() * std::sqrt(static_cast<double>(p));
+  check(departure(a, x, p) <= largest && departure(b, y, p) <= largest, "gramSvd: singular vectors are orthogonal");
 }
 
 template <class T>
