@@ -9,12 +9,6 @@
 
 namespace fsvd {
 
-// Asks for memory that will be read soon.
-inline void read_ahead(const void* data, std::int64_t bytes) {
-  constexpr std::int64_t cache_line = 64;
-  for (std::int64_t at = 0; at < bytes; at += cache_line) __builtin_prefetch(static_cast<const char*>(data) + at);
-}
-
 // Copies a strided rows x cols matrix to dst with strides (dst_row, dst_col), in tiles so that neither side strides
 // through memory element by element for long.
 template <class In, class Out>
@@ -24,14 +18,7 @@ void copy(const In* src, std::int64_t src_row, std::int64_t src_col, Out* dst, s
     std::swap(src_row, src_col), std::swap(dst_row, dst_col), std::swap(rows, cols);
   }
   if (src_col == 1 && dst_col == 1) {
-    // By itself a processor reads ahead to the end of a page, or of a row that the next does not follow at once.
-    constexpr std::int64_t distance = 4096;
-    const std::int64_t bytes = cols * static_cast<std::int64_t>(sizeof(In));
-    const std::int64_t ahead = 1 + distance / std::max<std::int64_t>(bytes, 1);
-    for (std::int64_t i = 0; i < rows; ++i) {
-      if (i + ahead < rows) read_ahead(src + (i + ahead) * src_row, bytes);
-      std::copy_n(src + i * src_row, cols, dst + i * dst_row);
-    }
+    for (std::int64_t i = 0; i < rows; ++i) std::copy_n(src + i * src_row, cols, dst + i * dst_row);
     return;
   }
   constexpr std::int64_t tile = 32;
@@ -42,7 +29,7 @@ void copy(const In* src, std::int64_t src_row, std::int64_t src_col, Out* dst, s
           dst[i * dst_row + j * dst_col] = static_cast<Out>(src[i * src_row + j * src_col]);
 }
 
-// Whether all n contiguous elements are finite: x − x is 0 for those, and NaN for any other. In lanes, which become vectors.
+// Whether all n contiguous elements are finite: x − x is 0 for those, NaN for any other. In lanes, which become vectors.
 template <class T>
 bool all_finite(const T* x, std::int64_t n) {
   constexpr int lanes = 32;
