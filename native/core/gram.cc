@@ -12,26 +12,24 @@ namespace {
 
 constexpr std::int64_t most_blocks = 8, least_block_rows = 1024, least_aspect = 16;
 
-// Up to how many columns strips of 8, each with all that stand before it, are faster than ?syrk: by half at 64. The
-// columns of float come from a copy, where they lie closer together than in most matrices.
-constexpr std::int64_t strip = 8, most_in_strips_by_rows = 256;
-template <class T>
-constexpr std::int64_t most_in_strips_by_columns = sizeof(T) == sizeof(float) ? 144 : 96;
+// Up to how many columns strips of 8, each with all that stand before it, are faster than ?syrk: by half at 64.
+constexpr std::int64_t strip = 8, most_in_strips_by_rows = 256, most_in_strips_by_columns = 144;
 
-bool in_strips(std::int64_t k, std::int64_t most) { return has_small_products() && k <= most; }
+bool in_strips(std::int64_t k, bool by_rows) {
+  return has_small_products() && k <= (by_rows ? most_in_strips_by_rows : most_in_strips_by_columns);
+}
 
 // Rows that are handled together, as doubles: few, so that they stay in a cache; more were slower, though ?syrk alone is
 // faster with them.
 std::int64_t tile_rows_for(std::int64_t k) {
-  if (in_strips(k, most_in_strips_by_rows)) return 192;
+  if (in_strips(k, true)) return 192;
   return std::clamp<std::int64_t>((1 << 16) / std::max<std::int64_t>(k, 1), 256, 1024);
 }
 
-// sum += X^T * X for n rows of X, row-major or column-major with leading dimension ld; they come from a matrix of T.
-template <class T>
+// sum += X^T * X for n rows of X, row-major or column-major with leading dimension ld.
 void add_product(const double* x, std::int64_t n, std::int64_t k, std::int64_t ld, bool by_rows, double* sum) {
   const char first = by_rows ? 'N' : 'T', second = by_rows ? 'T' : 'N';
-  if (!in_strips(k, by_rows ? most_in_strips_by_rows : most_in_strips_by_columns<T>)) {
+  if (!in_strips(k, by_rows)) {
     return lapack::syrk('U', first, narrow(k), narrow(n), 1.0, x, narrow(ld), 1.0, sum, narrow(k));
   }
   for (std::int64_t j = 0; j < k; j += strip) {
@@ -42,16 +40,21 @@ void add_product(const double* x, std::int64_t n, std::int64_t k, std::int64_t l
   }
 }
 
+template <class T>
+void read_ahead(const T* x, std::int64_t n) {
+  constexpr std::int64_t cache_line = 64 / sizeof(T);
+  for (std::int64_t i = 0; i < n; i += cache_line) __builtin_prefetch(x + i);
+}
+
 // Lines of memory, each `stride` elements behind the last. What a processor reads ahead by itself ends with a page, and
 // with a line that the next does not follow at once.
 template <class T>
 void copy_lines(const T* src, std::int64_t stride, std::int64_t lines, std::int64_t length, double* dst) {
-  constexpr std::int64_t cache_line = 64 / sizeof(T), distance = 4096 / sizeof(T);
+  constexpr std::int64_t distance = 4096 / sizeof(T);
   const std::int64_t ahead = 1 + distance / std::max<std::int64_t>(length, 1);
   for (std::int64_t i = 0; i < lines; ++i) {
-    const T *line = src + i * stride, *later = line + ahead * stride;
-    for (std::int64_t at = 0; i + ahead < lines && at < length; at += cache_line) __builtin_prefetch(later + at);
-    std::copy_n(line, length, dst + i * length);
+    if (i + ahead < lines) read_ahead(src + (i + ahead) * stride, length);
+    std::copy_n(src + i * stride, length, dst + i * length);
   }
 }
 
@@ -67,23 +70,18 @@ void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::
   if (by_rows && a.col_stride == 1) copy_lines(src, a.row_stride, rows, a.cols, tile);
   else if (!by_rows && a.row_stride == 1) copy_lines(src, a.col_stride, a.cols, rows, tile);
   else copy(src, a.row_stride, a.col_stride, tile, by_rows ? ld : one, by_rows ? one : ld, rows, a.cols);
-  add_product<T>(tile, rows, a.cols, ld, by_rows, sum);
+  add_product(tile, rows, a.cols, ld, by_rows, sum);
 }
 
-// Doubles with a unit stride need no copy.
-bool rows_lie_ready(const Batch<const double>& a) {
+// Rows of doubles need no copy. Columns do: in most matrices they lie so far apart that they compete for the same places
+// in the cache.
+bool lies_ready(const Batch<const double>& a) {
   return a.col_stride == 1 && a.row_stride >= a.cols && a.row_stride <= lapack_int_max;
 }
-bool columns_lie_ready(const Batch<const double>& a) {
-  return a.row_stride == 1 && a.col_stride >= a.rows && a.col_stride <= lapack_int_max;
-}
-bool lies_ready(const Batch<const double>& a) { return rows_lie_ready(a) || columns_lie_ready(a); }
 bool lies_ready(const Batch<const float>&) { return false; }
 
 void add_in_place(const Batch<const double>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* sum) {
-  const bool by_rows = rows_lie_ready(a);
-  const std::int64_t ld = by_rows ? a.row_stride : a.col_stride;
-  add_product<double>(a.item(i) + first * a.row_stride, rows, a.cols, ld, by_rows, sum);
+  add_product(a.item(i) + first * a.row_stride, rows, a.cols, a.row_stride, true, sum);
 }
 void add_in_place(const Batch<const float>&, std::int64_t, std::int64_t, std::int64_t, double*) {}
 
