@@ -26,11 +26,12 @@ struct Item {
   Item(const Gesdd<T>& job, std::int64_t i)
       : job(job), i(i), m(job.a.rows), n(job.a.cols), p(std::min(m, n)),
         u_cols(job.vectors == Vectors::full ? m : p), vh_rows(job.vectors == Vectors::full ? n : p),
-        u(job.u + i * m * u_cols), s(job.s + i * p), vh(job.vh + i * vh_rows * n), status(job.status[i]) {
-    if (job.vectors == Vectors::none) u = vh = nullptr;
-  }
+        u(values_only() ? nullptr : job.u + i * m * u_cols), s(job.s + i * p),
+        vh(values_only() ? nullptr : job.vh + i * vh_rows * n), status(job.status[i]) {}
 
-  char jobz() const { return job.vectors == Vectors::none ? 'N' : job.vectors == Vectors::thin ? 'S' : 'A'; }
+  bool values_only() const { return job.vectors == Vectors::none; }
+
+  char jobz() const { return values_only() ? 'N' : job.vectors == Vectors::thin ? 'S' : 'A'; }
   lapack_int x_rows() const { return static_cast<lapack_int>(n); }
   lapack_int x_cols() const { return static_cast<lapack_int>(m); }
   lapack_int ld_vh() const { return static_cast<lapack_int>(std::max<std::int64_t>(n, 1)); }
@@ -38,7 +39,7 @@ struct Item {
 
   bool outputs_finite() const {
     if (std::any_of(s, s + p, [](T x) { return std::isnan(x); })) return false;
-    return job.vectors == Vectors::none || (all_finite(u, m * u_cols) && all_finite(vh, vh_rows * n));
+    return values_only() || (all_finite(u, m * u_cols) && all_finite(vh, vh_rows * n));
   }
 };
 

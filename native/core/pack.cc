@@ -28,6 +28,7 @@ void Pack<In, Out>::operator()(std::int64_t unit) const {
   const std::int64_t i = unit / blocks(), length = column_major ? a.rows : a.cols;
   const std::int64_t lines = column_major ? a.cols : a.rows, first = unit % blocks() * lines_per_block(length);
   const std::int64_t end = std::min(lines, first + lines_per_block(length));
+  if (a.size() == 0) return;
   const In* src = a.item(i);
   Out* dst = out + (positions ? positions[i] : i) * stride;
   const Gauge g = gauge.item(i, a.cols);

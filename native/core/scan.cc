@@ -53,6 +53,10 @@ template <class T>
 void Scan<T>::operator()(std::int64_t i) const {
   const T* x = a.item(i);
   status[i].set(Status::ok);
+  if (a.size() == 0) {
+    std::fill_n(fraction + i * a.cols, a.cols, 0.0), std::fill_n(exponent + i * a.cols, a.cols, 0);
+    return;
+  }
   Workspace ws(Workspace::bytes_for<double>(a.cols));
   double* sums = ws.take<double>(a.cols);
   column_squares(a, x, sums);
