@@ -26,14 +26,32 @@ function load(): unknown {
       continue;
     }
     try {
-      const addon = { exports: {} };
-      process.dlopen(addon, path);
-      return addon.exports;
+      return withoutBlasThreads(() => {
+        const addon = { exports: {} };
+        process.dlopen(addon, path);
+        return addon.exports;
+      });
     } catch (error) {
       attempts.push(loadFailure(path, error as Error));
     }
   }
   throw bindingError(attempts, root);
+}
+
+/**
+ * Runs `load`. If that brings OpenBLAS into the process, it starts no threads of its own: nobody has work for them, yet
+ * each would keep a core busy for its first tenth of a second, waiting. (Where `process.env` is a worker's copy, OpenBLAS
+ * does not get to see it.)
+ */
+function withoutBlasThreads<T>(load: () => T): T {
+  const { OPENBLAS_NUM_THREADS: before } = process.env;
+  process.env.OPENBLAS_NUM_THREADS = '1';
+  try {
+    return load();
+  } finally {
+    if (before === undefined) delete process.env.OPENBLAS_NUM_THREADS;
+    else process.env.OPENBLAS_NUM_THREADS = before;
+  }
 }
 
 /** The folder of this package: it refers to itself by name, from `lib/`, from `dist/` and from an application's bundle. */

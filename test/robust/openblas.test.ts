@@ -24,6 +24,13 @@ describe('the environment', { timeout: testLimit }, () => {
     for (const env of settings) digests.add(await output('one-blas-thread.mjs', { env }));
     expect(digests.size).toBe(1);
   });
+
+  it.runIf(existsSync('/proc/self/task'))(
+    'neither makes OpenBLAS start threads of its own nor is changed for good',
+    async () => {
+      for (const env of settings) await succeeds('no-blas-threads.mjs', { env });
+    },
+  );
 });
 
 describe('several copies of the addon', { timeout: testLimit }, () => {
