@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cases } from './cases.mjs';
+import { inFreshProcess } from './fresh-process.mjs';
 
 /**
  * What this package promises of itself. A trial runs in a fresh process and prints `{ value, detail }` as JSON, the value
@@ -43,10 +44,7 @@ export function measureGoals(runs) {
     for (const { name, trial, most, unit, of } of goals) {
       const theCase = cases.find((c) => of && c.name.includes(of));
       const args = [path(`${trial}.mjs`), JSON.stringify(theCase ?? {}), gesdd];
-      const output = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] };
-      const all = Array.from({ length: runs }, () =>
-        JSON.parse(execFileSync(process.execPath, args, output)),
-      );
+      const all = Array.from({ length: runs }, () => inFreshProcess(process.execPath, args));
       const { value, detail } = all.toSorted((a, b) => a.value - b.value)[Math.floor(runs / 2)];
       console.log(`| ${name} | ${most} ${unit} | ${value.toPrecision(3)} ${unit} | ${detail} |`);
     }

@@ -1,15 +1,14 @@
-import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { inFreshProcess } from './fresh-process.mjs';
 import { median } from './median.mjs';
 
 const trial = fileURLToPath(new URL('trials/kernel-times.mjs', import.meta.url));
-const output = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] };
 const leastShare = 0.02;
 
 /** Where the time of `c` goes: medians over `runs` fresh processes, in seconds, largest first; small ones left out. */
 export function shares(c, runs) {
   const trials = Array.from({ length: runs }, () =>
-    JSON.parse(execFileSync(process.execPath, [trial, JSON.stringify(c)], output)),
+    inFreshProcess(process.execPath, [trial, JSON.stringify(c)]),
   );
   const kernels = Object.keys(trials[0]).filter((name) => name !== 'total');
   const outside = (t) => t.total - kernels.reduce((sum, name) => sum + t[name], 0);

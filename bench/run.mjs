@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { versions } from '../dist/index.js';
 import { cases } from './cases.mjs';
 import { contenders } from './contenders.mjs';
+import { inFreshProcess } from './fresh-process.mjs';
 import { measureGoals } from './goals.mjs';
 import { median } from './median.mjs';
 import { shares } from './profile.mjs';
@@ -27,12 +28,7 @@ const milliseconds = (s) => `${(s * 1000).toPrecision(3)} ms`;
 
 function seconds({ command }, c) {
   const [program, ...args] = command;
-  return Number(
-    execFileSync(program, [...args, JSON.stringify(c)], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'inherit'],
-    }),
-  );
+  return inFreshProcess(program, [...args, JSON.stringify(c)]);
 }
 
 const { openblas, openblasCore } = versions();
