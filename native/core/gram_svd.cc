@@ -58,7 +58,7 @@ bool bidiagonal_root(std::int64_t k, double* d, double* e) {
 
 // c = Vᵀ·diag(sigma²)·V for a symmetric positive definite c (destroyed), sigma descending; without vectors v is null. By
 // the tridiagonal form, whose Cholesky root is bidiagonal: its singular values are sigma. False when a step fails, as it
-// may where a sigma is below `least`.
+// may where a sigma² is below `least`.
 struct Eigen {
   std::int64_t k;
   double *d, *e, *tau, *work;
@@ -74,7 +74,7 @@ struct Eigen {
     Tridiagonalisation{k, c, d, e, tau, work}.run();
     if (!bidiagonal_root(k, d, e)) return false;
     Team alone(true);
-    const auto outcome = TwistedSvd{k, d, e, sigma, v, work}.run(least * least);
+    const auto outcome = TwistedSvd{k, d, e, sigma, v, work}.run(least);
     if (outcome == TwistedSvd::Outcome::below_least) return false;
     if (outcome == TwistedSvd::Outcome::too_close && !divide(alone, sigma, v)) return false;
     if (!v) return true;
@@ -138,8 +138,8 @@ void GramSvd::operator()(std::int64_t i) const {
   lapack::trmm('R', 'U', 'T', 'N', n, n, 1.0, root, n, g, n);
 
   double* sigma = s + i * k;
-  const double least = std::sqrt(norms / largest_loss);
-  if (!eigen.decompose(g, least, sigma, vectors ? v : nullptr) || !(sigma[k - 1] >= least)) return;
+  const double least = norms / largest_loss;
+  if (!eigen.decompose(g, least, sigma, vectors ? v : nullptr) || !(sigma[k - 1] * sigma[k - 1] >= least)) return;
   if (vectors) {
     std::copy_n(v, square, x), std::copy_n(v, square, y);
     lapack::trmm('R', 'U', 'N', 'N', n, n, 1.0, root, n, x, n);

@@ -11,7 +11,6 @@ namespace fsvd {
 namespace {
 
 constexpr int most_bisections = 28, most_refinements = 16;
-constexpr double least_gap = 1.0 / (1 << 18);  // relative, of eigenvalues
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 // ‖(BᵀB − λI)·z‖ for ‖z‖ = 1: as the factorizations have it, relative to λ, and as it is, relative to ‖BᵀB‖.
 constexpr double largest_gamma = 16 * epsilon, largest_residual = 100 * epsilon;
@@ -264,7 +263,7 @@ class Spectrum {
 
   bool apart() const {
     for (std::int64_t j = 1; j < n_; ++j)
-      if (!(values_[j - 1] - values_[j] >= least_gap * values_[j - 1])) return false;
+      if (!(values_[j - 1] - values_[j] >= TwistedSvd::least_gap * values_[j - 1])) return false;
     return true;
   }
 

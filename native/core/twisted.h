@@ -19,6 +19,8 @@ struct TwistedSvd {
     too_close,    // two lambdas for vectors one by one; or elements out of range, or an iteration that has not converged
   };
 
+  static constexpr double least_gap = 1.0 / (1 << 18);  // of neighbouring lambdas, relative to the larger
+
   std::int64_t n;
   const double *d, *e;
   double *sigma, *vt;

@@ -218,7 +218,7 @@ struct Bidiagonal {
     for (double& x : v) x = element<double>(0), squares += x * x;
     const auto h = [&](std::int64_t i, std::int64_t j) { return (i == j) - 2 * v[i] * v[j] / squares; };
     double lambda = 1;
-    for (std::int64_t k = 0; k < n; ++k, lambda *= up_to(3) ? 1 - std::ldexp(1.001, -18) : 0.9)
+    for (std::int64_t k = 0; k < n; ++k, lambda *= up_to(3) ? 1 - 1.001 * TwistedSvd::least_gap : 0.9)
       for (std::int64_t j = 0; j < n; ++j)
         for (std::int64_t i = 0; i < n; ++i) c[i + j * n] += lambda * h(i, k) * h(j, k);
     Tridiagonalisation{n, c.data(), d.data(), e.data(), tau.data(), work.data()}.run();
@@ -254,7 +254,7 @@ static void twist() {
     bool close = false;
     for (std::int64_t i = 1; i < n; ++i) {
       const double gap = (exact[i - 1] - exact[i]) * (exact[i - 1] + exact[i]);
-      close = close || gap < std::ldexp(1.0, -18) * exact[i - 1] * exact[i - 1] + 2 * error * norm;
+      close = close || gap < TwistedSvd::least_gap * exact[i - 1] * exact[i - 1] + 2 * error * norm;
     }
     const bool reason = outcome == TwistedSvd::Outcome::below_least ? small : close;
     return check(reason, "singular vectors one by one: declined without a reason"), void(++declined);
