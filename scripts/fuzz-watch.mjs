@@ -43,10 +43,11 @@ export async function watched() {
   clearInterval(watch);
   if (signal) {
     console.error(
-      `${hung ? `no sign of life for ${patience / 1000} s` : `ended by ${signal}`} (seed ${options.seed}) in the case`,
+      hung ? `no sign of life for ${patience / 1000} s in the case` : `ended by ${signal} in the case`,
     );
     console.error(readFileSync(file, 'utf8'));
   }
+  if (status !== 0) console.error(`to repeat it: --seed ${options.seed}`); // whatever failed, the script itself too
   rmSync(folder, { recursive: true });
   process.exit(signal ? 1 : status);
 }
