@@ -10,7 +10,10 @@
 namespace fsvd {
 namespace {
 
-constexpr int most_bisections = 28, most_refinements = 16;
+constexpr int most_bisections = 28;
+// Next to a neighbour as close as can be, a Rayleigh quotient can lead out of the bracket every second time until some 20
+// halvings have made the bracket as narrow as the gap.
+constexpr int most_refinements = 48;
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 // ‖(BᵀB − λI)·z‖ for ‖z‖ = 1: as the factorizations have it, relative to λ, and as it is, relative to ‖BᵀB‖.
 constexpr double largest_gamma = 16 * epsilon, largest_residual = 100 * epsilon;
