@@ -16,12 +16,27 @@ constexpr std::int64_t block_size = 512;
 // A long product is cut into enough blocks of rows; wider ones are faster.
 constexpr std::int64_t long_rows = 16 * block_size, wide_block = 1024;
 
-// How much of the longer dimension of a product is computed at a time.
-std::int64_t slice_of(std::int64_t longer, std::int64_t shorter, std::int64_t inner) {
-  if (!has_small_products()) return longer;
-  const std::int64_t fits = small_product / (shorter * inner) / small_product_step * small_product_step;
-  return fits > 0 ? std::min(longer, fits) : longer;
-}
+// Pieces of a product, as kernels for small products compute them. These read their operands where they lie, so that the
+// columns of b are copied first, if enough rows of a are multiplied by them: to aligned memory, where rows do not compete
+// for the same places in the cache.
+struct Pieces {
+  std::int64_t rows, cols;
+  bool copied = false;
+
+  Pieces(std::int64_t m, std::int64_t n, std::int64_t inner) : rows(m), cols(n) {
+    if (!has_small_products()) return;
+    if (m * n * inner > small_product) {
+      if (n > m) cols = std::min(n, wide_cols), rows = std::min(m, wide_rows);
+      else rows = small_product / (n * inner) / small_product_step * small_product_step;
+    }
+    const bool small = rows > 0 && rows * cols * inner <= small_product;
+    if (!small) rows = m, cols = n;
+    copied = small && m >= least_copied_for;
+  }
+
+ private:
+  static constexpr std::int64_t wide_rows = 16, wide_cols = 64, least_copied_for = 64;
+};
 
 std::int64_t blocks_of(std::int64_t n, std::int64_t size) { return std::max<std::int64_t>(1, parts_of(n, size)); }
 
@@ -43,6 +58,7 @@ struct Operand {
   const T* at_row(std::int64_t r) const { return data + (trans == 'N' ? r * ld : r); }
   const T* at_col(std::int64_t c) const { return data + (trans == 'N' ? c : c * ld); }
 
+  bool lies_by_rows() const { return trans == 'N' && ld != 0; }
   std::int64_t copied() const { return ld == 0 ? rows * cols : 0; }
 
   void copy_to(T* memory) {
@@ -90,20 +106,27 @@ void Gemm<T>::operator()(std::int64_t unit) const {
     return;
   }
   Operand<T> left(a, a.item(i) + row * a.row_stride, rows, inner), right(b, b.item(i) + col * b.col_stride, inner, cols);
-  Workspace ws(Workspace::bytes_for<T>(left.copied()) + Workspace::bytes_for<T>(right.copied()));
+  const Pieces pieces(rows, cols, inner);
+  const bool copied = pieces.copied && right.lies_by_rows();
+  const std::int64_t size = copied ? inner * pieces.cols : right.copied();
+  Workspace ws(Workspace::bytes_for<T>(left.copied()) + Workspace::bytes_for<T>(size));
   left.copy_to(ws.template take<T>(left.copied()));
-  right.copy_to(ws.template take<T>(right.copied()));
-  const std::int64_t slice = slice_of(std::max(rows, cols), std::min(rows, cols), inner);
-  const std::int64_t row_step = rows >= cols ? slice : rows, col_step = rows >= cols ? cols : slice;
-  for (std::int64_t r = 0; r < rows; r += row_step)
-    for (std::int64_t c = 0; c < cols; c += col_step) {
-      const std::int64_t m = std::min(row_step, rows - r), n = std::min(col_step, cols - c);
-      lapack::gemm(right.trans, left.trans, narrow(n), narrow(m), narrow(inner), alpha, right.at_col(c),
-                   narrow(right.ld), left.at_row(r), narrow(left.ld), beta, out + r * ld + c, narrow(ld));
+  T* memory = ws.template take<T>(size);
+  if (!copied) right.copy_to(memory);
+  bool finite = true;
+  for (std::int64_t c = 0; c < cols; c += pieces.cols) {
+    const std::int64_t n = std::min(pieces.cols, cols - c);
+    if (copied) copy_lines(right.at_col(c), right.ld, inner, n, memory);
+    for (std::int64_t r = 0; r < rows; r += pieces.rows) {
+      const std::int64_t m = std::min(pieces.rows, rows - r);
+      T* piece = out + r * ld + c;
+      lapack::gemm(right.trans, left.trans, narrow(n), narrow(m), narrow(inner), alpha,
+                   copied ? memory : right.at_col(c), narrow(copied ? n : right.ld), left.at_row(r), narrow(left.ld),
+                   beta, piece, narrow(ld));
+      finite = all_finite(piece, ld, m, n) && finite;
     }
-  const std::int64_t lines = cols == ld ? 1 : rows, line = rows * cols / lines;
-  for (std::int64_t r = 0; r < lines; ++r)
-    if (!all_finite(out + r * ld, line)) return status[i].set(Status::overflow);
+  }
+  if (!finite) status[i].set(Status::overflow);
 }
 
 template struct Gemm<float>;

@@ -40,24 +40,6 @@ void add_product(const double* x, std::int64_t n, std::int64_t k, std::int64_t l
   }
 }
 
-template <class T>
-void read_ahead(const T* x, std::int64_t n) {
-  constexpr std::int64_t cache_line = 64 / sizeof(T);
-  for (std::int64_t i = 0; i < n; i += cache_line) __builtin_prefetch(x + i);
-}
-
-// Lines of memory, each `stride` elements behind the last. What a processor reads ahead by itself ends with a page, and
-// with a line that the next does not follow at once.
-template <class T>
-void copy_lines(const T* src, std::int64_t stride, std::int64_t lines, std::int64_t length, double* dst) {
-  constexpr std::int64_t distance = 4096 / sizeof(T);
-  const std::int64_t ahead = 1 + distance / std::max<std::int64_t>(length, 1);
-  for (std::int64_t i = 0; i < lines; ++i) {
-    if (i + ahead < lines) read_ahead(src + (i + ahead) * stride, length);
-    std::copy_n(src + i * stride, length, dst + i * length);
-  }
-}
-
 // Adds rows first ... first + rows - 1 of item i, as doubles, to the Gram matrix `sum`. The copy keeps the orientation
 // of a, so that it runs along memory.
 template <class T>

@@ -28,16 +28,32 @@ void copy(const In* src, std::int64_t src_row, std::int64_t src_col, Out* dst, s
           dst[i * dst_row + j * dst_col] = static_cast<Out>(src[i * src_row + j * src_col]);
 }
 
-// Whether all n contiguous elements are finite: x − x is 0 for those, NaN for any other. In lanes, which become vectors.
+template <class T>
+void read_ahead(const T* x, std::int64_t n) {
+  constexpr std::int64_t cache_line = 64 / sizeof(T);
+  for (std::int64_t i = 0; i < n; i += cache_line) __builtin_prefetch(x + i);
+}
+
+// Lines of memory, each `stride` elements behind the last. What a processor reads ahead by itself ends with a page, and
+// with a line that the next does not follow at once.
+template <class In, class Out>
+void copy_lines(const In* src, std::int64_t stride, std::int64_t lines, std::int64_t length, Out* dst) {
+  constexpr std::int64_t distance = 4096 / sizeof(In);
+  const std::int64_t ahead = 1 + distance / std::max<std::int64_t>(length, 1);
+  for (std::int64_t i = 0; i < lines; ++i) {
+    if (i + ahead < lines) read_ahead(src + (i + ahead) * stride, length);
+    std::copy_n(src + i * stride, length, dst + i * length);
+  }
+}
+
+// Whether all elements of `lines` lines, each `stride` behind the last, are finite: x − x is 0 for those, NaN for any
+// other.
+bool all_finite(const float* x, std::int64_t stride, std::int64_t lines, std::int64_t length);
+bool all_finite(const double* x, std::int64_t stride, std::int64_t lines, std::int64_t length);
+
 template <class T>
 bool all_finite(const T* x, std::int64_t n) {
-  constexpr int lanes = 32;
-  T sum[lanes] = {};
-  std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (int l = 0; l < lanes; ++l) sum[l] += x[i + l] - x[i + l];
-  for (; i < n; ++i) sum[0] += x[i] - x[i];
-  return std::all_of(sum, sum + lanes, [](T zero) { return zero == 0; });
+  return all_finite(x, n, 1, n);
 }
 
 // Copies item `i` row-major and contiguous, and checks it: false, with the status set, when an element is not finite.
