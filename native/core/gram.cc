@@ -40,8 +40,8 @@ void add_product(const double* x, std::int64_t n, std::int64_t k, std::int64_t l
   }
 }
 
-// Adds rows first ... first + rows - 1 of item i, as doubles, to the Gram matrix `sum`. The copy keeps the orientation
-// of a, so that it runs along memory.
+// Adds rows first ... first + rows - 1 of item i to the Gram matrix `sum`, from a copy as doubles that keeps the
+// orientation of a, so that it runs along memory. Doubles are copied too: see Pieces in gemm.cc.
 template <class T>
 void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* tile,
               double* sum) {
@@ -54,18 +54,6 @@ void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::
   else copy(src, a.row_stride, a.col_stride, tile, by_rows ? ld : one, by_rows ? one : ld, rows, a.cols);
   add_product(tile, rows, a.cols, ld, by_rows, sum);
 }
-
-// Rows of doubles need no copy. Columns do: in most matrices they lie so far apart that they compete for the same places
-// in the cache.
-bool lies_ready(const Batch<const double>& a) {
-  return a.col_stride == 1 && a.row_stride >= a.cols && a.row_stride <= lapack_int_max;
-}
-bool lies_ready(const Batch<const float>&) { return false; }
-
-void add_in_place(const Batch<const double>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* sum) {
-  add_product(a.item(i) + first * a.row_stride, rows, a.cols, a.row_stride, true, sum);
-}
-void add_in_place(const Batch<const float>&, std::int64_t, std::int64_t, std::int64_t, double*) {}
 
 }  // namespace
 
@@ -106,17 +94,12 @@ void Gram<T>::operator()(std::int64_t unit) const {
   for (std::int64_t j = 0; j < k; ++j) squares[unit * k + j] = sum[j * (k + 1)];
 }
 
-// By the same tiles whether they have to be copied or not: the bits of the sums do not depend on it.
 template <class T>
 void Gram<T>::add_rows(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const {
-  const std::int64_t tile_rows = tile_rows_for(a.cols), copied = lies_ready(a) ? 0 : tile_rows * a.cols;
-  Workspace ws(Workspace::bytes_for<double>(copied));
-  double* tile = ws.take<double>(copied);
-  for (std::int64_t r = first; r < end; r += tile_rows) {
-    const std::int64_t rows = std::min(tile_rows, end - r);
-    if (copied == 0) add_in_place(a, i, r, rows, sum);
-    else add_tile(a, i, r, rows, tile, sum);
-  }
+  const std::int64_t tile_rows = tile_rows_for(a.cols);
+  Workspace ws(Workspace::bytes_for<double>(tile_rows * a.cols));
+  double* tile = ws.take<double>(tile_rows * a.cols);
+  for (std::int64_t r = first; r < end; r += tile_rows) add_tile(a, i, r, std::min(tile_rows, end - r), tile, sum);
 }
 
 template <class T>
