@@ -7,7 +7,7 @@ import { scratch } from './workspace.ts';
 
 // Steps 4 to 6 of the product SVD for float32 heads, the quick way: no QR decomposition, and of the core only its square.
 
-/** Singular values, and k×p matrices with U = A·X and V = Bᵀ·Y, A and B without their gauge. */
+/** Singular values, and X (k×p) and Y (p×k) with U = A·X and Vh = Y·B, A and B without their gauge. */
 export interface GramSvd {
   /** float64 */
   readonly S: FloatArray;
@@ -58,7 +58,7 @@ export function* gramSvd(
   return {
     S,
     X: packed(x ?? S, n, k, p),
-    Y: packed(y ?? S, n, k, p),
+    Y: packed(y ?? S, n, p, k),
     served: all.filter((i) => driverOf(status, i) === 1),
     declined: all.filter((i) => driverOf(status, i) === 0),
   };
@@ -74,5 +74,5 @@ export function* liftGramSvd(
 ) {
   if (X.cols === 0) return;
   yield* gemm(a, X, { ...at, name: 'A' }, { out: U });
-  yield* gemm(transposed(Y), transposed(b), { ...at, name: 'B' }, { out: Vh });
+  yield* gemm(Y, transposed(b), { ...at, name: 'B' }, { out: Vh });
 }

@@ -189,14 +189,14 @@ function* cholesky(
   return { unit, root, rootD, verdict: Float64Array.from({ length: n }, (_, i) => driverOf(status, i)) };
 }
 
-/** X with Q·c = a·X where the root has all that is needed, in the dtype of a. */
-function* solveRoot(a: Batch, rootD: FloatArray, c: Batch, unit?: Gauge): Steps<Batch> {
+/** X with Q·c = a·X where the root has all that is needed, in the dtype of a; or Xᵀ. */
+function* solveRoot(a: Batch, rootD: FloatArray, c: Batch, transpose: boolean, unit?: Gauge): Steps<Batch> {
   const dtype = dtypeOfBatch(a);
   const x = scratch(dtype, [count(c), c.rows, c.cols]);
   const { perm = null, exponents = null } = unit ?? {};
-  const narrow = dtype === 'float32' ? 1 : 0;
-  yield { kernel: 'solveRoot', args: [c.data, c.layout, c.rows, c.cols, narrow, perm, exponents, rootD, x] };
-  return packed(x, count(c), c.rows, c.cols);
+  const how = [dtype === 'float32' ? 1 : 0, transpose ? 1 : 0];
+  yield { kernel: 'solveRoot', args: [c.data, c.layout, c.rows, c.cols, ...how, perm, exponents, rootD, x] };
+  return transpose ? packed(x, count(c), c.cols, c.rows) : packed(x, count(c), c.rows, c.cols);
 }
 
 /** Q·c = a·X, one multiplication on the factor as the caller gave it. */
@@ -208,9 +208,9 @@ function onceGroup(all: Batch, roots: Roots, positions: Int32Array, origin: Orig
   return {
     positions,
     *apply(c, transpose, out) {
-      const X = yield* solveRoot(a, rootD, c, unit);
+      const X = yield* solveRoot(a, rootD, c, transpose, unit);
       const at = placeOf(origin, positions);
-      if (transpose) yield* gemm(transposed(X), transposed(a), at, { out, positions });
+      if (transpose) yield* gemm(X, transposed(a), at, { out, positions });
       else yield* gemm(a, X, at, { out, positions });
     },
   };
@@ -252,7 +252,7 @@ function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Arr
   const group: Group = {
     positions: at,
     *apply(c, transpose, out) {
-      const X = yield* solveRoot(source, rootD, c);
+      const X = yield* solveRoot(source, rootD, c, false);
       const matrix = [source.data, source.layout, source.rows, k, unit.perm, unit.exponents, root];
       yield { kernel: 'multiplySolved', args: [...matrix, X.cols, X.data, transpose ? 1 : 0, at, out] };
     },

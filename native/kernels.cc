@@ -149,11 +149,12 @@ Work gram_svd_work(Arguments& in) {
   return work(k, k.count, 6 * product(k.k, k.k, k.k));
 }
 
-// c, narrow, perm, unit, root_d, x; x is float32 when `narrow` says so or c is
+// c, narrow, transposed, perm, unit, root_d, x; x is float32 when `narrow` says so or c is
 template <class T, class C>
 Work solve_root_work(Arguments& in, const Batch<const C>& c) {
   SolveRoot<T, C> k;
   k.c = c;
+  k.transposed = in.boolean();
   k.gauge = in.gauge(c.count, c.rows);
   k.root_d = in.required_array<double>(extent(c.count, c.rows, c.rows));
   k.x = in.required_array<T>(extent(c.count, c.rows, c.cols));

@@ -128,16 +128,13 @@ void SolveRoot<T, C>::operator()(std::int64_t unit) const {
   const std::int64_t i = unit / blocks(), k = c.rows, most = parts_of(c.cols, blocks()), one = 1;
   const std::int64_t first = unit % blocks() * most, p = std::min(most, c.cols - first);
   if (p <= 0) return;
-  Workspace ws(Workspace::bytes_for<double>(k * p));
+  Workspace ws(Workspace::bytes_for<double>(k * p) + Workspace::bytes_for<double>(k));
   double* y = ws.take<double>(k * p);  // column-major
   copy(c.item(i) + first * c.col_stride, c.row_stride, c.col_stride, y, one, k, k, p);
   lapack::trsm('L', 'U', 'N', 'N', narrow(k), narrow(p), 1.0, root_d + i * k * k, narrow(k), y, narrow(k));
-  const Gauge own = gauge.item(i, k);
-  for (std::int64_t j = 0; j < k; ++j) {
-    const double scale = own.exponents ? std::ldexp(1.0, own.exponents[j]) : 1;
-    T* row = x + (i * k + (own.perm ? own.perm[j] : j)) * c.cols + first;
-    for (std::int64_t col = 0; col < p; ++col) row[col] = static_cast<T>(scale * y[col * k + j]);
-  }
+  const std::int64_t row_stride = transposed ? one : c.cols, col_stride = transposed ? k : one;
+  T* out = x + i * k * c.cols + first * col_stride;
+  take_to_factor(gauge.item(i, k), k, p, y, one, k, out, row_stride, col_stride, ws.take<double>(k));
 }
 
 template <class T>

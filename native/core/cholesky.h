@@ -46,13 +46,14 @@ struct CholeskyAgain {
   void operator()(std::int64_t i) const;
 };
 
-// x (k x p, row-major) = root_d^-1 * c, its row j then taken to row perm[j] and scaled by 2^unit[j] where these are
-// given. Then Q * c = a * x (once), or Q1 * x (twice).
+// x = root_d^-1 * c, its row j then taken to row perm[j] and scaled by 2^unit[j] where these are given: k x p, row-major
+// or, transposed, column-major. Then Q * c = a * x (once), or Q1 * x (twice).
 template <class T, class C>
 struct SolveRoot {
   const double* root_d = nullptr;
   Gauge gauge;  // perm and unit
   Batch<const C> c;
+  bool transposed = false;
   T* x = nullptr;
 
   std::int64_t blocks() const;               // of the columns of one item

@@ -21,8 +21,9 @@ constexpr double largest_growth = 8;
 // Beyond this range of scales a·x could meet subnormal numbers.
 constexpr int largest_exponent = 60;
 
-// The Gram matrix of item i with its gauge, both triangles; false where that may meet overflow or underflow.
-bool gauged(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, double* scale, double* g) {
+// The Gram matrix of item i with its gauge, both triangles; false where that may meet overflow or underflow. `sum` is
+// memory for it without the gauge.
+bool gauged(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, double* scale, double* sum, double* g) {
   const Gauge own = f.gauge.item(i, k);
   const double* parts = f.parts + (f.source ? f.source[i] : i) * f.blocks * k * k;
   for (std::int64_t j = 0; j < k; ++j) {
@@ -30,11 +31,13 @@ bool gauged(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, double* sc
     scale[j] = std::ldexp(1.0, own.exponents[j]);
   }
   for (std::int64_t j = 0; j < k; ++j)
+    for (std::int64_t b = 0; b < f.blocks; ++b)
+      for (std::int64_t row = 0; row <= j; ++row)
+        sum[j * k + row] = parts[(b * k + j) * k + row] + (b > 0 ? sum[j * k + row] : 0);
+  for (std::int64_t j = 0; j < k; ++j)
     for (std::int64_t row = 0; row <= j; ++row) {
       const auto [p, q] = std::minmax(own.perm[row], own.perm[j]);
-      double sum = 0;
-      for (std::int64_t b = 0; b < f.blocks; ++b) sum += parts[(b * k + q) * k + p];
-      g[j * k + row] = g[row * k + j] = sum * scale[row] * scale[j];
+      g[j * k + row] = g[row * k + j] = sum[q * k + p] * scale[row] * scale[j];
     }
   for (std::int64_t j = 0; j < k; ++j)
     if (!(g[j * (k + 1)] > 0)) return false;  // a column is zero: squares of float do not underflow in double
@@ -104,16 +107,6 @@ double growth(const double* x, std::int64_t k, const double* squares) {
   return sum;
 }
 
-// Row j of x to where column j of the factor comes from, as the factor has no gauge there.
-void store(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, std::int64_t p, const double* x) {
-  const Gauge own = f.gauge.item(i, k);
-  for (std::int64_t j = 0; j < k; ++j) {
-    const double scale = std::ldexp(1.0, own.exponents[j]);
-    float* row = f.x + (i * k + own.perm[j]) * p;
-    for (std::int64_t c = 0; c < p; ++c) row[c] = static_cast<float>(scale * x[j * k + c]);
-  }
-}
-
 }  // namespace
 
 void GramSvd::operator()(std::int64_t i) const {
@@ -124,13 +117,13 @@ void GramSvd::operator()(std::int64_t i) const {
   Workspace ws(5 * Workspace::bytes_for<double>(square) + 6 * Workspace::bytes_for<double>(k) +
                Workspace::bytes_for<double>(work) + Workspace::bytes_for<std::int64_t>(indices));
   double *g = ws.take<double>(square), *root = ws.take<double>(square), *v = ws.take<double>(square);
-  double *x = ws.take<double>(square), *y = ws.take<double>(square);  // transposed
+  double *x = ws.take<double>(square), *y = ws.take<double>(square);  // Xᵀ and Y, column-major
   double *squares_left = ws.take<double>(k), *squares_right = ws.take<double>(k), *scale = ws.take<double>(k);
   double *d = ws.take<double>(k), *e = ws.take<double>(k), *tau = ws.take<double>(k), *scratch = ws.take<double>(work);
   const Eigen eigen{k, d, e, tau, scratch, ws.take<std::int64_t>(indices)};
   const lapack_int n = narrow(k);
 
-  if (!gauged(left, i, k, scale, g) || !gauged(right, i, k, scale, root)) return;
+  if (!gauged(left, i, k, scale, x, g) || !gauged(right, i, k, scale, x, root)) return;
   diagonal(g, k, squares_left), diagonal(root, k, squares_right);
   const double norms = std::sqrt(sum_of_squares(g, square)) * std::sqrt(sum_of_squares(root, square));
   if (lapack::potrf('U', n, root, n) != 0) return;
@@ -148,7 +141,9 @@ void GramSvd::operator()(std::int64_t i) const {
       for (std::int64_t c = 0; c < k; ++c) x[j * k + c] /= sigma[c];
     const double most = largest_growth * largest_growth * static_cast<double>(k);
     if (!(growth(x, k, squares_left) <= most && growth(y, k, squares_right) <= most)) return;
-    store(left, i, k, p, x), store(right, i, k, p, y);
+    const std::int64_t one = 1;
+    take_to_factor(left.gauge.item(i, k), k, p, x, k, one, left.x + i * k * p, p, one, scale);
+    take_to_factor(right.gauge.item(i, k), k, p, y, k, one, right.x + i * k * p, one, k, scale);
   }
   status[i].driver = 1;
 }

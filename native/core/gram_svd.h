@@ -7,7 +7,7 @@ namespace fsvd {
 
 // M = A * B, both with their gauge, from G = A^T * A and H = B * B^T = R^T * R in double: the eigenvalues of R * G * R^T
 // are the squares of the singular values, with its eigenvectors V
-//     U = A * X, X = R^T * V / S,     Vh = Y^T * B, Y = R^-1 * V,
+//     U = A * X, X = R^T * V / S,     Vh = Y * B, Y = V^T * R^-T,
 // where X and Y are k x k. Half the work of a QR decomposition of each factor and an SVD of the core. The squares cost
 // digits that double has and float32 has not, as long as S does not span too much: what is computed here is exact to
 // float32 or declined; S, X and Y of what is declined mean nothing.
@@ -20,7 +20,7 @@ struct GramSvd {
     const std::int32_t* source = nullptr;  // which of them item i has; null: i
     std::int64_t blocks = 0;
     Gauge gauge;
-    float* x = nullptr;  // count x k x p, row-major: X, or Y, for the factor without its gauge; null: values only
+    float* x = nullptr;  // for the factor without its gauge, row-major: X (k x p), or Y (p x k); null: values only
   };
 
   std::int64_t count = 0, k = 0, p = 0;  // p: how many singular vectors

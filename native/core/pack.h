@@ -77,6 +77,21 @@ struct Gauge {
   }
 };
 
+// dst(perm[j], c) = 2^exponents[j] * src(j, c), rows x cols each: coefficients of the columns of a factor with its gauge
+// become those of the factor without. `scale` is memory for `rows` elements.
+template <class T>
+void take_to_factor(const Gauge& gauge, std::int64_t rows, std::int64_t cols, const double* src, std::int64_t src_row,
+                    std::int64_t src_col, T* dst, std::int64_t dst_row, std::int64_t dst_col, double* scale) {
+  constexpr std::int64_t tile = 8;  // one side or the other strides through memory
+  for (std::int64_t j = 0; j < rows; ++j) scale[j] = gauge.exponents ? std::ldexp(1.0, gauge.exponents[j]) : 1;
+  for (std::int64_t c0 = 0; c0 < cols; c0 += tile)
+    for (std::int64_t j = 0; j < rows; ++j) {
+      T* row = dst + (gauge.perm ? gauge.perm[j] : j) * dst_row;
+      for (std::int64_t c = c0, c1 = std::min(cols, c0 + tile); c < c1; ++c)
+        row[c * dst_col] = static_cast<T>(scale[j] * src[j * src_row + c * src_col]);
+    }
+}
+
 // x * 2^e, exact unless the result is subnormal or overflows; two factors reach every exponent.
 template <class T>
 struct PowerOfTwo {

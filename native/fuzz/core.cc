@@ -355,7 +355,7 @@ static void orthogonalise_tall() {
   for (std::int64_t i = 0; i < count; ++i) again(i);
   for (const Status& s : status)
     if (static_cast<Root>(s.driver) == Root::none) return;
-  SolveRoot<T, double> solve{root_d.data(), {}, {identity.data(), k, k, k, 1, offsets.data(), count}, x.data()};
+  SolveRoot<T, double> solve{root_d.data(), {}, {identity.data(), k, k, k, 1, offsets.data(), count}, false, x.data()};
   for (std::int64_t u = 0; u < count * solve.blocks(); ++u) solve(u);
   MultiplySolved<T> multiply{a.batch, unit_gauge, root.data(), x.data(), k, up_to(1) == 1, nullptr, q.data()};
   for (std::int64_t u = 0; u < count * blocks; ++u) multiply(u);
@@ -365,14 +365,15 @@ static void orthogonalise_tall() {
   check(std::abs(columns - static_cast<double>(count * k)) < 0.5, "Cholesky QR: the columns of Q have length 1");
 }
 
-// The same for the p columns of a·x, x row-major.
-static double departure(const Random<float>& a, const std::vector<float>& x, std::int64_t p) {
+// The same for the p columns of a·x, whose elements lie `next_row` and `next_col` apart.
+static double departure(const Random<float>& a, const std::vector<float>& x, std::int64_t p, std::int64_t next_row,
+                        std::int64_t next_col) {
   const auto [data, rows, k, down, across, offsets, count] = a.batch;
   std::vector<double> u(rows * p);
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t c = 0; c < k; ++c)
       for (std::int64_t j = 0; j < p; ++j)
-        u[r + j * rows] += static_cast<double>(data[r * down + c * across]) * x[c * p + j];
+        u[r + j * rows] += static_cast<double>(data[r * down + c * across]) * x[c * next_row + j * next_col];
   return departure(u, rows, p);
 }
 
@@ -404,7 +405,7 @@ static void decompose_from_gram() {
   if (status[0].driver != 1) return;
   check(all_finite(s) && all_finite(x) && all_finite(y), "gramSvd: not finite");
   const double largest = 64 * std::numeric_limits<float>::epsilon() * std::sqrt(static_cast<double>(p));
-  check(departure(a, x, p) <= largest && departure(b, y, p) <= largest, "gramSvd: singular vectors are orthogonal");
+  check(departure(a, x, p, p, 1) <= largest && departure(b, y, p, 1, k) <= largest, "gramSvd: singular vectors are orthogonal");
 }
 
 template <class T>
