@@ -1,8 +1,8 @@
 import { isProduct } from './cases.mjs';
 
 /**
- * Who is timed: `command` runs one trial of a case in a fresh process, which prints the seconds of one computation,
- * after a first one that warms it up. `takes` says which cases it can do in reasonable time.
+ * Who is timed: `command` runs one trial of a case in a fresh process, which prints the seconds of one computation, the
+ * median of half a second of them after half a second to warm up. `takes` says which cases it can do in reasonable time.
  * @typedef {{ name: string, command: string[], takes: (c: import('./cases.mjs').Case) => boolean, needs?: string[] }} Contender
  */
 

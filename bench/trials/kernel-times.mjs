@@ -1,7 +1,7 @@
-import { operands } from './trial.mjs';
+import { operands, runs } from './trial.mjs';
 
-// Where the time goes: prints the seconds that every kernel takes in the second computation of this process, and the
-// `total`, as JSON.
+// Where the time goes: prints the seconds that every kernel takes in one computation of this process, after others to
+// warm up, and the `total`, as JSON.
 
 const spent = new Map();
 const timed =
@@ -26,7 +26,7 @@ process.dlopen = (addon, ...rest) => {
 const { FactoredMatrix, svd } = await import('../../dist/index.js');
 const { A, B } = operands();
 const compute = () => (B ? new FactoredMatrix(A, B).svd() : svd(A));
-compute();
+runs(compute);
 spent.clear();
 const start = performance.now();
 compute();

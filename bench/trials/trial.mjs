@@ -1,4 +1,5 @@
 import { isProduct } from '../cases.mjs';
+import { median } from '../median.mjs';
 
 /** The case of this process, from its command line. */
 export const theCase = JSON.parse(process.argv[2]);
@@ -27,10 +28,22 @@ export function operands({ n, l, k, r, dtype } = theCase) {
   };
 }
 
-/** Runs `compute` once to warm up and once on the clock, and prints the seconds. */
+const window = 0.5; // seconds; trial.py has the same
+
+/** Runs `compute` for half a second, but at least once: the seconds that each run took. */
+export function runs(compute) {
+  const times = [];
+  const end = performance.now() + 1000 * window;
+  do {
+    const start = performance.now();
+    compute();
+    times.push((performance.now() - start) / 1000);
+  } while (performance.now() < end);
+  return times;
+}
+
+/** Runs `compute` to warm up and then on the clock, and prints the median of the seconds. */
 export function trial(compute) {
-  compute();
-  const start = performance.now();
-  compute();
-  console.log((performance.now() - start) / 1000);
+  runs(compute);
+  console.log(median(runs(compute)));
 }

@@ -1,6 +1,7 @@
-"""One timed computation in a fresh process: the case comes as JSON, the seconds go to standard output."""
+"""Timed computations in a fresh process: the case comes as JSON, the seconds of one go to standard output."""
 
 import json
+import statistics
 import sys
 import time
 
@@ -17,9 +18,21 @@ def operands():
     return [rng.standard_normal(shape).astype(case["dtype"]) for shape in shapes]
 
 
+WINDOW = 0.5  # seconds; trial.mjs has the same
+
+
+def runs(compute):
+    """Runs `compute` for half a second, but at least once: the seconds that each run took."""
+    times = []
+    end = time.perf_counter() + WINDOW
+    while not times or time.perf_counter() < end:
+        start = time.perf_counter()
+        compute()
+        times.append(time.perf_counter() - start)
+    return times
+
+
 def trial(compute):
-    """Runs `compute` once to warm up and once on the clock."""
-    compute()
-    start = time.perf_counter()
-    compute()
-    print(time.perf_counter() - start)
+    """Runs `compute` to warm up and then on the clock, and prints the median of the seconds."""
+    runs(compute)
+    print(statistics.median_high(runs(compute)))
