@@ -16,26 +16,24 @@ constexpr std::int64_t block_size = 512;
 // A long product is cut into enough blocks of rows; wider ones are faster.
 constexpr std::int64_t long_rows = 16 * block_size, wide_block = 1024;
 
-// Pieces of a product, as kernels for small products compute them. These read their operands where they lie, so that the
-// columns of b are copied first, if enough rows of a are multiplied by them: to aligned memory, where rows do not compete
-// for the same places in the cache.
+// Pieces of a product of many rows, as kernels for small products compute them. These read their operands where they lie:
+// the columns of b are copied first, to aligned memory, where rows do not compete for the same places in the cache.
 struct Pieces {
   std::int64_t rows, cols;
   bool copied = false;
 
   Pieces(std::int64_t m, std::int64_t n, std::int64_t inner) : rows(m), cols(n) {
-    if (!has_small_products()) return;
+    if (!has_small_products() || m < least_rows) return;
     if (m * n * inner > small_product) {
-      if (n > m) cols = std::min(n, wide_cols), rows = std::min(m, wide_rows);
+      if (n > m) rows = 16, cols = 64;
       else rows = small_product / (n * inner) / small_product_step * small_product_step;
     }
-    const bool small = rows > 0 && rows * cols * inner <= small_product;
-    if (!small) rows = m, cols = n;
-    copied = small && m >= least_copied_for;
+    copied = rows > 0 && rows * cols * inner <= small_product;
+    if (!copied) rows = m, cols = n;
   }
 
  private:
-  static constexpr std::int64_t wide_rows = 16, wide_cols = 64, least_copied_for = 64;
+  static constexpr std::int64_t least_rows = 64;
 };
 
 std::int64_t blocks_of(std::int64_t n, std::int64_t size) { return std::max<std::int64_t>(1, parts_of(n, size)); }
