@@ -4,13 +4,13 @@
 
 namespace fsvd {
 
-// OpenBLAS has such kernels for AVX-512. There, a long product is faster in slices, and a symmetric one in strips; with
-// any other kernel both are slower.
+// OpenBLAS has such kernels for AVX-512. There, a large product of small matrices is faster in pieces, and a symmetric
+// one in strips; with any other kernel both are slower.
 bool has_small_products();
 
 // Up to so many multiplications they are taken, …
 constexpr std::int64_t small_product = 1000000;
-// … and where a dimension is a multiple of this they run at full speed.
+// … and where the longer dimension is a multiple of this they run at full speed.
 constexpr std::int64_t small_product_step = 32;
 
 }  // namespace fsvd
