@@ -294,16 +294,45 @@ static void measure() {
   for (std::int64_t unit = 0; unit < count * pack.blocks(); ++unit) pack(unit);
 }
 
+// c = alpha·a·b + beta·c within the error of sums in any order, each item in its place and nothing beside it. One in 64
+// may be large enough to be computed in pieces.
 template <class T>
 static void multiply() {
-  const std::int64_t m = up_to(20), k = up_to(20), n = up_to(20), count = up_to(2);
+  const bool large = up_to(63) == 0;
+  const std::int64_t m = up_to(large ? 150 : 20), k = up_to(large ? 150 : 20), n = up_to(large ? 700 : 20);
+  const std::int64_t count = up_to(2), size = m * n;
   const Random<T> a(m, k, count), b(k, n, count);
-  std::vector<T> c(count * m * n);
+  const T alpha = up_to(1) ? 1 : -3, beta = static_cast<T>(up_to(2)), unset = std::numeric_limits<T>::quiet_NaN();
+  std::vector<T> c((count + 1) * size);
+  for (T& x : c) x = beta == 0 ? unset : element<T>(0);
+  std::vector<std::int32_t> positions(count);
+  const std::int64_t free = up_to(count);
+  for (std::int64_t i = 0; i < count; ++i) positions[i] = static_cast<std::int32_t>(i < free ? i : i + 1);
+  const std::vector<T> before = c;
   std::vector<Status> status(count);
   Gemm<T> gemm;
   gemm.a = a.batch, gemm.b = b.batch, gemm.c = c.data(), gemm.status = status.data();
+  gemm.alpha = alpha, gemm.beta = beta, gemm.positions = positions.data();
   for (std::int64_t unit = 0; unit < count * gemm.blocks(); ++unit) gemm(unit);
-  if (fine(status)) check(all_finite(c), "gemm: not finite");
+  if (!fine(status)) return;
+  std::vector<bool> written(c.size());
+  const long double eps = std::numeric_limits<T>::epsilon(), tiny = std::numeric_limits<T>::denorm_min();
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t at = 0; at < size; ++at) {
+      const std::int64_t r = at / n, col = at % n, place = positions[i] * size + at;
+      const T *left = a.batch.item(i) + r * a.batch.row_stride, *right = b.batch.item(i) + col * b.batch.col_stride;
+      const long double old = beta == 0 ? 0 : static_cast<long double>(beta) * before[place];
+      long double sum = old, terms = std::abs(old);
+      for (std::int64_t e = 0; e < k; ++e) {
+        const long double x = static_cast<long double>(left[e * a.batch.col_stride]) * right[e * b.batch.row_stride];
+        sum += alpha * x, terms += std::abs(alpha * x);
+      }
+      const long double error = static_cast<long double>(k + 4) * (eps * terms + 4 * tiny);
+      check(std::abs(c[place] - sum) <= error, "gemm: the product");
+      written[place] = true;
+    }
+  for (std::size_t place = 0; place < c.size(); ++place)
+    check(written[place] || (beta == 0 ? std::isnan(c[place]) : c[place] == before[place]), "gemm: writes nothing else");
 }
 
 static void orthogonalise() {
@@ -355,8 +384,17 @@ static void orthogonalise_tall() {
   for (std::int64_t i = 0; i < count; ++i) again(i);
   for (const Status& s : status)
     if (static_cast<Root>(s.driver) == Root::none) return;
-  SolveRoot<T, double> solve{root_d.data(), {}, {identity.data(), k, k, k, 1, offsets.data(), count}, false, x.data()};
-  for (std::int64_t u = 0; u < count * solve.blocks(); ++u) solve(u);
+  const Batch<const double> unit_vectors{identity.data(), k, k, k, 1, offsets.data(), count};
+  std::vector<T> transposed(count * k * k);
+  for (const bool transpose : {false, true}) {
+    std::vector<T>& out = transpose ? transposed : x;
+    const SolveRoot<T, double> solve{root_d.data(), {}, unit_vectors, transpose, out.data()};
+    for (std::int64_t u = 0; u < count * solve.blocks(); ++u) solve(u);
+  }
+  for (std::int64_t i = 0; i < count * k * k; ++i) {
+    const std::int64_t item = i / (k * k) * k * k, row = i / k % k, col = i % k;
+    check(x[i] == transposed[item + col * k + row], "solveRoot: the transpose is the same");
+  }
   MultiplySolved<T> multiply{a.batch, unit_gauge, root.data(), x.data(), k, up_to(1) == 1, nullptr, q.data()};
   for (std::int64_t u = 0; u < count * blocks; ++u) multiply(u);
   check(all_finite(r) && all_finite(q), "Cholesky QR: not finite");
@@ -398,14 +436,16 @@ static void decompose_from_gram() {
     for (std::int64_t u = 0; u < blocks; ++u) gram(u);
   }
   const auto factor = [&](const std::vector<double>& parts, std::vector<float>& out) {
-    return GramSvd::Factor{parts.data(), nullptr, blocks, {perm.data(), exponents.data()}, p > 0 ? out.data() : nullptr};
+    const Gauge gauge{perm.data(), exponents.data()};
+    return GramSvd::Factor{parts.data(), nullptr, blocks, gauge, p > 0 ? out.data() : nullptr};
   };
   const GramSvd svd{1, k, p, factor(left, x), factor(right, y), s.data(), status.data()};
   svd(0);
   if (status[0].driver != 1) return;
   check(all_finite(s) && all_finite(x) && all_finite(y), "gramSvd: not finite");
   const double largest = 64 * std::numeric_limits<float>::epsilon() * std::sqrt(static_cast<double>(p));
-  check(departure(a, x, p, p, 1) <= largest && departure(b, y, p, 1, k) <= largest, "gramSvd: singular vectors are orthogonal");
+  const bool orthogonal = departure(a, x, p, p, 1) <= largest && departure(b, y, p, 1, k) <= largest;
+  check(orthogonal, "gramSvd: singular vectors are orthogonal");
 }
 
 template <class T>
