@@ -1,4 +1,4 @@
-import { balance, pairExponents } from './balance.ts';
+import { balance, pairExponents, selectBlocks, selectGauge } from './balance.ts';
 import type { SvdError } from './errors.ts';
 import {
   type Batch,
@@ -6,8 +6,10 @@ import {
   type ColumnNorms,
   count,
   gemm,
+  itemsAt,
   pack,
   packInto,
+  range,
   rowRange,
   scan,
   transposed,
@@ -16,7 +18,7 @@ import { mustBeFinite } from './matrix-product.ts';
 import { allocate } from './memory.ts';
 import { ldexp } from './power-of-two.ts';
 import { frobenius, infinite, productNorm } from './product-svd.ts';
-import { checkOverflow, type Place } from './status.ts';
+import { checkOverflow, type Place, placeOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import { type PerMatrix, perMatrix } from './svd-result.ts';
 import { broadcastShapes, cols, leadingDims, product, rows, swapLast, type Tensor, tensor } from './views.ts';
@@ -85,18 +87,23 @@ function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64
     ? denseSubtrahend(batchOf(other.M, leading), normsM, origin)
     : productSubtrahend(batchOf(other.A, leading), transposed(batchOf(other.B, leading)), normsM, origin);
   const { exponent } = subtract;
-  const zero = new Int32Array(count(m));
-  const scaleM = uniform(exponent, m.cols);
-  const sum = new Float64Array(count(m));
-  const step = Math.max(1, Math.floor(blockElements / Math.max(1, count(m) * m.cols)));
-  for (let from = 0; from < m.rows; from += step) {
-    const to = Math.min(m.rows, from + step);
-    const D = yield* pack(rowRange(m, from, to), { gauge: scaleM, dtype: 'float64' });
-    yield* subtract.from(D, from, to);
-    const norms = yield* frobenius(D, zero, { ...origin, name: 'dist' });
-    norms.forEach((norm, i) => {
-      sum[i] = Math.hypot(sum[i], norm);
-    });
+  const n = count(m);
+  const sum = new Float64Array(n);
+  const step = Math.max(1, Math.min(m.rows, Math.floor(blockElements / Math.max(1, m.cols)))); // by the shape alone
+  const together = Math.max(1, Math.floor(blockElements / Math.max(1, step * m.cols)));
+  for (let first = 0; first < n; first += together) {
+    const items = range(first, Math.min(n, first + together));
+    const place = placeOf({ ...origin, name: 'dist' }, items);
+    const gauge = uniform(selectBlocks(exponent, items, 1), m.cols);
+    for (let from = 0; from < m.rows; from += step) {
+      const to = Math.min(m.rows, from + step);
+      const D = yield* pack(rowRange(itemsAt(m, items), from, to), { gauge, dtype: 'float64' });
+      yield* subtract.from(D, items, from, to);
+      const norms = yield* frobenius(D, new Int32Array(items.length), place);
+      norms.forEach((norm, i) => {
+        sum[first + i] = Math.hypot(sum[first + i], norm);
+      });
+    }
   }
   const distances = sum.map((norm, i) => ldexp(norm, exponent[i]));
   checkOverflow(infinite(distances, 1), { ...origin, name: 'dist' });
@@ -108,18 +115,18 @@ const blockElements = 2 ** 21;
 /** What is subtracted from M, already scaled by 2^−exponent of its item. */
 interface Subtrahend {
   readonly exponent: Int32Array;
-  /** Subtracts rows `from` … `to − 1` from D. */
-  from(D: Batch, from: number, to: number): Steps<void>;
+  /** Subtracts rows `from` … `to − 1` of `items` from D. */
+  from(D: Batch, items: Int32Array, from: number, to: number): Steps<void>;
 }
 
 function* denseSubtrahend(N: Batch, normsM: ColumnNorms, origin: Place): Steps<Subtrahend> {
   const normsN = yield* scan(N, { ...origin, name: 'b' });
   const exponent = maximum(largestExponents(normsM, count(N)), largestExponents(normsN, count(N)));
-  const gauge = uniform(exponent, N.cols);
   return {
     exponent,
-    *from(D, from, to) {
-      yield* packInto(rowRange(N, from, to), D.data, { gauge, alpha: -1, accumulate: true });
+    *from(D, items, from, to) {
+      const gauge = uniform(selectBlocks(exponent, items, 1), N.cols);
+      yield* packInto(rowRange(itemsAt(N, items), from, to), D.data, { gauge, alpha: -1, accumulate: true });
     },
   };
 }
@@ -133,9 +140,11 @@ function* productSubtrahend(a: Batch, b: Batch, normsM: ColumnNorms, origin: Pla
   const B = transposed(yield* pack(b, { gauge: gauge.b, dtype: 'float64' }));
   return {
     exponent: gauge.exponent,
-    *from(D, from, to) {
-      const A = yield* pack(rowRange(a, from, to), { gauge: gauge.a, dtype: 'float64' });
-      yield* gemm(A, B, { ...origin, name: 'dist' }, { alpha: -1, onto: D.data });
+    *from(D, items, from, to) {
+      const rows = rowRange(itemsAt(a, items), from, to);
+      const A = yield* pack(rows, { gauge: selectGauge(gauge.a, items, a.cols), dtype: 'float64' });
+      const place = placeOf({ ...origin, name: 'dist' }, items);
+      yield* gemm(A, itemsAt(B, items), place, { alpha: -1, onto: D.data });
     },
   };
 }

@@ -123,6 +123,15 @@ const cases: Case[] = [
     async: async (a, b, c) => [await distAsync(new FactoredMatrix(a, b), c)],
   },
   {
+    name: 'dist of a product and a large matrix',
+    inputs: [
+      ...Object.values(randomProduct(35, [900, 4, 900], 'float64', [3])),
+      randomMatrix(36, [3, 900, 900]),
+    ],
+    sync: (a, b, c) => [dist(new FactoredMatrix(a, b), c)],
+    async: async (a, b, c) => [await distAsync(new FactoredMatrix(a, b), c)],
+  },
+  {
     name: 'AB',
     inputs: Object.values(randomProduct(34, [700, 10, 700], 'float64', [2])),
     sync: (a, b) => [new FactoredMatrix(a, b).AB],
