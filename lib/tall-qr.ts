@@ -208,10 +208,10 @@ function onceGroup(all: Batch, roots: Roots, positions: Int32Array, origin: Orig
   return {
     positions,
     *apply(c, transpose, out) {
-      const X = yield* solveRoot(a, rootD, c, transpose, unit);
+      const x = yield* solveRoot(a, rootD, c, transpose, unit); // X, or Xᵀ
       const at = placeOf(origin, positions);
-      if (transpose) yield* gemm(X, transposed(a), at, { out, positions });
-      else yield* gemm(a, X, at, { out, positions });
+      if (transpose) yield* gemm(x, transposed(a), at, { out, positions });
+      else yield* gemm(a, x, at, { out, positions });
     },
   };
 }
