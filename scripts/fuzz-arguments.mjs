@@ -162,7 +162,7 @@ const forged = fc
 /** More matrices than a test has time for: legal where a stride is 0, and then simply slow. */
 function outsized(shape) {
   if (!Array.isArray(shape)) return false;
-  const size = shape.reduce((p, n) => p * (typeof n === 'number' && n > 1 ? n : 1), 1); // no number is converted: some throw
+  const size = shape.reduce((p, n) => p * (typeof n === 'number' && n > 1 ? n : 1), 1); // without conversions, which can throw
   return size > 1e5 && size < 2 ** 31;
 }
 

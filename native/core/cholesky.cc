@@ -22,12 +22,6 @@ constexpr double least_square = 1e-280, largest_square = 1e290;
 constexpr double largest_deviation = 0.1;
 constexpr std::int64_t solved_columns = 192;  // that one thread solves for at a time
 
-void add_parts(const double* parts, std::int64_t blocks, std::int64_t k, double* sum) {
-  std::copy_n(parts, k * k, sum);
-  for (std::int64_t b = 1; b < blocks; ++b)
-    for (std::int64_t e = 0; e < k * k; ++e) sum[e] += parts[b * k * k + e];
-}
-
 // ||root^-1||_2 from a few steps of power iteration on (root^T root)^-1, with a fixed start; a lower bound, usually
 // within a few percent.
 double inverse_norm(const double* root, std::int64_t k, double* v) {

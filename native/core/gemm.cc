@@ -115,12 +115,13 @@ void Gemm<T>::operator()(std::int64_t unit) const {
   left.copy_to(ws.template take<T>(left.copied()));
   T* memory = ws.template take<T>(size);
   right.copy_to(memory);
+  const std::int64_t one = 1;
   bool finite = true;
   for (std::int64_t c = 0; c < cols; c += pieces.cols) {
     const std::int64_t n = std::min(pieces.cols, cols - c);
     const T* columns = pieces.copied ? memory : right.at_col(c);
     const std::int64_t columns_ld = pieces.copied ? n : right.ld;
-    if (pieces.copied) copy_lines(right.at_col(c), right.ld, inner, n, memory);
+    if (pieces.copied) copy(right.at_col(c), right.ld, one, memory, n, one, inner, n);
     for (std::int64_t r = 0; r < rows; r += pieces.rows) {
       const std::int64_t m = std::min(pieces.rows, rows - r);
       T* piece = out + r * ld + c;

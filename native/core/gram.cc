@@ -49,9 +49,7 @@ void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::
   const std::int64_t one = 1;
   const bool by_rows = std::abs(a.row_stride) >= std::abs(a.col_stride);
   const std::int64_t ld = by_rows ? a.cols : rows;
-  if (by_rows && a.col_stride == 1) copy_lines(src, a.row_stride, rows, a.cols, tile);
-  else if (!by_rows && a.row_stride == 1) copy_lines(src, a.col_stride, a.cols, rows, tile);
-  else copy(src, a.row_stride, a.col_stride, tile, by_rows ? ld : one, by_rows ? one : ld, rows, a.cols);
+  copy(src, a.row_stride, a.col_stride, tile, by_rows ? ld : one, by_rows ? one : ld, rows, a.cols);
   add_product(tile, rows, a.cols, ld, by_rows, sum);
 }
 
@@ -62,6 +60,12 @@ std::int64_t gram_blocks(std::int64_t rows, std::int64_t cols) {
 }
 
 std::int64_t gram_block_rows(std::int64_t rows, std::int64_t cols) { return parts_of(rows, gram_blocks(rows, cols)); }
+
+void add_parts(const double* parts, std::int64_t blocks, std::int64_t k, double* sum) {
+  std::copy_n(parts, k * k, sum);
+  for (std::int64_t b = 1; b < blocks; ++b)
+    for (std::int64_t e = 0; e < k * k; ++e) sum[e] += parts[b * k * k + e];
+}
 
 template <class T>
 void solved_rows(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::int64_t rows, const Gauge& gauge,

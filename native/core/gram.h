@@ -29,6 +29,9 @@ class Gram {
   void add_solved(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const;
 };
 
+// The Gram matrix of the whole from those of its blocks.
+void add_parts(const double* parts, std::int64_t blocks, std::int64_t k, double* sum);
+
 // Item i of a-with-its-gauge, rows first ... first + rows - 1, row-major in dst, then dst := dst * root^-1.
 template <class T>
 void solved_rows(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::int64_t rows, const Gauge& gauge,

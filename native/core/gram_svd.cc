@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "bdsdc.h"
+#include "gram.h"
 #include "lapack.h"
 #include "reflectors.h"
 #include "squares.h"
@@ -30,10 +31,7 @@ bool gauged(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, double* sc
     if (std::abs(own.exponents[j]) > largest_exponent) return false;
     scale[j] = std::ldexp(1.0, own.exponents[j]);
   }
-  for (std::int64_t j = 0; j < k; ++j)
-    for (std::int64_t b = 0; b < f.blocks; ++b)
-      for (std::int64_t row = 0; row <= j; ++row)
-        sum[j * k + row] = parts[(b * k + j) * k + row] + (b > 0 ? sum[j * k + row] : 0);
+  add_parts(parts, f.blocks, k, sum);
   for (std::int64_t j = 0; j < k; ++j)
     for (std::int64_t row = 0; row <= j; ++row) {
       const auto [p, q] = std::minmax(own.perm[row], own.perm[j]);
@@ -141,9 +139,8 @@ void GramSvd::operator()(std::int64_t i) const {
       for (std::int64_t c = 0; c < k; ++c) x[j * k + c] /= sigma[c];
     const double most = largest_growth * largest_growth * static_cast<double>(k);
     if (!(growth(x, k, squares_left) <= most && growth(y, k, squares_right) <= most)) return;
-    const std::int64_t one = 1;
-    take_to_factor(left.gauge.item(i, k), k, p, x, k, one, left.x + i * k * p, p, one, scale);
-    take_to_factor(right.gauge.item(i, k), k, p, y, k, one, right.x + i * k * p, one, k, scale);
+    take_to_factor(left.gauge.item(i, k), k, p, x, k, 1, left.x + i * k * p, p, 1, scale);
+    take_to_factor(right.gauge.item(i, k), k, p, y, k, 1, right.x + i * k * p, 1, k, scale);
   }
   status[i].driver = 1;
 }

@@ -2,7 +2,6 @@
 
 #include <type_traits>
 
-#include "wide_vectors.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -15,30 +14,7 @@ std::int64_t lines_per_block(std::int64_t length) {
   return std::max<std::int64_t>(1, block_elements / std::max<std::int64_t>(length, 1));
 }
 
-// In lanes, which become vectors.
-template <class T>
-inline __attribute__((always_inline)) bool finite_lines(const T* x, std::int64_t stride, std::int64_t lines,
-                                                        std::int64_t length) {
-  constexpr int lanes = 64 / sizeof(T);
-  T sum[lanes] = {};
-  if (stride == length) length *= lines, lines = 1;
-  for (std::int64_t l = 0; l < lines; ++l, x += stride) {
-    std::int64_t i = 0;
-    for (; i + lanes <= length; i += lanes)
-      for (int j = 0; j < lanes; ++j) sum[j] += x[i + j] - x[i + j];
-    for (; i < length; ++i) sum[0] += x[i] - x[i];
-  }
-  return std::all_of(sum, sum + lanes, [](T zero) { return zero == 0; });
-}
-
 }  // namespace
-
-FSVD_WIDE_VECTORS bool all_finite(const float* x, std::int64_t stride, std::int64_t lines, std::int64_t length) {
-  return finite_lines(x, stride, lines, length);
-}
-FSVD_WIDE_VECTORS bool all_finite(const double* x, std::int64_t stride, std::int64_t lines, std::int64_t length) {
-  return finite_lines(x, stride, lines, length);
-}
 
 template <class In, class Out>
 std::int64_t Pack<In, Out>::blocks() const {

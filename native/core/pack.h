@@ -8,8 +8,15 @@
 
 namespace fsvd {
 
-// Copies a strided rows x cols matrix to dst with strides (dst_row, dst_col), in tiles so that neither side strides
-// through memory element by element for long.
+template <class T>
+void read_ahead(const T* x, std::int64_t n) {
+  constexpr std::int64_t cache_line = 64 / sizeof(T);
+  for (std::int64_t i = 0; i < n; i += cache_line) __builtin_prefetch(x + i);
+}
+
+// Copies a strided rows x cols matrix to dst with strides (dst_row, dst_col): along memory, where what a processor reads
+// ahead by itself ends with a page and with a line that the next does not follow at once; else in tiles, so that neither
+// side strides through memory element by element for long.
 template <class In, class Out>
 void copy(const In* src, std::int64_t src_row, std::int64_t src_col, Out* dst, std::int64_t dst_row,
           std::int64_t dst_col, std::int64_t rows, std::int64_t cols) {
@@ -17,7 +24,12 @@ void copy(const In* src, std::int64_t src_row, std::int64_t src_col, Out* dst, s
     std::swap(src_row, src_col), std::swap(dst_row, dst_col), std::swap(rows, cols);
   }
   if (src_col == 1 && dst_col == 1) {
-    for (std::int64_t i = 0; i < rows; ++i) std::copy_n(src + i * src_row, cols, dst + i * dst_row);
+    constexpr std::int64_t distance = 4096 / sizeof(In);
+    const std::int64_t ahead = 1 + distance / std::max<std::int64_t>(cols, 1);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      if (i + ahead < rows) read_ahead(src + (i + ahead) * src_row, cols);
+      std::copy_n(src + i * src_row, cols, dst + i * dst_row);
+    }
     return;
   }
   constexpr std::int64_t tile = 32;
@@ -28,28 +40,21 @@ void copy(const In* src, std::int64_t src_row, std::int64_t src_col, Out* dst, s
           dst[i * dst_row + j * dst_col] = static_cast<Out>(src[i * src_row + j * src_col]);
 }
 
-template <class T>
-void read_ahead(const T* x, std::int64_t n) {
-  constexpr std::int64_t cache_line = 64 / sizeof(T);
-  for (std::int64_t i = 0; i < n; i += cache_line) __builtin_prefetch(x + i);
-}
-
-// Lines of memory, each `stride` elements behind the last. What a processor reads ahead by itself ends with a page, and
-// with a line that the next does not follow at once.
-template <class In, class Out>
-void copy_lines(const In* src, std::int64_t stride, std::int64_t lines, std::int64_t length, Out* dst) {
-  constexpr std::int64_t distance = 4096 / sizeof(In);
-  const std::int64_t ahead = 1 + distance / std::max<std::int64_t>(length, 1);
-  for (std::int64_t i = 0; i < lines; ++i) {
-    if (i + ahead < lines) read_ahead(src + (i + ahead) * stride, length);
-    std::copy_n(src + i * stride, length, dst + i * length);
-  }
-}
-
 // Whether all elements of `lines` lines, each `stride` behind the last, are finite: x − x is 0 for those, NaN for any
-// other.
-bool all_finite(const float* x, std::int64_t stride, std::int64_t lines, std::int64_t length);
-bool all_finite(const double* x, std::int64_t stride, std::int64_t lines, std::int64_t length);
+// other. In lanes, which become vectors.
+template <class T>
+bool all_finite(const T* x, std::int64_t stride, std::int64_t lines, std::int64_t length) {
+  constexpr int lanes = 32;
+  T sum[lanes] = {};
+  if (stride == length) length *= lines, lines = 1;
+  for (std::int64_t l = 0; l < lines; ++l, x += stride) {
+    std::int64_t i = 0;
+    for (; i + lanes <= length; i += lanes)
+      for (int j = 0; j < lanes; ++j) sum[j] += x[i + j] - x[i + j];
+    for (; i < length; ++i) sum[0] += x[i] - x[i];
+  }
+  return std::all_of(sum, sum + lanes, [](T zero) { return zero == 0; });
+}
 
 template <class T>
 bool all_finite(const T* x, std::int64_t n) {
