@@ -18,7 +18,7 @@ import { mustBeFinite } from './matrix-product.ts';
 import { allocate } from './memory.ts';
 import { ldexp } from './power-of-two.ts';
 import { frobenius, infinite, productNorm } from './product-svd.ts';
-import { checkOverflow, type Place, placeOf } from './status.ts';
+import { checkOverflow, type Origin, type Place, placeOf } from './status.ts';
 import type { Steps } from './steps.ts';
 import { type PerMatrix, perMatrix } from './svd-result.ts';
 import { broadcastShapes, cols, leadingDims, product, rows, swapLast, type Tensor, tensor } from './views.ts';
@@ -93,13 +93,16 @@ function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64
   const together = Math.max(1, Math.floor(blockElements / Math.max(1, step * m.cols)));
   for (let first = 0; first < n; first += together) {
     const items = range(first, Math.min(n, first + together));
-    const place = placeOf({ ...origin, name: 'dist' }, items);
-    const gauge = uniform(selectBlocks(exponent, items, 1), m.cols);
+    const own = {
+      items,
+      scale: uniform(selectBlocks(exponent, items, 1), m.cols),
+      place: placeOf({ ...origin, name: 'dist' }, items),
+    };
     for (let from = 0; from < m.rows; from += step) {
-      const to = Math.min(m.rows, from + step);
-      const D = yield* pack(rowRange(itemsAt(m, items), from, to), { gauge, dtype: 'float64' });
-      yield* subtract.from(D, items, from, to);
-      const norms = yield* frobenius(D, new Int32Array(items.length), place);
+      const block = { ...own, from, to: Math.min(m.rows, from + step) };
+      const D = yield* pack(rowsOf(m, block), { gauge: block.scale, dtype: 'float64' });
+      yield* subtract.from(D, block);
+      const norms = yield* frobenius(D, new Int32Array(items.length), block.place);
       norms.forEach((norm, i) => {
         sum[first + i] = Math.hypot(sum[first + i], norm);
       });
@@ -112,11 +115,23 @@ function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64
 
 const blockElements = 2 ** 21;
 
+/** Rows `from` … `to − 1` of some items. */
+interface Block {
+  readonly items: Int32Array;
+  readonly from: number;
+  readonly to: number;
+  /** Multiplies every column of M by 2^−exponent of its item. */
+  readonly scale: ReturnType<typeof uniform>;
+  readonly place: Origin;
+}
+
+const rowsOf = (x: Batch, { items, from, to }: Block): Batch => rowRange(itemsAt(x, items), from, to);
+
 /** What is subtracted from M, already scaled by 2^−exponent of its item. */
 interface Subtrahend {
   readonly exponent: Int32Array;
-  /** Subtracts rows `from` … `to − 1` of `items` from D. */
-  from(D: Batch, items: Int32Array, from: number, to: number): Steps<void>;
+  /** Subtracts `block` of it from D. */
+  from(D: Batch, block: Block): Steps<void>;
 }
 
 function* denseSubtrahend(N: Batch, normsM: ColumnNorms, origin: Place): Steps<Subtrahend> {
@@ -124,9 +139,8 @@ function* denseSubtrahend(N: Batch, normsM: ColumnNorms, origin: Place): Steps<S
   const exponent = maximum(largestExponents(normsM, count(N)), largestExponents(normsN, count(N)));
   return {
     exponent,
-    *from(D, items, from, to) {
-      const gauge = uniform(selectBlocks(exponent, items, 1), N.cols);
-      yield* packInto(rowRange(itemsAt(N, items), from, to), D.data, { gauge, alpha: -1, accumulate: true });
+    *from(D, block) {
+      yield* packInto(rowsOf(N, block), D.data, { gauge: block.scale, alpha: -1, accumulate: true });
     },
   };
 }
@@ -140,11 +154,10 @@ function* productSubtrahend(a: Batch, b: Batch, normsM: ColumnNorms, origin: Pla
   const B = transposed(yield* pack(b, { gauge: gauge.b, dtype: 'float64' }));
   return {
     exponent: gauge.exponent,
-    *from(D, items, from, to) {
-      const rows = rowRange(itemsAt(a, items), from, to);
-      const A = yield* pack(rows, { gauge: selectGauge(gauge.a, items, a.cols), dtype: 'float64' });
-      const place = placeOf({ ...origin, name: 'dist' }, items);
-      yield* gemm(A, itemsAt(B, items), place, { alpha: -1, onto: D.data });
+    *from(D, block) {
+      const own = selectGauge(gauge.a, block.items, a.cols);
+      const A = yield* pack(rowsOf(a, block), { gauge: own, dtype: 'float64' });
+      yield* gemm(A, itemsAt(B, block.items), block.place, { alpha: -1, onto: D.data });
     },
   };
 }
