@@ -31,11 +31,14 @@ interface Batched extends ErrorOptions {
   readonly blockSize: number;
 }
 
-/** Decomposes the items at `place.positions` into `out`, and says how exact the singular values are. */
+/**
+ * Decomposes the items at `place.positions` into `out`, and says how exact the singular values are; and which one follows
+ * the last of them, where they are not min(m, n).
+ */
 type Decompose = (
   place: Required<Place>,
   out: SvdFactors,
-) => Steps<{ bound: ArrayLike<number>; driver: Driver[] }>;
+) => Steps<{ bound: ArrayLike<number>; driver: Driver[]; next?: ArrayLike<number> }>;
 
 /** The decomposition of a whole batch, block by block. */
 export function* batchedSvd(
@@ -52,6 +55,8 @@ export function* batchedSvd(
   const out = storage(leading);
   const bound = new Float64Array(total).fill(Number.NaN);
   const driver = new Array<Driver>(total).fill('failed');
+  const next = new Float64Array(total).fill(Number.NaN);
+  let truncated = false;
   const failed: Failure[] = [];
   const workspace = takeWorkspace();
   for (let from = 0; from < total; from += blockSize) {
@@ -64,7 +69,9 @@ export function* batchedSvd(
         positions.forEach((position, i) => {
           bound[position] = done.bound[i];
           driver[position] = done.driver[i];
+          if (done.next) next[position] = done.next[i];
         });
+        truncated ||= done.next !== undefined;
         if (positions.length < to - from) scatter(part, positions, out, total);
         break;
       } catch (error) {
@@ -86,6 +93,7 @@ export function* batchedSvd(
     perMatrix(bound, leading),
     perMatrixNames(driver, leading),
     failed.sort((a, b) => a.position - b.position).map((f) => f.error),
+    truncated ? perMatrix(next, leading) : undefined,
   );
 }
 

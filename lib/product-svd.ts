@@ -77,7 +77,7 @@ export function* productSvd(
   const batched = { leading, shapes, dtype, blockSize, onError };
   const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize));
   return yield* batchedSvd(batched, function* (place, out) {
-    const { balance, driver } = yield* decompose(
+    const { balance, driver, next } = yield* decompose(
       left,
       right,
       vectors === 'none' ? 'none' : p,
@@ -88,7 +88,7 @@ export function* productSvd(
     const bound = balance.beta.map((beta, i) =>
       productBound(dtype, ldexp(beta, balance.exponent[i]), balance.pairs[i], p > 0 ? out.S[i * p] : 0),
     );
-    return { bound, driver };
+    return { bound, driver, next: p < Math.min(l, r) ? next : undefined };
   });
 }
 
@@ -190,6 +190,12 @@ function blockSize(a: Batch, b: Batch): number {
   return Math.max(1, Math.ceil(count(a) / Math.max(blocks, 1)));
 }
 
+/** How each item was decomposed, and the singular value that follows those which were kept. */
+interface Outcome {
+  readonly driver: Driver[];
+  readonly next: Float64Array;
+}
+
 /** Steps 1 to 6 for one block of the batch; `form` is the number of singular vectors to form. */
 function* decompose(
   a: Factor,
@@ -198,14 +204,14 @@ function* decompose(
   out: SvdFactors,
   place: Required<Place>,
   force?: FactorDriver,
-): Steps<{ balance: Balance; driver: Driver[] }> {
+): Steps<Outcome & { balance: Balance }> {
   const all = yield* balanceFactors(a, b, place);
-  const driver = yield* inGroups(all, kinds(all), out, place, function* (items, { kind }, part, at) {
+  const outcome = yield* inGroups(all, kinds(all), out, place, function* (items, { kind }, part, at) {
     if ((force && force !== 'gram') || !fitsGramSvd(items, kind))
       return yield* decomposeAlike(items, kind, form, part, at, force);
     return yield* decomposeQuickly(items, kind, form, part, at);
   });
-  return { balance: all.balance, driver };
+  return { balance: all.balance, ...outcome };
 }
 
 interface Group {
@@ -218,21 +224,23 @@ function* inGroups<G extends Group>(
   groups: readonly G[],
   out: SvdFactors,
   place: Place,
-  decompose: (items: Balanced, group: G, part: SvdFactors, at: Place) => Steps<Driver[]>,
-): Steps<Driver[]> {
+  decompose: (items: Balanced, group: G, part: SvdFactors, at: Place) => Steps<Outcome>,
+): Steps<Outcome> {
   const n = count(all.a);
   const driver = new Array<Driver>(n);
+  const next = new Float64Array(n);
   for (const group of groups) {
     const { positions } = group;
     if (positions.length === 0) continue;
     const part = positions.length === n ? out : likeItems(out, positions.length, n);
-    const drivers = yield* decompose(selectBalanced(all, positions), group, part, placeOf(place, positions));
+    const done = yield* decompose(selectBalanced(all, positions), group, part, placeOf(place, positions));
     if (part !== out) scatter(part, positions, out, n);
     positions.forEach((position, i) => {
-      driver[position] = drivers[i];
+      driver[position] = done.driver[i];
+      next[position] = done.next[i];
     });
   }
-  return driver;
+  return { driver, next };
 }
 
 /** Steps 4 to 6 from Gram matrices alone, but for the items that need more. */
@@ -242,7 +250,7 @@ function* decomposeQuickly(
   form: number | 'none',
   out: SvdFactors,
   place: Place,
-): Steps<Driver[]> {
+): Steps<Outcome> {
   const found = yield* gramSvd(all, form);
   const groups = [
     { positions: found.served, quick: true },
@@ -251,10 +259,11 @@ function* decomposeQuickly(
   return yield* inGroups(all, groups, out, place, function* (items, { positions, quick }, part, at) {
     if (!quick) return yield* decomposeAlike(items, kind, form, part, at);
     const S = selectBlocks(found.S, positions, items.a.cols);
-    unscale(S, items.balance.exponent, positions.length, part.S, { ...at, name: 'singular values of A·B' });
+    const origin = { ...at, name: 'singular values of A·B' };
+    const next = unscale(S, items.balance.exponent, positions.length, part.S, origin);
     const [X, Y] = [itemsAt(found.X, positions), itemsAt(found.Y, positions)];
     yield* liftGramSvd(items, { S, X, Y }, part.U, part.Vh, at);
-    return new Array(positions.length).fill('gram/gram/eigen');
+    return { driver: new Array(positions.length).fill('gram/gram/eigen'), next };
   });
 }
 
@@ -266,23 +275,25 @@ function* decomposeAlike(
   out: SvdFactors,
   place: Place,
   force?: FactorDriver,
-): Steps<Driver[]> {
+): Steps<Outcome> {
   const { C, left, right } = yield* core(items, kind, place, force);
   const n = count(C);
   const p = Math.min(C.rows, C.cols);
   const vectors = form === 'none' || form === 0 ? 'none' : 'thin';
   const inner = scratchSvd(n, C.rows, C.cols, vectors, dtypeOfBatch(C));
   const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' }, kind.graded);
-  unscale(inner.S, items.balance.exponent, n, out.S, { ...place, name: 'singular values of A·B' });
+  const origin = { ...place, name: 'singular values of A·B' };
+  const next = unscale(inner.S, items.balance.exponent, n, out.S, origin);
   if (vectors === 'thin') {
     const U = packed(inner.U, n, C.rows, p);
     const V = transposed(packed(inner.Vh, n, p, C.cols));
     yield* lift(left, { ...U, cols: form as number }, false, out.U);
     yield* lift(right, { ...V, cols: form as number }, true, out.Vh);
   }
-  return routines.map(
+  const driver = routines.map(
     (routine, i): Driver => `${factorDriver(left, i)}/${factorDriver(right, i)}/${routine}`,
   );
+  return { driver, next };
 }
 
 /** Step 6: `Q·x` into `out` (or its transpose), or x itself where there is no Q. */
@@ -291,10 +302,20 @@ function* lift({ q }: Side, x: Batch, transpose: boolean, out: SvdFactors['U']):
   else yield* packInto(transpose ? transposed(x) : x, out);
 }
 
-/** The leading singular values of `n` items times 2^exponent; one that does not fit is `ERR_SVD_OVERFLOW`. */
-function unscale(S: FloatArray, exponent: Int32Array, n: number, out: FloatArray, origin: Origin): void {
+/**
+ * The leading singular values of `n` items times 2^exponent; one that does not fit is `ERR_SVD_OVERFLOW`. Returns the one
+ * that follows them, 0 where there is none.
+ */
+function unscale(
+  S: FloatArray,
+  exponent: Int32Array,
+  n: number,
+  out: FloatArray,
+  origin: Origin,
+): Float64Array {
   const [all, kept] = [S.length / n, out.length / n];
   for (let i = 0; i < n; i++)
     for (let j = 0; j < kept; j++) out[i * kept + j] = ldexp(S[i * all + j], exponent[i]);
   checkOverflow(infinite(out, kept), origin);
+  return Float64Array.from(exponent, (e, i) => (kept < all ? ldexp(S[i * all + kept], e) : 0));
 }

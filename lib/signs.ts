@@ -33,7 +33,7 @@ export function* canonicalSigns(svd: Svd): Steps<Svd> {
       }
     }
   }
-  return new Svd(U, svd.S, Vh, svd.bound, svd.driver, svd.errors);
+  return new Svd(U, svd.S, Vh, svd.bound, svd.driver, svd.errors, svd.next);
 }
 
 const elementsPerTurn = 2 ** 16; // about a millisecond

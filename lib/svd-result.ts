@@ -32,6 +32,12 @@ export class Svd {
   readonly driver: Driver | readonly Driver[];
   /** With `onError: 'collect'`, an error for every matrix that could not be decomposed; else empty. */
   readonly errors: readonly SvdError[];
+  /**
+   * The singular value that follows the last of S, per matrix: what decides how well the last vectors of a truncated
+   * decomposition are determined. 0 where S holds all that the factors of a product can have; absent where it holds
+   * min(m, n). Not enumerable.
+   */
+  declare readonly next: PerMatrix | undefined;
 
   constructor(
     U: Tensor,
@@ -40,6 +46,7 @@ export class Svd {
     bound: PerMatrix,
     driver: Driver | readonly Driver[],
     errors: readonly SvdError[] = [],
+    next?: PerMatrix,
   ) {
     this.U = U;
     this.S = S;
@@ -47,6 +54,7 @@ export class Svd {
     this.bound = bound;
     this.driver = driver;
     this.errors = Object.freeze(errors);
+    Object.defineProperty(this, 'next', { value: next });
     Object.freeze(this);
   }
 

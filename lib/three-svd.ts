@@ -2,8 +2,8 @@ import { denseSvd } from './dense-svd.ts';
 import { scaleColumns, scaleRows } from './diagonal.ts';
 import { matrixProduct } from './matrix-product.ts';
 import { asPart, type Steps } from './steps.ts';
-import { perMatrixNames, Svd } from './svd-result.ts';
-import { broadcastLeading, broadcastShapes, leadingDims, product, type Tensor } from './views.ts';
+import { perMatrix, perMatrixNames, Svd } from './svd-result.ts';
+import { broadcastLeading, broadcastShapes, cols, leadingDims, product, rows, type Tensor } from './views.ts';
 
 /**
  * The composition of three SVDs that TransformerLens uses: of A, of B, and of `S_a·V_aᵀ·U_b·S_b` between them. Kept to
@@ -21,6 +21,9 @@ export function* threeSvd(A: Tensor, B: Tensor): Steps<Svd> {
   const m = yield* asPart(denseSvd(middle));
   const U = yield* matrixProduct(a.U, m.U);
   const Vh = yield* matrixProduct(m.Vh, b.Vh);
-  yield { done: product(leading), total: product(leading) };
-  return new Svd(U, m.S, Vh, m.bound, perMatrixNames(new Array(product(leading)).fill('three-svd'), leading));
+  const n = product(leading);
+  yield { done: n, total: n };
+  const driver = perMatrixNames(new Array(n).fill('three-svd'), leading);
+  const next = cols(A) < Math.min(rows(A), cols(B)) ? perMatrix(new Float64Array(n), leading) : undefined;
+  return new Svd(U, m.S, Vh, m.bound, driver, [], next);
 }

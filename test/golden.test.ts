@@ -87,7 +87,7 @@ describe('a spectrum record', () => {
       given,
       flipV(flipU(given, 0), 0),
       rotated,
-      { U: transpose(T.Vh), S: T.S, Vh: transpose(T.U), bound: T.bound },
+      { U: transpose(T.Vh), S: T.S, Vh: transpose(T.U), bound: T.bound, next: T.next },
       M.svd({ algorithm: 'three-svd' }),
     ])
       expect(compareSpectrum(same, golden)).toMatchObject(holds);
@@ -150,7 +150,7 @@ describe('a spectrum record', () => {
     expect(record.items[0].clusters.at(-1)).not.toHaveProperty('left');
     const T = svd(transpose(singular));
     const report = compareSpectrum(
-      { U: transpose(T.Vh), S: T.S, Vh: transpose(T.U), bound: T.bound },
+      { U: transpose(T.Vh), S: T.S, Vh: transpose(T.U), bound: T.bound, next: T.next },
       record,
     );
     expect(report).toMatchObject(holds);

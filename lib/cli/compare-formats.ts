@@ -46,7 +46,10 @@ function nearestText({ checks }: Report): string {
 /** For programs. JSON has no infinity: an infinite bound is null. */
 function json({ records, ...rest }: Comparison): string {
   const outcome = outcomeOf(records.map(({ report }) => report));
-  const all = records.map(({ report: { text, ...report }, ...record }) => ({ ...record, ...report }));
+  const all = records.map(({ report: { text, message, ...report }, ...record }) => ({
+    ...record,
+    ...report,
+  }));
   return `${JSON.stringify({ outcome, ...rest, records: all }, null, 2)}\n`;
 }
 

@@ -68,21 +68,22 @@ export async function readDecomposition(
   return { svd, matrix };
 }
 
-/** The tensors U, S and Vh of a file, and the bounds that `svd --out` left in its metadata, one per matrix. */
+/** The tensors U, S and Vh of a file, and `bound` and `next` that `svd --out` left in its metadata, one per matrix. */
 async function readFactors(path: string): Promise<SvdOperand> {
   await using file = await openSafetensors(path);
   const [U, S, Vh] = [await file.read('U'), await file.read('S'), await file.read('Vh')];
-  const { bound } = file.metadata;
-  return { U, S, Vh, bound: bound === undefined ? undefined : boundsOf(bound, S, path) };
+  const stored = (name: 'bound' | 'next') => perMatrix(name, file.metadata[name], S, path);
+  return { U, S, Vh, bound: stored('bound'), next: stored('next') };
 }
 
-function boundsOf(text: string, S: Tensor, path: string): Tensor {
+function perMatrix(name: string, text: string | undefined, S: Tensor, path: string): Tensor | undefined {
+  if (text === undefined) return undefined;
   const values = parse(text);
   const shape = S.shape.slice(0, -1);
   if (Array.isArray(values) && values.length === product(shape) && values.every((x) => Number.isFinite(x))) {
     return tensor(Float64Array.from(values), shape);
   }
-  throw svdError('ERR_SVD_FILE', `${path}: metadata 'bound' is not a list of ${product(shape)} numbers`, {
+  throw svdError('ERR_SVD_FILE', `${path}: metadata '${name}' is not a list of ${product(shape)} numbers`, {
     path,
   });
 }

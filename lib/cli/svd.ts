@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { svdError } from '../errors.ts';
 import { distAsync, FactoredMatrix, svdAsync } from '../index.ts';
+import type { Svd } from '../svd-result.ts';
 import { dtypeOf, product, sliceAxis, type Tensor, unravel } from '../views.ts';
 import { writeSafetensors } from '../weights/index.ts';
 import { shapeText } from './format.ts';
@@ -77,7 +78,10 @@ async function decompose(
   const items = reportItems(full.S, perItem(full.bound), perItem(await distAsync(matrix, kept, { signal })));
   signal.throwIfAborted();
   if (options.out !== undefined) {
-    await writeSafetensors(options.out, { ...kept }, { title, bound: JSON.stringify(perItem(full.bound)) });
+    const bound = JSON.stringify(perItem(full.bound));
+    const next = following(full, options.rank);
+    const known: Record<string, string> = next === undefined ? {} : { next: JSON.stringify(next) };
+    await writeSafetensors(options.out, { ...kept }, { title, bound, ...known });
   }
   const report: SvdReport = {
     file: path,
@@ -106,6 +110,13 @@ function truncate({ U, S, Vh }: Factors, rank: number | undefined): Factors {
     S: sliceAxis(S, lastAxis, 0, rank),
     Vh: sliceAxis(Vh, lastAxis, 0, rank),
   };
+}
+
+/** The singular value of every matrix that follows the leading `rank` of `full`; `undefined` where S holds min(m, n). */
+function following({ S, next }: Svd, rank: number | undefined): number[] | undefined {
+  const p = S.shape[S.shape.length - 1];
+  if (rank === undefined || rank === p) return next === undefined ? undefined : perItem(next);
+  return Array.from(S.data as Float64Array).filter((_, e) => e % p === rank);
 }
 
 /** `dist` gives a number for one matrix and an array for a batch; here a list for both. */

@@ -20,7 +20,6 @@ import {
 } from '../testing/report.ts';
 import { absolute, tau } from '../testing/singular-values.ts';
 import { shapes, soundness } from '../testing/soundness.ts';
-import { hasNullSpace } from '../testing/subspaces.ts';
 import { cols, type Dtype, rows, showShape } from '../views.ts';
 import { type Fingerprint, fingerprints, joined, type Probes, probesOf } from './fingerprint.ts';
 import { type ClusterRecord, coarsest, type ItemRecord, type SpectrumRecord } from './record.ts';
@@ -69,15 +68,13 @@ function compareItem(item: Triplets, golden: ItemRecord, probes: Probes): Check[
   const parts = indexed(golden.clusters);
   const ends = new Set(parts.map(({ last }) => last));
   const now = fingerprints(item, probes);
-  const vectors = clusters(spectra, { ...setting, nullSpace: hasNullSpace(item), ends }).flatMap(
-    (cluster) => {
-      const inside = parts.filter(({ first, last }) => first >= cluster.first && last <= cluster.last);
-      const found = now(cluster.first, cluster.last);
-      const allowed = vectorBounds(cluster, spectra, setting);
-      const where = { batchIndex: item.batchIndex, cluster: [cluster.first, cluster.last] as const };
-      return compareCluster(found, inside, allowed, limits(allowed, found, probes), where);
-    },
-  );
+  const vectors = clusters(spectra, { ...setting, next: item.next, ends }).flatMap((cluster) => {
+    const inside = parts.filter(({ first, last }) => first >= cluster.first && last <= cluster.last);
+    const found = now(cluster.first, cluster.last);
+    const allowed = vectorBounds(cluster, spectra, setting);
+    const where = { batchIndex: item.batchIndex, cluster: [cluster.first, cluster.last] as const };
+    return compareCluster(found, inside, allowed, limits(allowed, found, probes), where);
+  });
   return [absolute(item, recorded), ...vectors];
 }
 

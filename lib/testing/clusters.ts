@@ -13,26 +13,21 @@ export const sizeOf = ({ first, last }: Cluster): number => last - first + 1;
 /** What decides where a cluster ends. */
 export interface ClusterSetting {
   readonly tau: number;
-  /** p < l or p < r: the matrix has further singular vectors, of the singular value 0. */
-  readonly nullSpace: boolean;
+  /** The singular value that follows the last: −∞ where there is none, ∞ where it is not known (it may be as large). */
+  readonly next: number;
   /** Where given, a cluster may end only at one of these indices. */
   readonly ends?: ReadonlySet<number>;
 }
 
 /**
  * The clusters of one matrix whose singular values were computed once or more: neighbours at most 100τ apart in any of
- * the `spectra` are joined. The gap is the smallest in any of them, and counts the distance to 0 where there is a null
- * space (P.-Å. Wedin, BIT 12, 1972).
+ * the `spectra` are joined. The gap is the smallest in any of them, and counts the distance to the one that follows
+ * (P.-Å. Wedin, BIT 12, 1972): 0 of a matrix that is not square, any up to the last where it is not known.
  */
-export function clusters(
-  spectra: readonly Float64Array[],
-  { tau, nullSpace, ends }: ClusterSetting,
-): Cluster[] {
+export function clusters(spectra: readonly Float64Array[], { tau, next, ends }: ClusterSetting): Cluster[] {
   const p = spectra[0].length;
-  const below = (j: number): number => {
-    if (j === p - 1) return nullSpace ? Math.min(...spectra.map((S) => S[j])) : Number.POSITIVE_INFINITY;
-    return Math.min(...spectra.map((S) => S[j] - S[j + 1]));
-  };
+  const below = (j: number): number =>
+    Math.max(0, Math.min(...spectra.map((S) => S[j] - (j < p - 1 ? S[j + 1] : next)))); // 0, not −0
   const out: Cluster[] = [];
   let above = Number.POSITIVE_INFINITY;
   for (let first = 0, last = 0; last < p; last++) {
@@ -50,5 +45,5 @@ export function clusters(
  * that the nearest singular value on the other side is −σ_p: that one rotation must serve both means nothing at σ ≈ 0.
  */
 export function pairGap({ last, gap }: Cluster, spectra: readonly Float64Array[]): number {
-  return Math.min(gap, ...spectra.map((S) => S[last] + S[S.length - 1]));
+  return Math.max(0, Math.min(gap, ...spectra.map((S) => S[last] + S[S.length - 1])));
 }

@@ -36,6 +36,11 @@ export interface SvdFactors {
   readonly Vh: MatrixLike;
   /** Largest error to expect in a singular value: one number, or one per matrix. Default: 4ε·√p·σ₁. */
   readonly bound?: number | MatrixLike;
+  /**
+   * The singular value that follows the last of S, where S has fewer than min(l, r): one number, or one per matrix. 0 for
+   * what a product of inner dimension p has in all. Where it is not given the vectors of the last cluster are undetermined.
+   */
+  readonly next?: number | MatrixLike;
 }
 
 /** A decomposition as arrays. That they fit each other has not been checked. */
@@ -45,6 +50,8 @@ export interface Decomposition {
   readonly Vh: Tensor;
   /** Per matrix. */
   readonly bound: Float64Array;
+  /** Per matrix, as in `Triplets`. */
+  readonly next: Float64Array;
 }
 
 /** One matrix of it: the p singular triplets, whatever else U and Vh hold left out. */
@@ -53,6 +60,8 @@ export interface Triplets {
   readonly S: Float64Array;
   readonly Vh: Tensor;
   readonly bound: number;
+  /** The singular value that follows the last: −∞ where there is none, ∞ where it is not known. */
+  readonly next: number;
   /** The coarsest of the three arrays. */
   readonly dtype: Dtype;
   readonly batchIndex: readonly number[] | undefined;
@@ -73,7 +82,15 @@ export function asDecomposition(x: SvdOperand, name: string): Decomposition {
   }
   const [U, Vh] = [asTensor(x.U, `${name}.U`), asTensor(x.Vh, `${name}.Vh`)];
   const S = asTensor(x.S, `${name}.S`, 1);
-  return { U, S, Vh, bound: boundsOf(S, x.bound, name, [rows(U), cols(Vh)]) };
+  const shape = [rows(U), cols(Vh)] as const;
+  return { U, S, Vh, bound: boundsOf(S, x.bound, name, shape), next: nextOf(S, x.next, name, shape) };
+}
+
+/** The singular value that follows those of every matrix m×n of `S`. */
+function nextOf(S: Tensor, given: SvdFactors['next'], name: string, [m, n]: readonly [number, number]) {
+  const all = S.shape[S.shape.length - 1] >= Math.min(m, n);
+  if (!all) return perItem(S, given ?? Number.POSITIVE_INFINITY, `${name}.next`);
+  return perItem(S, m === n ? Number.NEGATIVE_INFINITY : 0, name);
 }
 
 /** The error bound of every matrix of `S`: `given`, or that of a plain matrix, m×n where that is known. */
@@ -83,16 +100,21 @@ export function boundsOf(
   name: string,
   [m, n]: readonly number[] = [],
 ): Float64Array {
-  const leading = S.shape.slice(0, -1);
   if (given === undefined)
     return Float64Array.from(vectorItems(S), (s) =>
       bounds.denseBound(dtypeOf(S), m ?? s.length, n ?? s.length, s[0]),
     );
+  return perItem(S, given, `${name}.bound`);
+}
+
+/** One number for every matrix of `S`. */
+function perItem(S: Tensor, given: number | MatrixLike, name: string): Float64Array {
+  const leading = S.shape.slice(0, -1);
   if (typeof given === 'number') return new Float64Array(product(leading)).fill(given);
-  const array = asTensor(given, `${name}.bound`, 0);
+  const array = asTensor(given, name, 0);
   if (array.shape.join() !== leading.join()) {
     const shapes = `${showShape(array.shape)} for S of shape ${showShape(S.shape)}`;
-    throw svdError('ERR_SVD_SHAPE', `${name}.bound: shape ${shapes}: expected one number per matrix`);
+    throw svdError('ERR_SVD_SHAPE', `${name}: shape ${shapes}: expected one number per matrix`);
   }
   return Float64Array.from(itemOffsets(array, array.shape.length), (offset) => array.data[offset]);
 }
@@ -115,7 +137,7 @@ export function misfit({ U, S, Vh }: Decomposition): string | undefined {
 }
 
 /** The matrices of a decomposition whose factors fit. */
-export function tripletItems({ U, S, Vh, bound }: Decomposition): Triplets[] {
+export function tripletItems({ U, S, Vh, bound, next }: Decomposition): Triplets[] {
   const p = S.shape[S.shape.length - 1];
   const [us, vs] = [matrixItems(U), matrixItems(Vh)];
   const dtype = [U, S, Vh].map(dtypeOf).reduce(bounds.coarser);
@@ -124,6 +146,7 @@ export function tripletItems({ U, S, Vh, bound }: Decomposition): Triplets[] {
     S: s,
     Vh: sliceAxis(vs[i], 0, 0, p),
     bound: bound[i],
+    next: next[i],
     dtype,
     batchIndex: batchIndex(S.shape.slice(0, -1), i),
   }));

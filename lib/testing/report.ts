@@ -25,6 +25,8 @@ export interface Report {
   readonly checks: readonly Check[];
   /** The verdict, and every check that does not hold: by how much, over which bound, in which item and cluster. */
   readonly text: string;
+  /** The same as `text`, by the name that assertion libraries give it. */
+  readonly message: string;
 }
 
 /** Options of the comparisons of singular vectors. */
@@ -64,7 +66,8 @@ export function report(checks: readonly Check[]): Report {
   const wrong = checks.filter((check) => !check.pass);
   const undetermined = wrong.length > 0 && wrong.every((check) => check.undetermined);
   const verdict = { pass: wrong.length === 0, undetermined };
-  return Object.freeze({ ...verdict, checks, text: [headline(checks), ...lines(wrong)].join('\n') });
+  const text = [headline(checks), ...lines(wrong)].join('\n');
+  return Object.freeze({ ...verdict, checks, text, message: text });
 }
 
 const shownLines = 20;

@@ -1,6 +1,6 @@
 import { dist } from '../dist.ts';
 import { matmul } from '../matmul.ts';
-import { cols, rows, swapLast, type Tensor } from '../views.ts';
+import { swapLast, type Tensor } from '../views.ts';
 import * as bounds from './bounds.ts';
 import { type Cluster, clusters, sizeOf } from './clusters.ts';
 import { columns, type SvdOperand, type Triplets, wideColumns } from './decomposition.ts';
@@ -52,25 +52,22 @@ const outside = (E: Tensor, X: Tensor): number =>
 /** What every cluster of one matrix is compared under. */
 export interface Comparison extends Pick<Triplets, 'dtype' | 'batchIndex'> {
   readonly tau: number;
-  readonly nullSpace: boolean;
+  readonly next: number;
 }
 
 export const comparison = (a: Triplets, b: Triplets): Comparison => ({
   tau: tau(a, b),
-  nullSpace: hasNullSpace(a),
+  next: Math.min(a.next, b.next), // where only one of them is known it serves both
   dtype: bounds.coarser(a.dtype, b.dtype),
   batchIndex: a.batchIndex,
 });
-
-/** p < l or p < r. */
-export const hasNullSpace = ({ U, S, Vh }: Triplets): boolean => S.length < Math.max(rows(U), cols(Vh));
 
 /** `value` against the bound for singular vectors of a cluster; undetermined where that is Wedin's and too large. */
 export function vectorCheck(
   name: string,
   value: number,
   { gap, ...cluster }: Cluster,
-  { tau, dtype, batchIndex }: Comparison,
+  { tau, next, dtype, batchIndex }: Comparison,
   accept: boolean,
 ): Check {
   const size = sizeOf({ gap, ...cluster });
@@ -78,6 +75,9 @@ export function vectorCheck(
   const wedin = bounds.subspace(tau, size, gap);
   if (wedin < bounds.undetermined)
     return measured(name, value, bounds.vectors(dtype, tau, size, gap), { batchIndex, cluster: range });
-  const detail = `the next singular value is ${short(gap)} away, τ is ${short(tau)}`;
+  const unknown = gap === 0 && next === Number.POSITIVE_INFINITY;
+  const detail = unknown
+    ? 'the singular value that follows is not known; where it is, give it as `next`'
+    : `the next singular value is ${short(gap)} away, τ is ${short(tau)}`;
   return undeterminedCheck(name, value, wedin, { batchIndex, cluster: range, detail }, accept);
 }

@@ -74,6 +74,6 @@ function verdict({ isNot, utils }: MatcherState, matcher: string, report: Report
     pass,
     message: () =>
       `${utils.matcherHint(matcher, 'received', other, { isNot })}\n\n` +
-      `${report.text}${report.undetermined ? advice : ''}`,
+      `${report.message}${report.undetermined ? advice : ''}`,
   };
 }

@@ -235,6 +235,7 @@ void Gesdd<T>::operator()(std::int64_t i) const {
     if (faulty(driver)) info = 1;
     if (info == 0 && item.outputs_finite()) {
       item.status.driver = static_cast<double>(driver);
+      std::transform(item.s, item.s + item.p, item.s, [](T s) { return s + T(0); });  // LAPACK leaves -0 among them
       if (!all_finite(item.s, item.p)) item.status.set(Status::overflow);
       return;
     }

@@ -10,13 +10,21 @@ export interface Factors {
   S: Tensor;
   Vh: Tensor;
   bound: number;
+  /** The singular value that follows, where it is known. */
+  next?: number;
 }
 
-export const copy = ({ U, S, Vh, bound }: { U: Tensor; S: Tensor; Vh: Tensor; bound: unknown }): Factors => ({
+interface Copied extends Pick<Factors, 'U' | 'S' | 'Vh'> {
+  bound: unknown;
+  next?: unknown;
+}
+
+export const copy = ({ U, S, Vh, bound, next }: Copied): Factors => ({
   U: mapMatrix(U, (u) => u),
   S: array(S.data, S.shape, S.data instanceof Float32Array ? 'float32' : 'float64'),
   Vh: mapMatrix(Vh, (v) => v),
   bound: bound as number,
+  next: next as number | undefined,
 });
 
 export const flipU = ({ U, ...rest }: Factors, column: number): Factors => ({
