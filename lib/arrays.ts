@@ -6,8 +6,13 @@ import { type FloatArray, product, rowMajorStrides, showShape, type Tensor, tens
 /** Typed arrays that are accepted as storage; `Uint16Array` needs `dtype: 'bfloat16' | 'float16'`. */
 export type MatrixData = Float32Array | Float64Array | Uint16Array;
 
-/** Nested rows of numbers: a vector, a matrix, a batch of matrices, … */
-export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
+/**
+ * Nested rows of numbers: a vector, a matrix, a batch of matrices, … The innermost may be typed arrays. The elements are
+ * float64, unless every row is a `Float32Array`.
+ */
+export type NestedNumbers = readonly number[] | readonly NestedRows[];
+
+type NestedRows = NestedNumbers | FloatArray;
 
 /**
  * A strided array: scijs `ndarray`, numpy-ts, onnxruntime `Tensor`, Hugging Face `Tensor`, or any object like them.
@@ -55,28 +60,39 @@ function fail(name: string, message: string): never {
 
 function fromNested(nested: NestedNumbers, name: string): Tensor {
   const shape: number[] = [];
-  for (let level: unknown = nested; Array.isArray(level); level = level[0]) {
+  for (let level: unknown = nested; isRow(level); level = level[0]) {
     shape.push(level.length);
     if (shape.length > mostDims) fail(name, `nested more than ${mostDims} levels deep`); // or it contains itself
   }
   const data = new Float64Array(product(shape));
   let next = 0;
+  let single = data.length > 0;
   const fill = (part: unknown, axis: number, path: number[]): void => {
-    const at = `${name}${path.map((i) => `[${i}]`).join('')}`;
+    const at = () => `${name}${path.map((i) => `[${i}]`).join('')}`;
     if (axis === shape.length) {
-      if (typeof part !== 'number') fail(at, `expected a number, got ${describe(part)}`);
+      if (typeof part !== 'number') fail(at(), `expected a number, got ${describe(part)}`);
       data[next++] = part;
       return;
     }
-    if (!Array.isArray(part)) fail(at, `expected an array of ${shape[axis]}, got ${describe(part)}`);
+    if (!isRow(part)) fail(at(), `expected an array of ${shape[axis]}, got ${describe(part)}`);
     if (part.length !== shape[axis]) {
-      throw svdError('ERR_SVD_SHAPE', `${at}: has ${part.length} entries where others have ${shape[axis]}`);
+      throw svdError('ERR_SVD_SHAPE', `${at()}: has ${part.length} entries where others have ${shape[axis]}`);
+    }
+    if (axis === shape.length - 1) single &&= part instanceof Float32Array;
+    if (isFloats(part) && axis === shape.length - 1) {
+      data.set(part, next);
+      next += part.length;
+      return;
     }
     for (let i = 0; i < part.length; i++) fill(part[i], axis + 1, [...path, i]);
   };
   fill(nested, 0, []);
-  return tensor(data, shape);
+  return tensor(single ? Float32Array.from(data) : data, shape);
 }
+
+const isFloats = (x: unknown): x is FloatArray => x instanceof Float32Array || x instanceof Float64Array;
+
+const isRow = (x: unknown): x is ArrayLike<unknown> => Array.isArray(x) || isFloats(x);
 
 function fromStrided(x: StridedArray, name: string): Tensor {
   if (x === null || typeof x !== 'object') fail(name, `expected a matrix, got ${describe(x)}`);

@@ -1,4 +1,3 @@
-import { shown, svdError } from './errors.ts';
 import { range, type SvdFactors, svdItems } from './kernels.ts';
 import { allocate } from './memory.ts';
 import { type Failure, failuresBehind, type Place } from './status.ts';
@@ -13,7 +12,7 @@ export interface ErrorOptions {
    * `'throw'` (default): the error of the first one. `'collect'`: the others are decomposed all the same; `errors` of
    * the result has an error with `batchIndex` for each that failed, whose U, S, Vh and bound are NaN.
    */
-  readonly onError?: 'throw' | 'collect';
+  readonly onError?: 'throw' | 'collect' | undefined;
 }
 
 /** Shapes of the factors of one matrix; empty ones are not computed. */
@@ -45,7 +44,6 @@ export function* batchedSvd(
   { leading, shapes, dtype, blockSize, onError }: Batched,
   decompose: Decompose,
 ): Steps<Svd> {
-  const collect = collects(onError);
   const total = product(leading);
   const storage = (n: readonly number[]): SvdFactors => ({
     U: allocate(dtype, [...n, ...shapes.U], 'U'),
@@ -76,7 +74,7 @@ export function* batchedSvd(
         break;
       } catch (error) {
         const behind = failuresBehind(error);
-        if (!collect || behind.length === 0) throw error;
+        if (onError !== 'collect' || behind.length === 0) throw error;
         failed.push(...behind);
         for (const { position } of behind) fillItem(out, position, total);
         positions = positions.filter((position) => !behind.some((f) => f.position === position));
@@ -95,11 +93,6 @@ export function* batchedSvd(
     failed.sort((a, b) => a.position - b.position).map((f) => f.error),
     truncated ? perMatrix(next, leading) : undefined,
   );
-}
-
-function collects(onError: ErrorOptions['onError'] = 'throw'): boolean {
-  if (onError === 'throw' || onError === 'collect') return onError === 'collect';
-  throw svdError('ERR_SVD_ARGUMENT', `onError: expected 'throw' or 'collect', got ${shown(onError)}`);
 }
 
 const names = ['U', 'S', 'Vh'] as const;

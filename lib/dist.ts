@@ -1,6 +1,8 @@
+import { exposed, exposedAsync } from './boundary.ts';
 import { distance } from './distance.ts';
 import { svdError } from './errors.ts';
 import { asOperand, type DistOperand, operandShape, type Parts, partsOf } from './operands.ts';
+import { asyncOptions } from './option-tables.ts';
 import { ownedTensors } from './owned.ts';
 import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
 import type { PerMatrix } from './svd-result.ts';
@@ -14,18 +16,17 @@ import { showShape, type Tensor } from './views.ts';
  * @throws `ERR_SVD_SHAPE` with both shapes, `ERR_SVD_ARGUMENT`, `ERR_SVD_NON_FINITE`, `ERR_SVD_OVERFLOW`
  * @example dist(model.OV, model.OV.svd())
  */
-export function dist(a: DistOperand, b: DistOperand): PerMatrix {
+export const dist = exposed({ takes: ['a', 'b'] }, function dist(a: DistOperand, b: DistOperand): PerMatrix {
   return runSync(between(...checked(a, b)));
-}
+});
 
 /** `dist` off the event loop; it reads its arrays as `svdAsync` does, copying all of them in slices first. */
-export async function distAsync(
-  a: DistOperand,
-  b: DistOperand,
-  options: AsyncOptions = {},
-): Promise<PerMatrix> {
-  return runAsync(betweenOwned(...checked(a, b)), options);
-}
+export const distAsync = exposedAsync(
+  { takes: ['a', 'b'], options: asyncOptions },
+  async function distAsync(a: DistOperand, b: DistOperand, options: AsyncOptions = {}): Promise<PerMatrix> {
+    return runAsync(betweenOwned(...checked(a, b)), options);
+  },
+);
 
 function* between(a: Parts, b: Parts): Steps<PerMatrix> {
   return yield* distance(yield* asOperand(a), yield* asOperand(b));

@@ -48,5 +48,11 @@ export function svdError(code: SvdErrorCode, message: string, details: Details =
   const { cause, ...fields } = details;
   const error = new constructors[code](message, cause === undefined ? undefined : { cause }) as SvdError;
   error.code = code;
+  own.add(error);
   return Object.assign(error, fields);
 }
+
+const own = new WeakSet<object>();
+
+/** Whether `svdError` made it. */
+export const isOwnError = (error: unknown): error is SvdError => own.has(error as object);

@@ -1,17 +1,29 @@
 import { inspect } from 'node:util';
 import { asTensor, type MatrixLike } from './arrays.ts';
 import type { ErrorOptions } from './batched-svd.ts';
+import { entering, exposeMembers } from './boundary.ts';
 import { warnLegacy } from './deprecation.ts';
 import { scaleColumns } from './diagonal.ts';
 import { type Eigenvalues, eigenvaluesOf } from './eigenvalues.ts';
 import { shown, svdError } from './errors.ts';
 import { type Index, select, selectLeading } from './indexing.ts';
-import { inDtype, matrixProduct, scaled } from './matrix-product.ts';
+import { contiguousCopy, inDtype, matrixProduct, scaled } from './matrix-product.ts';
 import { type Factored, isFactored } from './operands.ts';
+import { asyncOptions, productOptions, toleranceOptions } from './option-tables.ts';
+import { checkKind, oneOf } from './options.ts';
 import { ownedTensors } from './owned.ts';
 import { checkRank, productNorm, productSvd } from './product-svd.ts';
-import { even, legacy, transposedVh, withoutU, withoutVh } from './results.ts';
-import { cond, pseudoInverseValues, rank, type Spectrum } from './spectrum.ts';
+import { copyOfSpectrum, copyOfSvd, even, legacy, transposedVh, withoutU, withoutVh } from './results.ts';
+import { canonicalSigns } from './signs.ts';
+import {
+  cond,
+  type Norm,
+  pseudoInverseValues,
+  rank,
+  type Spectrum,
+  schattenNorm,
+  type Tolerance,
+} from './spectrum.ts';
 import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './steps.ts';
 import { type LegacySvd, type PerMatrix, perMatrix, type Svd } from './svd-result.ts';
 import { threeSvd } from './three-svd.ts';
@@ -34,16 +46,24 @@ import {
 export interface ProductSvdOptions extends ErrorOptions {
   /**
    * `'product'`: the balanced, sorted QR–QR–core decomposition. `'three-svd'`: the composition that TransformerLens
-   * uses, for comparison; it is not cached.
+   * uses, for comparison.
    */
-  readonly algorithm?: 'product' | 'three-svd';
-  /** Only the leading singular triplets, this many: the other vectors are not formed. Not cached. */
-  readonly rank?: number;
+  readonly algorithm?: 'product' | 'three-svd' | undefined;
+  /** Only the leading singular triplets, this many: the other vectors are not formed. */
+  readonly rank?: number | undefined;
+  /** As for `svd`: `'canonical'` fixes the signs, for people who look or plot. */
+  readonly signs?: 'lapack' | 'canonical' | undefined;
 }
 
-export interface ToleranceOptions {
-  /** Singular values up to this one count as zero. Default: max(l, r)·ε·σ₁, and no less than their error bound. */
-  readonly tol?: number;
+/**
+ * Which singular values count as zero: those up to `tol`, and those up to `rtol`·σ₁. Default: up to max(l, r)·ε·σ₁, and
+ * no less than their error bound.
+ */
+export interface ToleranceOptions extends Tolerance {
+  /** Singular values up to this one count as zero. */
+  readonly tol?: number | undefined;
+  /** Singular values up to this multiple of the largest count as zero. */
+  readonly rtol?: number | undefined;
 }
 
 /**
@@ -63,20 +83,18 @@ export class FactoredMatrix implements Factored {
   readonly B: Tensor;
   /** `[..., l, r]` */
   readonly shape: readonly number[];
-  readonly #cache: { svd?: Svd; spectrum?: Spectrum; V?: Tensor } = {};
+  /** Handed out as copies only: what is written into a result, or transferred away with it, changes no later answer. */
+  readonly #known: { svd?: Svd; spectrum?: Spectrum; wasDecomposed?: boolean } = {};
 
   /** @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` (inner dimensions differ, or leading ones do not broadcast) */
   constructor(A: MatrixLike, B: MatrixLike) {
-    const [a, b] = [asTensor(A, 'A'), asTensor(B, 'B')];
-    if (cols(a) !== rows(b)) {
-      const shapes = `A ${showShape(a.shape)} and B ${showShape(b.shape)}`;
-      throw svdError('ERR_SVD_SHAPE', `FactoredMatrix: inner dimensions of ${shapes} differ`);
-    }
-    const leading = broadcastShapes(leadingDims(a), leadingDims(b), 'FactoredMatrix');
-    const dtype = promote(dtypeOf(a), dtypeOf(b));
-    this.A = broadcastLeading(runSync(inDtype(a, dtype)), leading);
-    this.B = broadcastLeading(runSync(inDtype(b, dtype)), leading);
-    this.shape = Object.freeze([...leading, rows(a), cols(b)]);
+    // biome-ignore lint/complexity/noArguments: surplus ones are an error
+    const factors = entering(FactoredMatrix, 'FactoredMatrix', { takes: ['A', 'B'] }, [...arguments], () =>
+      factorsOf(A, B),
+    );
+    this.A = factors.A;
+    this.B = factors.B;
+    this.shape = factors.shape;
   }
 
   /** `x` itself, or the same factors from another copy of this package. */
@@ -128,30 +146,27 @@ export class FactoredMatrix implements Factored {
 
   /**
    * `M ≈ U · diag(S) · Vh` without forming an M that is larger than its factors: U `[..., l, p]`, S `[..., p]`,
-   * Vh `[..., p, r]`, p = min(l, k, r). Computed once; every call returns the same arrays, unless some matrices of the
-   * batch failed. See `productSvd` for the algorithm and its source.
+   * Vh `[..., p, r]`, p = min(l, k, r). The arrays are the caller's own. The first call hands out what it has computed
+   * and keeps S alone; a second one computes again, keeps a copy, and from then on there is nothing more to compute
+   * (unless `rank` or another `algorithm` is asked for, or some matrices of the batch failed). See `productSvd` for the
+   * algorithm and its source.
    */
   svd(options: ProductSvdOptions = {}): Svd {
-    if (isThreeSvd(options)) return runSync(threeSvd(this.A, this.B));
-    return this.#cached(options) ?? this.#keep(runSync(productSvd(this.A, this.B, options)), options);
+    return runSync(this.#decomposed(options));
   }
 
-  /** `svd` off the event loop; fills the same cache. */
-  async svdAsync(options: ProductSvdOptions & AsyncOptions = {}): Promise<Svd> {
-    const three = isThreeSvd(options);
-    options.signal?.throwIfAborted();
-    if (three) return this.#offThread(threeSvd, options);
-    const steps = () => productSvd(this.A, this.B, { ...options, foreign: true });
-    return this.#cached(options) ?? this.#keep(await runAsync(steps(), options), options);
+  /** `svd` off the event loop. */
+  async svdAsync({ signal, onProgress, ...options }: ProductSvdOptions & AsyncOptions = {}): Promise<Svd> {
+    return runAsync(this.#decomposed(options, true), { signal, onProgress });
   }
 
-  /** Singular values alone, `[..., p]`: cheaper than `svd`, equal to its S within `bound`; cached. */
+  /** Singular values alone, `[..., p]`: cheaper than `svd`, equal to its S within `bound`. Computed once. */
   svdvals(): Tensor {
-    return this.#spectrum().S;
+    return copyOfSpectrum(runSync(this.#spectrum())).S;
   }
 
   async svdvalsAsync(options: AsyncOptions = {}): Promise<Tensor> {
-    return (await this.#spectrumAsync(options)).S;
+    return copyOfSpectrum(await runAsync(this.#spectrum(true), options)).S;
   }
 
   /**
@@ -167,72 +182,86 @@ export class FactoredMatrix implements Factored {
   /** @deprecated Use `svdAsync`, which returns `Vh`. */
   async svdLegacyAsync(options: AsyncOptions = {}): Promise<LegacySvd> {
     warnLegacy();
-    return afterwards(legacy(await this.#completeAsync(options)), options);
+    return afterwards(legacy(await this.svdAsync(options)), options);
   }
 
+  /** A copy of U, whose decomposition is computed once. */
   get U(): Tensor {
-    return this.svd().U;
+    return runSync(contiguousCopy(runSync(this.#kept()).U));
   }
+  /** A copy of S. */
   get S(): Tensor {
-    return this.svd().S;
+    return copyOfSpectrum(runSync(this.#kept())).S;
   }
-  /** Vᵀ, `[..., p, r]`. */
+  /** A copy of Vᵀ, `[..., p, r]`. */
   get Vh(): Tensor {
-    return this.svd().Vh;
+    return runSync(contiguousCopy(runSync(this.#kept()).Vh));
   }
   /** V, `[..., r, p]`. */
   get V(): Tensor {
-    return runSync(this.#formV(this.svd()));
+    return runSync(transposedVh(runSync(this.#kept())));
   }
 
   // -------------------------------------------------------------------------------------- one number per matrix
 
-  /** Frobenius norm ‖M‖_F, without forming M. */
-  norm(): PerMatrix {
-    return perMatrix(runSync(productNorm(this.A, this.B)), this.shape.slice(0, -2));
+  /**
+   * Norm of M, without forming it: `'fro'` (default) ‖M‖_F, `'nuc'` the sum of the singular values, `2` the largest.
+   *
+   * @throws `ERR_SVD_OVERFLOW` when it is not representable
+   */
+  norm(ord: Norm = 'fro'): PerMatrix {
+    return runSync(this.#norm(ord));
   }
 
-  async normAsync(options: AsyncOptions = {}): Promise<PerMatrix> {
-    const norms = await runAsync(productNorm(this.A, this.B, { foreign: true }), options);
-    return perMatrix(norms, this.shape.slice(0, -2));
+  async normAsync(ord: Norm = 'fro', options: AsyncOptions = {}): Promise<PerMatrix> {
+    return runAsync(this.#norm(ord, true), options);
   }
 
-  /** Number of singular values above `tol`. */
-  rank({ tol }: ToleranceOptions = {}): PerMatrix {
-    return rank(this.#spectrum(), this.ldim, this.rdim, tol);
+  /** Number of singular values above the tolerance. */
+  rank(options: ToleranceOptions = {}): PerMatrix {
+    return rank(runSync(this.#spectrum()), this.ldim, this.rdim, options);
   }
 
-  async rankAsync({ tol, ...options }: ToleranceOptions & AsyncOptions = {}): Promise<PerMatrix> {
-    return rank(await this.#spectrumAsync(options), this.ldim, this.rdim, tol);
+  async rankAsync({
+    signal,
+    onProgress,
+    ...tolerance
+  }: ToleranceOptions & AsyncOptions = {}): Promise<PerMatrix> {
+    const spectrum = await runAsync(this.#spectrum(true), { signal, onProgress });
+    return rank(spectrum, this.ldim, this.rdim, tolerance);
   }
 
   /** Condition number σ₁/σ_p of M as a map of rank p = min(l, k, r); `Infinity` when σ_p is 0. */
   cond(): PerMatrix {
-    return cond(this.svdvals());
+    return cond(runSync(this.#spectrum()).S);
   }
 
   async condAsync(options: AsyncOptions = {}): Promise<PerMatrix> {
-    return cond(await this.svdvalsAsync(options));
+    return cond((await runAsync(this.#spectrum(true), options)).S);
   }
 
   // -------------------------------------------------------------------------------------- new factored matrices
 
-  /** Moore–Penrose inverse, `[..., r, l]`, kept factored; singular values up to `tol` count as zero (see `rank`). */
-  pinv({ tol }: ToleranceOptions = {}): FactoredMatrix {
-    return runSync(this.#inverse(this.svd(), tol));
+  /** Moore–Penrose inverse, `[..., r, l]`, kept factored; which singular values count as zero is said as for `rank`. */
+  pinv(options: ToleranceOptions = {}): FactoredMatrix {
+    return runSync(this.#inverse(this.svd(), options));
   }
 
-  async pinvAsync({ tol, ...options }: ToleranceOptions & AsyncOptions = {}): Promise<FactoredMatrix> {
-    return afterwards(this.#inverse(await this.#completeAsync(options), tol), options);
+  async pinvAsync({
+    signal,
+    onProgress,
+    ...tolerance
+  }: ToleranceOptions & AsyncOptions = {}): Promise<FactoredMatrix> {
+    return afterwards(this.#inverse(await this.svdAsync({ signal, onProgress }), tolerance), { signal });
   }
 
   /** The same matrix as `(U·√S) · (√S·Vh)`: both factors with orthogonal columns or rows of equal length. */
   makeEven(): FactoredMatrix {
-    return new FactoredMatrix(...runSync(even(this.svd())));
+    return new FactoredMatrix(...runSync(even(runSync(this.#kept()))));
   }
 
   async makeEvenAsync(options: AsyncOptions = {}): Promise<FactoredMatrix> {
-    return new FactoredMatrix(...(await afterwards(even(await this.#completeAsync(options)), options)));
+    return new FactoredMatrix(...(await this.#fromKept(even, options)));
   }
 
   /** The best approximation of rank p: `(U·diag(S))[:, :p] · Vh[:p]`. `ERR_SVD_ARGUMENT` unless 0 ≤ p ≤ min(l, k, r). */
@@ -243,26 +272,26 @@ export class FactoredMatrix implements Factored {
 
   async truncateAsync(p: number, options: AsyncOptions = {}): Promise<FactoredMatrix> {
     const rank = checkRank(p, this.#mostTriplets, 'truncate');
-    const svd = await this.#completeAsync(options, rank);
+    const svd = await this.svdAsync({ ...options, rank });
     return new FactoredMatrix(await afterwards(withoutVh(svd), options), svd.Vh);
   }
 
   /** `diag(S) · Vh`, `[..., p, r]`: M without its left orthogonal factor. */
   collapseL(): Tensor {
-    return runSync(withoutU(this.svd()));
+    return runSync(withoutU(runSync(this.#kept())));
   }
 
   async collapseLAsync(options: AsyncOptions = {}): Promise<Tensor> {
-    return afterwards(withoutU(await this.#completeAsync(options)), options);
+    return this.#fromKept(withoutU, options);
   }
 
   /** `U · diag(S)`, `[..., l, p]`: M without its right orthogonal factor. */
   collapseR(): Tensor {
-    return runSync(withoutVh(this.svd()));
+    return runSync(withoutVh(runSync(this.#kept())));
   }
 
   async collapseRAsync(options: AsyncOptions = {}): Promise<Tensor> {
-    return afterwards(withoutVh(await this.#completeAsync(options)), options);
+    return this.#fromKept(withoutVh, options);
   }
 
   /** Eigenvalues of BA, `[..., k]`: those of M apart from zeros. Needs l = r (`ERR_SVD_SHAPE`). */
@@ -387,51 +416,63 @@ export class FactoredMatrix implements Factored {
     return runAsync(overCopies(this.pair), options);
   }
 
-  *#formV(svd: Svd): Steps<Tensor> {
-    const V = this.#cache.V ?? (yield* transposedVh(svd));
-    this.#cache.V ??= V;
-    return this.#cache.V;
+  /** What `svd` answers. `foreign`: asynchronously. */
+  *#decomposed({ algorithm, signs, ...options }: ProductSvdOptions, foreign = false): Steps<Svd> {
+    const svd = yield* algorithm === 'three-svd'
+      ? this.#threeSvd(foreign)
+      : options.rank === undefined
+        ? this.#handedOut(options, foreign)
+        : productSvd(this.A, this.B, { ...options, foreign });
+    return signs === 'canonical' ? yield* canonicalSigns(svd) : svd;
+  }
+
+  *#threeSvd(foreign: boolean): Steps<Svd> {
+    const [A, B] = foreign ? yield* ownedTensors(this.pair) : this.pair;
+    return yield* threeSvd(A, B);
+  }
+
+  /** The whole decomposition, in arrays that are kept nowhere else. */
+  *#handedOut(options: ErrorOptions, foreign: boolean): Steps<Svd> {
+    if (this.#known.svd ?? this.#known.wasDecomposed) return yield* copyOfSvd(yield* this.#kept(foreign));
+    const svd = yield* productSvd(this.A, this.B, { ...options, foreign });
+    if (svd.errors.length > 0) return svd;
+    this.#known.wasDecomposed = true;
+    this.#known.spectrum ??= copyOfSpectrum(svd);
+    return svd;
+  }
+
+  /** The whole decomposition, computed once; not to be handed out. */
+  *#kept(foreign = false): Steps<Svd> {
+    this.#known.svd ??= yield* productSvd(this.A, this.B, { foreign });
+    return this.#known.svd;
+  }
+
+  /** The singular values where they are known, else from a decomposition without vectors; not to be handed out. */
+  *#spectrum(foreign = false): Steps<Spectrum> {
+    this.#known.spectrum ??=
+      this.#known.svd ?? (yield* productSvd(this.A, this.B, { vectors: 'none', foreign }));
+    return this.#known.spectrum;
+  }
+
+  /** What is made of the decomposition, off the event loop. */
+  async #fromKept<T>(make: (svd: Svd) => Steps<T>, options: AsyncOptions): Promise<T> {
+    return afterwards(make(await runAsync(this.#kept(true), options)), options);
+  }
+
+  *#norm(ord: Norm, foreign = false): Steps<PerMatrix> {
+    checkKind(ord, norms, 'norm');
+    if (ord !== 'fro') return schattenNorm(yield* this.#spectrum(foreign), ord);
+    return perMatrix(yield* productNorm(this.A, this.B, { foreign }), this.shape.slice(0, -2));
   }
 
   /** `V·diag(1/S) · Uᵀ` */
-  *#inverse(svd: Svd, tol: number | undefined): Steps<FactoredMatrix> {
-    const inverse = pseudoInverseValues(svd, this.ldim, this.rdim, tol);
-    return new FactoredMatrix(yield* scaleColumns(yield* this.#formV(svd), inverse), swapLast(svd.U));
-  }
-
-  /** The decomposition where it is known, else one without vectors. */
-  #spectrum(): Spectrum {
-    this.#cache.spectrum ??= this.#cache.svd ?? runSync(productSvd(this.A, this.B, { vectors: 'none' }));
-    return this.#cache.spectrum;
-  }
-
-  async #spectrumAsync(options: AsyncOptions): Promise<Spectrum> {
-    options.signal?.throwIfAborted();
-    const known = this.#cache.spectrum ?? this.#cache.svd;
-    const steps = () => productSvd(this.A, this.B, { vectors: 'none', foreign: true });
-    const spectrum = known ?? (await runAsync(steps(), options));
-    this.#cache.spectrum ??= spectrum;
-    return this.#cache.spectrum;
+  *#inverse(svd: Svd, tolerance: Tolerance): Steps<FactoredMatrix> {
+    const inverse = pseudoInverseValues(svd, this.ldim, this.rdim, tolerance);
+    return new FactoredMatrix(yield* scaleColumns(yield* transposedVh(svd), inverse), swapLast(svd.U));
   }
 
   get #mostTriplets(): number {
     return Math.min(this.ldim, this.mdim, this.rdim);
-  }
-
-  #cached({ rank }: ProductSvdOptions): Svd | undefined {
-    return rank === undefined ? this.#cache.svd : undefined;
-  }
-
-  /** The decomposition for another result: no matrix of the batch may fail, whatever else the options say. */
-  #completeAsync({ signal, onProgress }: AsyncOptions, rank?: number): Promise<Svd> {
-    return this.svdAsync({ signal, onProgress, rank });
-  }
-
-  /** Into the cache, unless it is truncated, another call was first, or matrices of the batch failed. */
-  #keep(svd: Svd, { rank }: ProductSvdOptions): Svd {
-    if (rank !== undefined || svd.errors.length > 0) return svd;
-    this.#cache.svd ??= svd;
-    return this.#cache.svd;
   }
 
   /** A·(B·x), `[..., l]`. */
@@ -454,9 +495,56 @@ export class FactoredMatrix implements Factored {
   }
 }
 
-function isThreeSvd({ algorithm = 'product' }: ProductSvdOptions): boolean {
-  if (algorithm === 'product' || algorithm === 'three-svd') return algorithm === 'three-svd';
-  throw svdError('ERR_SVD_ARGUMENT', `algorithm: expected 'product' or 'three-svd', got ${shown(algorithm)}`);
+exposeMembers(FactoredMatrix, {
+  svd: { options: productOptions },
+  svdAsync: { options: { ...productOptions, ...asyncOptions } },
+  svdvals: {},
+  svdvalsAsync: { options: asyncOptions },
+  svdLegacy: {},
+  svdLegacyAsync: { options: asyncOptions },
+  norm: { takes: ['ord'] },
+  normAsync: { takes: ['ord'], options: asyncOptions },
+  rank: { options: toleranceOptions },
+  rankAsync: { options: { ...toleranceOptions, ...asyncOptions } },
+  cond: {},
+  condAsync: { options: asyncOptions },
+  pinv: { options: toleranceOptions },
+  pinvAsync: { options: { ...toleranceOptions, ...asyncOptions } },
+  makeEven: {},
+  makeEvenAsync: { options: asyncOptions },
+  truncate: { takes: ['p'] },
+  truncateAsync: { takes: ['p'], options: asyncOptions },
+  collapseL: {},
+  collapseLAsync: { options: asyncOptions },
+  collapseR: {},
+  collapseRAsync: { options: asyncOptions },
+  eigenvalues: {},
+  eigenvaluesAsync: { options: asyncOptions },
+  matmul: { takes: ['x'] },
+  rmatmul: { takes: ['x'] },
+  mul: { takes: ['scalar'] },
+  unsqueeze: { takes: ['axis'] },
+  getCorner: { takes: ['k'] },
+  at: { variadic: true },
+  toString: {},
+});
+
+const norms = oneOf<Norm>('fro', 'nuc', 2);
+
+/** The factors in one dtype, their leading dimensions broadcast, and the shape of the product. */
+function factorsOf(A: MatrixLike, B: MatrixLike) {
+  const [a, b] = [asTensor(A, 'A'), asTensor(B, 'B')];
+  if (cols(a) !== rows(b)) {
+    const shapes = `A ${showShape(a.shape)} and B ${showShape(b.shape)}`;
+    throw svdError('ERR_SVD_SHAPE', `FactoredMatrix: inner dimensions of ${shapes} differ`);
+  }
+  const leading = broadcastShapes(leadingDims(a), leadingDims(b), 'FactoredMatrix');
+  const dtype = promote(dtypeOf(a), dtypeOf(b));
+  return {
+    A: broadcastLeading(runSync(inDtype(a, dtype)), leading),
+    B: broadcastLeading(runSync(inDtype(b, dtype)), leading),
+    shape: Object.freeze([...leading, rows(a), cols(b)]),
+  };
 }
 
 function asScalar(x: number | MatrixLike): number {

@@ -1,3 +1,4 @@
+import { exposed } from './boundary.ts';
 import { shown, svdError } from './errors.ts';
 import { itemOffsets } from './item-offsets.ts';
 import { allocate } from './memory.ts';
@@ -14,15 +15,18 @@ export interface Slice {
 export type Index = number | Slice | readonly number[] | null;
 
 /** The range `start : stop : step` for `FactoredMatrix.at`. */
-export function slice(start: number | null = null, stop: number | null = null, step = 1): Slice {
-  for (const bound of [start, stop, step]) {
-    if (bound !== null && !Number.isSafeInteger(bound)) {
-      throw svdError('ERR_SVD_ARGUMENT', `slice: expected integers, got ${shown(bound)}`);
+export const slice = exposed(
+  { takes: ['start', 'stop', 'step'] },
+  function slice(start: number | null = null, stop: number | null = null, step = 1): Slice {
+    for (const bound of [start, stop, step]) {
+      if (bound !== null && !Number.isSafeInteger(bound)) {
+        throw svdError('ERR_SVD_ARGUMENT', `slice: expected integers, got ${shown(bound)}`);
+      }
     }
-  }
-  if (step === 0) throw svdError('ERR_SVD_ARGUMENT', 'slice: step must not be 0');
-  return Object.freeze({ start, stop, step });
-}
+    if (step === 0) throw svdError('ERR_SVD_ARGUMENT', 'slice: step must not be 0');
+    return Object.freeze({ start, stop, step });
+  },
+);
 
 const isSlice = (x: unknown): x is Slice =>
   x !== null && typeof x === 'object' && 'step' in x && 'start' in x;

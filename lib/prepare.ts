@@ -1,7 +1,9 @@
 import ndarray from 'ndarray';
 import { asTensor, type MatrixLike } from './arrays.ts';
+import { exposed, exposedAsync } from './boundary.ts';
 import { batchOf, count, items, range, transposed } from './kernels.ts';
 import { isTall, type Measurement, measureEach } from './measurements.ts';
+import { asyncOptions } from './option-tables.ts';
 import { ownedTensors } from './owned.ts';
 import { remember } from './prepared.ts';
 import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
@@ -25,16 +27,19 @@ import { leadingDims, type Tensor, withoutRepeats } from './views.ts';
  * const W_U = prepare(unembedding);
  * const spectra = heads.map((OV) => new FactoredMatrix(OV, W_U).svdvals());
  */
-export function prepare(factor: MatrixLike): Tensor {
+export const prepare = exposed({ takes: ['factor'] }, function prepare(factor: MatrixLike): Tensor {
   const x = frozenView(factor);
   return keep(x, runSync(measure(x)));
-}
+});
 
 /** `prepare` off the event loop. `factor` must not be written to until the promise settles. */
-export async function prepareAsync(factor: MatrixLike, options: AsyncOptions = {}): Promise<Tensor> {
-  const x = frozenView(factor);
-  return keep(x, await runAsync(measureCopy(x), options));
-}
+export const prepareAsync = exposedAsync(
+  { takes: ['factor'], options: asyncOptions },
+  async function prepareAsync(factor: MatrixLike, options: AsyncOptions = {}): Promise<Tensor> {
+    const x = frozenView(factor);
+    return keep(x, await runAsync(measureCopy(x), options));
+  },
+);
 
 /** Over an array object of its own: what is known stays with the result, and the caller's array is measured as it is. */
 function frozenView(factor: MatrixLike): Tensor {

@@ -1,16 +1,17 @@
 import { createRequire } from 'node:module';
+import { exposed } from './boundary.ts';
 import { checkThreads, kernels } from './native.ts';
 
 /** Threads used for computing, in this process: the cores it may use, or `FACTORED_SVD_THREADS`, or what was set. */
-export function threads(): number {
+export const threads = exposed({}, function threads(): number {
   return kernels().threads();
-}
+});
 
 /** Sets the number of compute threads of this process, all its workers included. No result depends on it.
  * @throws `ERR_SVD_ARGUMENT` unless `n` is an integer from 1 to 1024 */
-export function setThreads(n: number): void {
+export const setThreads = exposed({ takes: ['n'] }, function setThreads(n: number): void {
   kernels().setThreads(checkThreads(n, 'setThreads'));
-}
+});
 
 /** What computes here; for bug reports and golden files. */
 export interface Versions {
@@ -27,9 +28,10 @@ export interface Versions {
   readonly build: string;
 }
 
-export function versions(): Versions {
+/** What computes here. */
+export const versions = exposed({}, function versions(): Versions {
   const native = kernels().versions();
   const { version } = createRequire(import.meta.url)('factored-svd/package.json') as { version: string };
   const openblas = /OpenBLAS\s+(\S+)/.exec(native.openblasConfig)?.[1] ?? 'unknown';
   return { factoredSvd: version, openblas, ...native };
-}
+});

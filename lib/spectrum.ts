@@ -1,5 +1,7 @@
 import { mapElements } from './diagonal.ts';
-import { shown, svdError } from './errors.ts';
+import { svdError } from './errors.ts';
+import { infinite } from './product-svd.ts';
+import { checkOverflow } from './status.ts';
 import { type PerMatrix, perMatrix, type Svd } from './svd-result.ts';
 import { dtypeOf, epsilon, product, showShape, type Tensor } from './views.ts';
 
@@ -11,25 +13,31 @@ const leading = (S: Tensor): number[] => S.shape.slice(0, -1);
 /** Singular values and how exact they are. */
 export type Spectrum = Pick<Svd, 'S' | 'bound'>;
 
-/** `tol` for every matrix l×r: the given one, or max(l, r)·ε·σ₁ and no less than the bound of the singular values. */
-function tolerances({ S, bound }: Spectrum, l: number, r: number, tol: number | undefined): Float64Array {
-  if (tol !== undefined && !(typeof tol === 'number' && tol >= 0)) {
-    throw svdError('ERR_SVD_ARGUMENT', `tol: expected a number ≥ 0, got ${shown(tol)}`);
-  }
+/** Below which singular values count as zero; of two the larger counts. */
+export interface Tolerance {
+  readonly tol?: number | undefined;
+  readonly rtol?: number | undefined;
+}
+
+/** Per matrix l×r: what is given, or max(l, r)·ε·σ₁ and no less than the bound of the singular values. */
+function tolerances({ S, bound }: Spectrum, l: number, r: number, { tol, rtol }: Tolerance): Float64Array {
   const p = last(S);
-  const relative = Math.max(l, r) * epsilon(dtypeOf(S));
   const bounds = typeof bound === 'number' ? [bound] : bound.data;
-  return Float64Array.from({ length: product(leading(S)) }, (_, i) =>
-    p === 0 ? 0 : (tol ?? Math.max(relative * S.data[i * p], bounds[i])),
-  );
+  return Float64Array.from({ length: product(leading(S)) }, (_, i) => {
+    const sigma1 = p === 0 ? 0 : S.data[i * p];
+    if (sigma1 === 0) return tol ?? 0;
+    if (tol === undefined && rtol === undefined)
+      return Math.max(Math.max(l, r) * epsilon(dtypeOf(S)) * sigma1, bounds[i]);
+    return Math.max(tol ?? 0, (rtol ?? 0) * sigma1);
+  });
 }
 
 /** Number of singular values above the tolerance, per matrix l×r. */
-export function rank(spectrum: Spectrum, l: number, r: number, tol?: number): PerMatrix {
+export function rank(spectrum: Spectrum, l: number, r: number, tolerance: Tolerance): PerMatrix {
   const { S } = spectrum;
   const p = last(S);
   const above = (t: number, i: number) => S.data.subarray(i * p, (i + 1) * p).filter((s) => s > t).length;
-  return perMatrix(tolerances(spectrum, l, r, tol).map(above), leading(S));
+  return perMatrix(tolerances(spectrum, l, r, tolerance).map(above), leading(S));
 }
 
 /** σ₁/σ_p per matrix. `ERR_SVD_SHAPE` for matrices without singular values. */
@@ -43,13 +51,26 @@ export function cond(S: Tensor): PerMatrix {
   return perMatrix(ratios, leading(S));
 }
 
+export type Norm = 'fro' | 'nuc' | 2;
+
+/** Σσ or σ₁ per matrix, in float64. `ERR_SVD_OVERFLOW` when the sum does not fit. */
+export function schattenNorm({ S }: Spectrum, ord: 'nuc' | 2): PerMatrix {
+  const p = last(S);
+  const norms = Float64Array.from({ length: product(leading(S)) }, (_, i) => {
+    const values = S.data.subarray(i * p, (i + 1) * p) as Float64Array;
+    return p === 0 ? 0 : ord === 2 ? values[0] : values.reduce((sum, s) => sum + s, 0);
+  });
+  checkOverflow(infinite(norms, 1), { name: 'norm', leading: leading(S) });
+  return perMatrix(norms, leading(S));
+}
+
 /** 1/σ, and 0 for the singular values up to the tolerance. `ERR_SVD_OVERFLOW` when an inverse does not fit. */
-export function pseudoInverseValues(spectrum: Spectrum, l: number, r: number, tol?: number): Tensor {
+export function pseudoInverseValues(spectrum: Spectrum, l: number, r: number, tolerance: Tolerance): Tensor {
   const { S } = spectrum;
   const p = last(S);
-  const tolerance = tolerances(spectrum, l, r, tol);
+  const smallest = tolerances(spectrum, l, r, tolerance);
   let i = 0;
-  const inverse = mapElements(S, (s) => (s > tolerance[Math.floor(i++ / p)] ? 1 / s : 0));
+  const inverse = mapElements(S, (s) => (s > smallest[Math.floor(i++ / p)] ? 1 / s : 0));
   if (inverse.data.some((x: number) => x === Number.POSITIVE_INFINITY)) {
     throw svdError(
       'ERR_SVD_OVERFLOW',

@@ -31,9 +31,9 @@ export function* asPart<T>(steps: Steps<T>): Steps<T> {
 /** Options of every `…Async` function. */
 export interface AsyncOptions {
   /** Aborting rejects with `signal.reason`; what has not started is then skipped. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told how many matrices of the batch are done, at most 20 times a second and once at the end. */
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** Runs `steps` on this thread and the compute threads; returns when all is done. */

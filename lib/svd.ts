@@ -1,8 +1,11 @@
 import { asTensor, type MatrixLike } from './arrays.ts';
 import type { ErrorOptions } from './batched-svd.ts';
+import { exposed, exposedAsync } from './boundary.ts';
 import { denseSvd } from './dense-svd.ts';
 import { warnLegacy } from './deprecation.ts';
-import { shown, svdError } from './errors.ts';
+import { FactoredMatrix, type ProductSvdOptions } from './factored-matrix.ts';
+import { type Factored, isFactored } from './operands.ts';
+import { asyncOptions, productOptions, svdOptions } from './option-tables.ts';
 import type { InputOptions } from './owned.ts';
 import { legacy } from './results.ts';
 import { canonicalSigns } from './signs.ts';
@@ -11,28 +14,33 @@ import type { LegacySvd, Svd } from './svd-result.ts';
 import type { Tensor } from './views.ts';
 
 export interface SvdOptions extends ErrorOptions {
-  /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. */
-  readonly fullMatrices?: boolean;
+  /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. Not for a `FactoredMatrix`. */
+  readonly fullMatrices?: boolean | undefined;
   /**
    * `'lapack'` (default): as LAPACK leaves them. `'canonical'`: the largest |u| of every column of U is positive, of
    * several within 8ε the first. For people who look or plot; not a basis for comparison.
    */
-  readonly signs?: 'lapack' | 'canonical';
+  readonly signs?: 'lapack' | 'canonical' | undefined;
 }
 
 function* steps(
   a: Tensor,
-  { fullMatrices = false, signs = 'lapack', onError, foreign }: SvdOptions & InputOptions,
+  { fullMatrices = false, signs, onError, foreign }: SvdOptions & InputOptions,
 ): Steps<Svd> {
-  if (signs !== 'lapack' && signs !== 'canonical') {
-    throw svdError('ERR_SVD_ARGUMENT', `signs: expected 'lapack' or 'canonical', got ${shown(signs)}`);
-  }
   const result = yield* denseSvd(a, fullMatrices ? 'full' : 'thin', { onError, foreign });
   return signs === 'canonical' ? yield* canonicalSigns(result) : result;
 }
 
+/** Those of `FactoredMatrix.svd` where the first argument is one. */
+const optionsFor = (a: unknown) => (isFactored(a) ? productOptions : svdOptions);
+
+interface SvdFunction {
+  (a: Factored, options?: ProductSvdOptions): Svd;
+  (a: MatrixLike, options?: SvdOptions): Svd;
+}
+
 /**
- * Singular value decomposition: `a ≈ U · diag(S) · Vh`, by LAPACK's `?gesdd`.
+ * Singular value decomposition: `a ≈ U · diag(S) · Vh`, by LAPACK's `?gesdd`; of a `FactoredMatrix` its own `svd`.
  *
  * @param a `[..., m, n]`; leading dimensions are a batch
  * @returns frozen and iterable `{ U, S, Vh }`: `[..., m, p]`, `[..., p]` descending, `[..., p, n]`, p = min(m, n)
@@ -40,8 +48,17 @@ function* steps(
  *   `ERR_SVD_TOO_LARGE`
  * @example const { U, S, Vh } = svd([[3, 0], [4, 5]]);
  */
-export function svd(a: MatrixLike, options: SvdOptions = {}): Svd {
-  return runSync(steps(asTensor(a, 'svd'), options));
+export const svd: SvdFunction = exposed(
+  { takes: ['a'], options: optionsFor },
+  function svd(a: MatrixLike | Factored, options: SvdOptions & ProductSvdOptions = {}): Svd {
+    if (isFactored(a)) return FactoredMatrix.from(a).svd(options);
+    return runSync(steps(asTensor(a, 'svd'), options));
+  },
+);
+
+interface SvdAsyncFunction {
+  (a: Factored, options?: ProductSvdOptions & AsyncOptions): Promise<Svd>;
+  (a: MatrixLike, options?: SvdOptions & AsyncOptions): Promise<Svd>;
 }
 
 /**
@@ -52,35 +69,47 @@ export function svd(a: MatrixLike, options: SvdOptions = {}): Svd {
  * When the memory is transferred away before it has all been read the promise rejects with `ERR_SVD_ARGUMENT`. Nothing
  * worse can come of it. All asynchronous functions of this package read their arrays like this.
  */
-export async function svdAsync(a: MatrixLike, options: SvdOptions & AsyncOptions = {}): Promise<Svd> {
-  return runAsync(steps(asTensor(a, 'svd'), { ...options, foreign: true }), options);
-}
+export const svdAsync: SvdAsyncFunction = exposedAsync(
+  { takes: ['a'], options: (a) => ({ ...optionsFor(a), ...asyncOptions }) },
+  async function svdAsync(
+    a: MatrixLike | Factored,
+    options: SvdOptions & ProductSvdOptions & AsyncOptions = {},
+  ): Promise<Svd> {
+    if (isFactored(a)) return FactoredMatrix.from(a).svdAsync(options);
+    return runAsync(steps(asTensor(a, 'svd'), { ...options, foreign: true }), options);
+  },
+);
 
 /** Singular values alone, `[..., p]` descending: cheaper than `svd`, and equal to `svd(a).S` within its `bound`. */
-export function svdvals(a: MatrixLike): Tensor {
+export const svdvals = exposed({ takes: ['a'] }, function svdvals(a: MatrixLike | Factored): Tensor {
+  if (isFactored(a)) return FactoredMatrix.from(a).svdvals();
   return runSync(denseSvd(asTensor(a, 'svdvals'), 'none')).S;
-}
+});
 
 /** `svdvals` off the event loop, as `svdAsync`. */
-export async function svdvalsAsync(a: MatrixLike, options: AsyncOptions = {}): Promise<Tensor> {
-  return (await runAsync(denseSvd(asTensor(a, 'svdvals'), 'none', { foreign: true }), options)).S;
-}
+export const svdvalsAsync = exposedAsync(
+  { takes: ['a'], options: asyncOptions },
+  async function svdvalsAsync(a: MatrixLike | Factored, options: AsyncOptions = {}): Promise<Tensor> {
+    if (isFactored(a)) return FactoredMatrix.from(a).svdvalsAsync(options);
+    return (await runAsync(denseSvd(asTensor(a, 'svdvals'), 'none', { foreign: true }), options)).S;
+  },
+);
 
 /**
  * `{ U, S, V }` with `a ≈ U · diag(S) · Vᵀ`, what `torch.svd` returns: V is `[..., n, p]`.
  *
  * @deprecated Use `svd`, which returns `Vh`. Emits one `DeprecationWarning`, code `FSVD_DEP0001`, per process.
  */
-export function svdLegacy(a: MatrixLike): LegacySvd {
+export const svdLegacy = exposed({ takes: ['a'] }, function svdLegacy(a: MatrixLike | Factored): LegacySvd {
   warnLegacy();
-  return runSync(legacy(svd(a)));
-}
+  return runSync(legacy(svd(a as MatrixLike)));
+});
 
 /** @deprecated Use `svdAsync`, which returns `Vh`. */
-export async function svdLegacyAsync(
-  a: MatrixLike,
-  { signal, onProgress }: AsyncOptions = {},
-): Promise<LegacySvd> {
-  warnLegacy();
-  return afterwards(legacy(await svdAsync(a, { signal, onProgress })), { signal });
-}
+export const svdLegacyAsync = exposedAsync(
+  { takes: ['a'], options: asyncOptions },
+  async function svdLegacyAsync(a: MatrixLike | Factored, options: AsyncOptions = {}): Promise<LegacySvd> {
+    warnLegacy();
+    return afterwards(legacy(await svdAsync(a as MatrixLike, options)), options);
+  },
+);

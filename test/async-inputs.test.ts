@@ -142,7 +142,7 @@ describe('an input that is changed before all of it has been read', () => {
       (A, B, options) => new FactoredMatrix(A, B).svdAsync({ ...options, algorithm: 'three-svd' }),
     ],
     ['svdvalsAsync of a product', (A, B, options) => new FactoredMatrix(A, B).svdvalsAsync(options)],
-    ['normAsync', (A, B, options) => new FactoredMatrix(A, B).normAsync(options)],
+    ['normAsync', (A, B, options) => new FactoredMatrix(A, B).normAsync('fro', options)],
     ['eigenvaluesAsync', (A, B, options) => new FactoredMatrix(A, B).eigenvaluesAsync(options)],
     ['distAsync', (A, B, options) => distAsync(A, swapLast(B), options)],
   ];

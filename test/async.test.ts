@@ -41,7 +41,7 @@ const functions: Record<string, (options: AsyncOptions, n: number) => Promise<un
     product(1, [n]).svdAsync({ ...options, algorithm: 'three-svd' }),
   'FactoredMatrix.svdvalsAsync': (options, n) => product(1, [n]).svdvalsAsync(options),
   'FactoredMatrix.svdLegacyAsync': (options, n) => product(1, [n]).svdLegacyAsync(options),
-  'FactoredMatrix.normAsync': (options, n) => product(1, [n]).normAsync(options),
+  'FactoredMatrix.normAsync': (options, n) => product(1, [n]).normAsync('fro', options),
   'FactoredMatrix.rankAsync': (options, n) => product(1, [n]).rankAsync(options),
   'FactoredMatrix.condAsync': (options, n) => product(1, [n]).condAsync(options),
   'FactoredMatrix.pinvAsync': (options, n) => product(1, [n]).pinvAsync(options),

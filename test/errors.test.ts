@@ -135,7 +135,6 @@ describe('ERR_SVD_ARGUMENT', () => {
     ['an ArrayBuffer as data', { data: new ArrayBuffer(8), shape: [1, 1] }, 'ArrayBuffer'],
     ['no data', { shape: [1, 1] }, 'data'],
     ['plain numbers as data', { data: [1], shape: [1, 1] }, 'Array'],
-    ['a FactoredMatrix where a matrix is expected', new FactoredMatrix([[1]], [[1]]), 'data'],
     ['no shape', { data: new Float64Array(1) }, 'shape'],
     ['Int32Array', { data: new Int32Array(1), shape: [1, 1] }, 'Int32Array'],
     ['Uint8Array', { data: new Uint8Array(1), shape: [1, 1] }, 'Uint8Array'],
@@ -201,7 +200,7 @@ describe('ERR_SVD_ARGUMENT', () => {
     ['rows beside a number', [1, [2]], '[1]'],
     ['a row too deep', [[1, 2], [3, [4]]], '[1][1]'], // biome-ignore format: one case, one line
     ['a hole', [holed([1, 2, 3])], '[0][1]'],
-    ['a typed array as a row', [Float64Array.of(1, 2)], '[0]'],
+    ['an integer array as a row', [Int32Array.of(1, 2)], '[0]'],
   ] as [string, unknown, string][])(
     'nested arrays with %s are no matrix; the text says where',
     (_, x, where) => {
@@ -947,7 +946,7 @@ describe("onError: 'collect'", () => {
     ]);
   });
 
-  it('is no option of what is made from a decomposition: that has an error', async () => {
+  it('is no option of what is made from a decomposition', async () => {
     const M = new FactoredMatrix([[1e200]], [[1e200]]);
     const options = { onError: 'collect' } as AsyncOptions;
     const made = [
@@ -958,7 +957,8 @@ describe("onError: 'collect'", () => {
       M.collapseRAsync(options),
       M.svdLegacyAsync(options),
     ];
-    for (const error of await Promise.all(made.map(rejectionOf))) checkError(error, 'ERR_SVD_OVERFLOW');
+    for (const error of await Promise.all(made.map(rejectionOf)))
+      checkError(error, 'ERR_SVD_ARGUMENT', 'onError');
   });
 
   it('does not collect what concerns the whole call', () => {
@@ -976,7 +976,7 @@ describe("onError: 'collect'", () => {
     expect(errorOf(() => m.svd()).code).toBe('ERR_SVD_NON_FINITE');
     expect(errorOf(() => m.U).code).toBe('ERR_SVD_NON_FINITE');
     const good = product(3, 2, 3);
-    expect(good.svd({ onError: 'collect' })).toBe(good.svd());
+    expect(good.svd({ onError: 'collect' })).toEqual(good.svd());
   });
 
   it.each(['ignore', '', null] as unknown as 'throw'[])('onError %o is ERR_SVD_ARGUMENT', (onError) => {

@@ -12,7 +12,7 @@ import {
   transpose,
 } from '../lib/index.ts';
 import type { Dtype, FloatArray, Tensor } from '../lib/views.ts';
-import { allBits, bits, checkSvd } from './support/checks.ts';
+import { allBits, bits, checkSvd, errorOf } from './support/checks.ts';
 import { array, randomMatrix } from './support/matrices.ts';
 
 const rows = 5;
@@ -438,5 +438,27 @@ describe('transpose and diagEmbed', () => {
     expect((matmul(single, single) as Tensor).dtype).toBe('float32');
     expect((matmul(single, double) as Tensor).dtype).toBe('float64');
     expect((matmul([[1, 0, 0]], single) as Tensor).dtype).toBe('float64');
+  });
+});
+
+describe('rows that are typed arrays', () => {
+  const rows = [[1, 2.5], [-3, 4]]; // biome-ignore format: a matrix
+  const of = (type: Float32ArrayConstructor | Float64ArrayConstructor) => rows.map((row) => type.from(row));
+
+  it('stay float32 where all are, and are float64 otherwise', () => {
+    expect(transpose(of(Float32Array)).dtype).toBe('float32');
+    expect(transpose(of(Float64Array)).dtype).toBe('float64');
+    expect(transpose([rows[0], Float32Array.from(rows[1])]).dtype).toBe('float64');
+    expect(transpose([of(Float32Array), of(Float64Array)]).dtype).toBe('float64');
+  });
+
+  it('hold the elements of the same rows of numbers', () => {
+    for (const type of [Float32Array, Float64Array])
+      expect(Array.from(transpose([of(type), of(type)]).data)).toEqual([...rows.flat(), ...rows.flat()]);
+    expect(svd(of(Float64Array)).S).toEqual(svd(rows).S);
+  });
+
+  it('must have the same length', () => {
+    expect(errorOf(() => svd([Float32Array.of(1, 2), Float32Array.of(1)])).code).toBe('ERR_SVD_SHAPE');
   });
 });

@@ -1,4 +1,5 @@
 import { asTensor, type MatrixLike } from '../arrays.ts';
+import { exposed } from '../boundary.ts';
 import { itemOffsets } from '../item-offsets.ts';
 import { dtypeOf, showShape, type Tensor, unravel } from '../views.ts';
 import { asDecomposition, isSvdOperand, type SvdOperand } from './decomposition.ts';
@@ -10,13 +11,18 @@ import { type Check, exact, type Report, report } from './report.ts';
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument is neither
  */
-export function bitIdentical(received: SvdOperand | MatrixLike, expected: SvdOperand | MatrixLike): Report {
-  if (!isSvdOperand(received) && !isSvdOperand(expected))
-    return report([sameBits('array', asTensor(received, 'received', 0), asTensor(expected, 'expected', 0))]);
-  const a = asDecomposition(received as SvdOperand, 'received');
-  const b = asDecomposition(expected as SvdOperand, 'expected');
-  return report((['U', 'S', 'Vh'] as const).map((name) => sameBits(name, a[name], b[name])));
-}
+export const bitIdentical = exposed(
+  { takes: ['received', 'expected'] },
+  function bitIdentical(received: SvdOperand | MatrixLike, expected: SvdOperand | MatrixLike): Report {
+    if (!isSvdOperand(received) && !isSvdOperand(expected))
+      return report([
+        sameBits('array', asTensor(received, 'received', 0), asTensor(expected, 'expected', 0)),
+      ]);
+    const a = asDecomposition(received as SvdOperand, 'received');
+    const b = asDecomposition(expected as SvdOperand, 'expected');
+    return report((['U', 'S', 'Vh'] as const).map((name) => sameBits(name, a[name], b[name])));
+  },
+);
 
 function sameBits(name: string, a: Tensor, b: Tensor): Check {
   const kind = (x: Tensor) => `${dtypeOf(x)} ${showShape(x.shape)}`;

@@ -1,3 +1,4 @@
+import { exposed } from '../boundary.ts';
 import { dist } from '../dist.ts';
 import { matmul } from '../matmul.ts';
 import { svd } from '../svd.ts';
@@ -5,7 +6,7 @@ import { swapLast, type Tensor } from '../views.ts';
 import { clusters, pairGap } from './clusters.ts';
 import { columns, type SvdOperand, type Triplets, wideColumns } from './decomposition.ts';
 import { eachSoundPair } from './pairs.ts';
-import { type Check, type Report, report, type UndeterminedOptions } from './report.ts';
+import { type Check, type Report, report, type UndeterminedOptions, undeterminedOptions } from './report.ts';
 import { absolute } from './singular-values.ts';
 import { comparison, vectorCheck } from './subspaces.ts';
 
@@ -17,15 +18,21 @@ import { comparison, vectorCheck } from './subspaces.ts';
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument is no decomposition
  */
-export function matchSvd(
-  received: SvdOperand,
-  expected: SvdOperand,
-  { acceptUndetermined = false }: UndeterminedOptions = {},
-): Report {
-  return report(
-    eachSoundPair(received, expected, (a, b) => [absolute(a, b), ...vectorChecks(a, b, acceptUndetermined)]),
-  );
-}
+export const matchSvd = exposed(
+  { takes: ['received', 'expected'], options: undeterminedOptions },
+  function matchSvd(
+    received: SvdOperand,
+    expected: SvdOperand,
+    { acceptUndetermined = false }: UndeterminedOptions = {},
+  ): Report {
+    return report(
+      eachSoundPair(received, expected, (a, b) => [
+        absolute(a, b),
+        ...vectorChecks(a, b, acceptUndetermined),
+      ]),
+    );
+  },
+);
 
 function vectorChecks(a: Triplets, b: Triplets, accept: boolean): Check[] {
   const setting = comparison(a, b);

@@ -1,4 +1,5 @@
 import { asTensor, type MatrixLike } from '../arrays.ts';
+import { exposed } from '../boundary.ts';
 import { matmul } from '../matmul.ts';
 import { cols, dtypeOf, leadingDims, rows, swapLast, type Tensor } from '../views.ts';
 import * as bounds from './bounds.ts';
@@ -11,7 +12,7 @@ import { type Check, measured, type Report, report } from './report.ts';
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when `Q` is no matrix
  */
-export function orthonormal(Q: MatrixLike): Report {
+export const orthonormal = exposed({ takes: ['Q'] }, function orthonormal(Q: MatrixLike): Report {
   const all = asTensor(Q, 'orthonormal');
   const wide = rows(all) < cols(all);
   const name = wide ? 'rows orthonormal' : 'columns orthonormal';
@@ -22,7 +23,7 @@ export function orthonormal(Q: MatrixLike): Report {
       return elements.pass ? [elements, orthonormality(name, wide ? swapLast(q) : q, at)] : [elements];
     }),
   );
-}
+});
 
 /** That the columns of one matrix are orthonormal; its elements must be finite. */
 export function orthonormality(name: string, Q: Tensor, batchIndex?: readonly number[]): Check {

@@ -1,3 +1,4 @@
+import { exposed } from '../boundary.ts';
 import { dist } from '../dist.ts';
 import { cols, rows, tensor } from '../views.ts';
 import * as bounds from './bounds.ts';
@@ -13,17 +14,20 @@ import { asSubject, type SubjectItem, type SubjectOperand } from './subject.ts';
  *
  * @throws as `validSvd`
  */
-export function reconstructs(result: SvdOperand, M: SubjectOperand): Report {
-  const x = asDecomposition(result, 'result');
-  const subject = asSubject(M);
-  const fit = shapes('shapes', x, subject.shape);
-  if (!fit.pass) return report([fit]);
-  const checks = tripletItems(x).flatMap((item, i) => {
-    const finite = finiteFactors(item);
-    return allPass(finite) ? [...finite, reconstruction(item, subject.items[i])] : finite;
-  });
-  return report([fit, ...checks]);
-}
+export const reconstructs = exposed(
+  { takes: ['result', 'M'] },
+  function reconstructs(result: SvdOperand, M: SubjectOperand): Report {
+    const x = asDecomposition(result, 'result');
+    const subject = asSubject(M);
+    const fit = shapes('shapes', x, subject.shape);
+    if (!fit.pass) return report([fit]);
+    const checks = tripletItems(x).flatMap((item, i) => {
+      const finite = finiteFactors(item);
+      return allPass(finite) ? [...finite, reconstruction(item, subject.items[i])] : finite;
+    });
+    return report([fit, ...checks]);
+  },
+);
 
 /** The check of one matrix; all elements must be finite. */
 export function reconstruction({ U, S, Vh, bound, dtype, batchIndex }: Triplets, M: SubjectItem): Check {

@@ -1,3 +1,5 @@
+import { flag, type OptionTable } from '../options.ts';
+
 /** One thing that was checked. */
 export interface Check {
   readonly name: string;
@@ -32,8 +34,10 @@ export interface Report {
 /** Options of the comparisons of singular vectors. */
 export interface UndeterminedOptions {
   /** Lets singular vectors pass that the data do not determine (cluster too close to its neighbours, or to 0). */
-  readonly acceptUndetermined?: boolean;
+  readonly acceptUndetermined?: boolean | undefined;
 }
+
+export const undeterminedOptions: OptionTable<UndeterminedOptions> = { acceptUndetermined: flag };
 
 /** Where a check was made, and what else there is to say. */
 type Where = Pick<Check, 'batchIndex' | 'cluster' | 'detail'>;

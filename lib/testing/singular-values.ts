@@ -1,5 +1,6 @@
 import { asTensor, type MatrixLike } from '../arrays.ts';
-import { svdError } from '../errors.ts';
+import { exposed } from '../boundary.ts';
+import { type OptionTable, oneOf } from '../options.ts';
 import { type Dtype, dtypeOf, showShape, type Tensor } from '../views.ts';
 import * as bounds from './bounds.ts';
 import {
@@ -23,30 +24,33 @@ export interface SingularValuesOptions {
    * `'relative'`: |s − t| ≤ (1e-13 + 1e-13)·max(s, t) + η, 1e-5 for a float32 side. Holds for products whose bad scaling
    * is diagonal, down to the smallest singular value, which τ may not even see; not for matrices in general.
    */
-  readonly mode?: 'absolute' | 'relative';
+  readonly mode?: 'absolute' | 'relative' | undefined;
 }
+
+const singularValuesOptions: OptionTable<SingularValuesOptions> = { mode: oneOf('absolute', 'relative') };
 
 /**
  * Whether the singular values of `received` are those of `expected`: of the same matrix, computed twice.
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument has no singular values, or for another mode
  */
-export function matchSingularValues(
-  received: SpectrumOperand,
-  expected: SpectrumOperand,
-  { mode = 'absolute' }: SingularValuesOptions = {},
-): Report {
-  if (mode !== 'absolute' && mode !== 'relative')
-    throw svdError('ERR_SVD_ARGUMENT', `mode: expected 'absolute' or 'relative', got '${mode as string}'`);
-  const [a, b] = [asSpectrum(received, 'received'), asSpectrum(expected, 'expected')];
-  const same = a.S.shape.join() === b.S.shape.join();
-  const detail = same ? undefined : `S ${showShape(a.S.shape)}, expected S ${showShape(b.S.shape)}`;
-  const fit = exact('same shapes', same ? 0 : 1, { detail });
-  if (!same) return report([fit]);
-  const [as, bs] = [itemsOf(a), itemsOf(b)];
-  const agree = mode === 'absolute' ? absolute : relative;
-  return report([fit, ...as.map((s, i) => agree(s, bs[i]))]);
-}
+export const matchSingularValues = exposed(
+  { takes: ['received', 'expected'], options: singularValuesOptions },
+  function matchSingularValues(
+    received: SpectrumOperand,
+    expected: SpectrumOperand,
+    { mode = 'absolute' }: SingularValuesOptions = {},
+  ): Report {
+    const [a, b] = [asSpectrum(received, 'received'), asSpectrum(expected, 'expected')];
+    const same = a.S.shape.join() === b.S.shape.join();
+    const detail = same ? undefined : `S ${showShape(a.S.shape)}, expected S ${showShape(b.S.shape)}`;
+    const fit = exact('same shapes', same ? 0 : 1, { detail });
+    if (!same) return report([fit]);
+    const [as, bs] = [itemsOf(a), itemsOf(b)];
+    const agree = mode === 'absolute' ? absolute : relative;
+    return report([fit, ...as.map((s, i) => agree(s, bs[i]))]);
+  },
+);
 
 interface Spectrum {
   readonly S: Tensor;

@@ -1,3 +1,4 @@
+import { exposed } from '../boundary.ts';
 import { dist } from '../dist.ts';
 import { matmul } from '../matmul.ts';
 import { swapLast, type Tensor } from '../views.ts';
@@ -13,6 +14,7 @@ import {
   short,
   type UndeterminedOptions,
   undeterminedCheck,
+  undeterminedOptions,
 } from './report.ts';
 import { tau } from './singular-values.ts';
 
@@ -24,13 +26,16 @@ import { tau } from './singular-values.ts';
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument is no decomposition
  */
-export function matchSubspaces(
-  received: SvdOperand,
-  expected: SvdOperand,
-  { acceptUndetermined = false }: UndeterminedOptions = {},
-): Report {
-  return report(eachSoundPair(received, expected, (a, b) => subspaceChecks(a, b, acceptUndetermined)));
-}
+export const matchSubspaces = exposed(
+  { takes: ['received', 'expected'], options: undeterminedOptions },
+  function matchSubspaces(
+    received: SvdOperand,
+    expected: SvdOperand,
+    { acceptUndetermined = false }: UndeterminedOptions = {},
+  ): Report {
+    return report(eachSoundPair(received, expected, (a, b) => subspaceChecks(a, b, acceptUndetermined)));
+  },
+);
 
 function subspaceChecks(a: Triplets, b: Triplets, accept: boolean): Check[] {
   const setting = comparison(a, b);

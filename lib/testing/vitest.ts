@@ -4,6 +4,7 @@
  */
 import { expect, type MatcherState } from 'vitest';
 import type { MatrixLike } from '../arrays.ts';
+import { exposedMethods } from '../boundary.ts';
 import { bitIdentical } from './bit-identical.ts';
 import type { SvdOperand } from './decomposition.ts';
 import { matchSvd } from './match-svd.ts';
@@ -40,29 +41,51 @@ declare module 'vitest' {
   interface AsymmetricMatchersContaining extends SvdMatchers<any> {}
 }
 
-expect.extend({
-  toBeValidSvd(received: SvdOperand, M?: SubjectOperand) {
+const signatures = {
+  toBeValidSvd: { takes: ['received', 'M'] },
+  toBeOrthonormal: { takes: ['received'] },
+  toReconstruct: { takes: ['received', 'M'] },
+  toMatchSingularValues: { takes: ['received', 'other', 'options'] },
+  toMatchSubspaces: { takes: ['received', 'other', 'options'] },
+  toMatchSvd: { takes: ['received', 'other', 'options'] },
+  toBeBitIdenticalTo: { takes: ['received', 'other'] },
+};
+
+const matchers = {
+  toBeValidSvd(this: MatcherState, received: SvdOperand, M?: SubjectOperand) {
     return verdict(this, 'toBeValidSvd', validSvd(received, M), M === undefined ? '' : 'M');
   },
-  toBeOrthonormal(received: MatrixLike) {
+  toBeOrthonormal(this: MatcherState, received: MatrixLike) {
     return verdict(this, 'toBeOrthonormal', orthonormal(received), '');
   },
-  toReconstruct(received: SvdOperand, M: SubjectOperand) {
+  toReconstruct(this: MatcherState, received: SvdOperand, M: SubjectOperand) {
     return verdict(this, 'toReconstruct', reconstructs(received, M), 'M');
   },
-  toMatchSingularValues(received: SpectrumOperand, other: SpectrumOperand, options?: SingularValuesOptions) {
+  toMatchSingularValues(
+    this: MatcherState,
+    received: SpectrumOperand,
+    other: SpectrumOperand,
+    options?: SingularValuesOptions,
+  ) {
     return verdict(this, 'toMatchSingularValues', matchSingularValues(received, other, options));
   },
-  toMatchSubspaces(received: SvdOperand, other: SvdOperand, options?: UndeterminedOptions) {
+  toMatchSubspaces(
+    this: MatcherState,
+    received: SvdOperand,
+    other: SvdOperand,
+    options?: UndeterminedOptions,
+  ) {
     return verdict(this, 'toMatchSubspaces', matchSubspaces(received, other, options));
   },
-  toMatchSvd(received: SvdOperand, other: SvdOperand, options?: UndeterminedOptions) {
+  toMatchSvd(this: MatcherState, received: SvdOperand, other: SvdOperand, options?: UndeterminedOptions) {
     return verdict(this, 'toMatchSvd', matchSvd(received, other, options));
   },
-  toBeBitIdenticalTo(received: SvdOperand | MatrixLike, other: SvdOperand | MatrixLike) {
+  toBeBitIdenticalTo(this: MatcherState, received: SvdOperand | MatrixLike, other: SvdOperand | MatrixLike) {
     return verdict(this, 'toBeBitIdenticalTo', bitIdentical(received, other));
   },
-});
+};
+
+expect.extend(exposedMethods(signatures, matchers));
 
 /** What is undetermined fails, with `.not` and without. */
 function verdict({ isNot, utils }: MatcherState, matcher: string, report: Report, other = 'expected') {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { exposedAsync, exposeMembers } from '../boundary.ts';
 import { svdError } from '../errors.ts';
 import { widenBfloat16, widenFloat16 } from '../half.ts';
 import { allocate } from '../memory.ts';
@@ -21,18 +22,21 @@ const halvesAtATime = 2 ** 20;
  * Opens a safetensors file and reads its header; the tensors stay on disk until `read` asks for one.
  * @throws `ERR_SVD_FILE` if there is no such regular file, or anything in its header or layout is not as the format says
  */
-export async function openSafetensors(path: string | URL): Promise<SafetensorsFile> {
-  const file = filePath(path);
-  // A FIFO would hold a blocking open for ever.
-  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-  const handle = await fileStep(file, 'open', () => open(file, flags));
-  try {
-    return new SafetensorsFile(file, handle, await readHeader(file, handle));
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
-}
+export const openSafetensors = exposedAsync(
+  { takes: ['path'] },
+  async function openSafetensors(path: string | URL): Promise<SafetensorsFile> {
+    const file = filePath(path);
+    // A FIFO would hold a blocking open for ever.
+    const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+    const handle = await fileStep(file, 'open', () => open(file, flags));
+    try {
+      return new SafetensorsFile(file, handle, await readHeader(file, handle));
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  },
+);
 
 /** An open safetensors file. Close it with `close()` or `await using`. */
 export class SafetensorsFile {
@@ -106,6 +110,8 @@ export class SafetensorsFile {
     await this.close();
   }
 }
+
+exposeMembers(SafetensorsFile, { read: { takes: ['name'] }, close: {} }, () => true);
 
 function filePath(path: string | URL): string {
   if (path instanceof URL) return fileURLToPath(path);

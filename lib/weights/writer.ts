@@ -1,5 +1,7 @@
 import { asTensor, type MatrixLike } from '../arrays.ts';
-import { svdError } from '../errors.ts';
+import { exposedAsync } from '../boundary.ts';
+import { shown, svdError } from '../errors.ts';
+import { isPlain } from '../options.ts';
 import { type FloatArray, product, type Tensor } from '../views.ts';
 import { writeAtomically } from './atomic-file.ts';
 import { isBigEndian, swapBytes } from './byte-order.ts';
@@ -17,20 +19,28 @@ const pieceLength = 2 ** 18;
  * @throws `ERR_SVD_ARGUMENT` or `ERR_SVD_SHAPE` for what is no array of floats, before anything is written;
  * `ERR_SVD_FILE` if the file cannot be written
  */
-export async function writeSafetensors(
-  path: string,
-  tensors: Readonly<Record<string, MatrixLike>>,
-  metadata: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  const entries = Object.entries(tensors)
-    .map(([name, x]): [string, Tensor] => [checkName(name), asTensor(x, `tensor ${quote(name)}`, 0)])
-    .sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
-  const header = encodeHeader(entries, checkMetadata(metadata));
-  const contents = entries.map(([, x]) => rowMajorPieces(x, pieceLength));
-  await writeAtomically(path, async (append) => {
-    await append(header);
-    for (const pieces of contents) for (const piece of pieces) await append(littleEndianBytes(piece));
-  });
+export const writeSafetensors = exposedAsync(
+  { takes: ['path', 'tensors', 'metadata'] },
+  async function writeSafetensors(
+    path: string,
+    tensors: Readonly<Record<string, MatrixLike>>,
+    metadata: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const entries = Object.entries(mustBeRecord(tensors, 'tensors'))
+      .map(([name, x]): [string, Tensor] => [checkName(name), asTensor(x, `tensor ${quote(name)}`, 0)])
+      .sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
+    const header = encodeHeader(entries, checkMetadata(mustBeRecord(metadata, 'metadata')));
+    const contents = entries.map(([, x]) => rowMajorPieces(x, pieceLength));
+    await writeAtomically(path, async (append) => {
+      await append(header);
+      for (const pieces of contents) for (const piece of pieces) await append(littleEndianBytes(piece));
+    });
+  },
+);
+
+function mustBeRecord<T extends object>(x: T, name: string): T {
+  if (isPlain(x)) return x;
+  throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an object, got ${shown(x)}`);
 }
 
 const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
