@@ -149,7 +149,7 @@ export function* frobenius(C: Batch, exponent: Int32Array, origin: Origin): Step
   const { fraction, exponent: own } = yield* scan(C, origin);
   const norms = Float64Array.from(exponent, (shift, i) => {
     const columns = fraction.subarray(i * C.cols, (i + 1) * C.cols);
-    const top = own.subarray(i * C.cols, (i + 1) * C.cols).reduce((x, y) => Math.max(x, y), -Infinity);
+    const top = columns.reduce((x, f, j) => (f > 0 ? Math.max(x, own[i * C.cols + j]) : x), -Infinity);
     if (top === -Infinity) return 0;
     const squares = columns.reduce((sum, f, j) => sum + ldexp(f, own[i * C.cols + j] - top) ** 2, 0);
     return ldexp(Math.sqrt(squares), top + shift);
