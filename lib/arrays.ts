@@ -1,6 +1,6 @@
-import ndarray from 'ndarray';
 import { svdError } from './errors.ts';
 import { widenBfloat16, widenFloat16 } from './half.ts';
+import { ndarray } from './ndarray.ts';
 import { type FloatArray, product, rowMajorStrides, showShape, type Tensor, tensor } from './views.ts';
 
 /** Typed arrays that are accepted as storage; `Uint16Array` needs `dtype: 'bfloat16' | 'float16'`. */

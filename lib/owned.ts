@@ -1,4 +1,3 @@
-import ndarray from 'ndarray';
 import {
   type Batch,
   batchOf,
@@ -13,6 +12,7 @@ import {
   transferred,
   transposed,
 } from './kernels.ts';
+import { ndarray } from './ndarray.ts';
 import { type Steps, turn } from './steps.ts';
 import { cols, leadingDims, repeat, rowMajorStrides, rows, type Tensor, withoutRepeats } from './views.ts';
 import { scratch } from './workspace.ts';

@@ -1,8 +1,8 @@
-import ndarray from 'ndarray';
 import { asTensor, type MatrixLike } from './arrays.ts';
 import { exposed, exposedAsync } from './boundary.ts';
 import { batchOf, count, items, range, transposed } from './kernels.ts';
 import { isTall, type Measurement, measureEach } from './measurements.ts';
+import { ndarray } from './ndarray.ts';
 import { asyncOptions } from './option-tables.ts';
 import { ownedTensors } from './owned.ts';
 import { remember } from './prepared.ts';

@@ -1,6 +1,6 @@
-import ndarray from 'ndarray';
 import { itemOffsets } from './item-offsets.ts';
 import { contiguousCopy } from './matrix-product.ts';
+import { ndarray } from './ndarray.ts';
 import { type Steps, turn } from './steps.ts';
 import { Svd } from './svd-result.ts';
 import { cols, dtypeOf, epsilon, rows, type Tensor } from './views.ts';

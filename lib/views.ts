@@ -1,5 +1,6 @@
-import ndarray, { type NdArray } from 'ndarray';
+import type { NdArray } from 'ndarray';
 import { svdError } from './errors.ts';
+import { ndarray } from './ndarray.ts';
 
 /** Element storage of every array this package computes with. */
 export type FloatArray = Float32Array | Float64Array;

@@ -1,9 +1,9 @@
-import ndarray from 'ndarray';
 import { asTensor, type MatrixLike } from '../arrays.ts';
 import { svdError } from '../errors.ts';
 import { FactoredMatrix } from '../factored-matrix.ts';
 import { itemOffsets } from '../item-offsets.ts';
 import { inDtype } from '../matrix-product.ts';
+import { ndarray } from '../ndarray.ts';
 import { type Factored, isFactored } from '../operands.ts';
 import { runSync } from '../steps.ts';
 import {

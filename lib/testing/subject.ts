@@ -1,9 +1,9 @@
-import ndarray from 'ndarray';
 import { asTensor, type MatrixLike } from '../arrays.ts';
 import { balance } from '../balance.ts';
 import { dist } from '../dist.ts';
 import { FactoredMatrix } from '../factored-matrix.ts';
 import { batchOf, count, scan, transposed } from '../kernels.ts';
+import { ndarray } from '../ndarray.ts';
 import { type Factored, isFactored } from '../operands.ts';
 import { ldexp } from '../power-of-two.ts';
 import { runSync, type Steps } from '../steps.ts';
