@@ -52,7 +52,8 @@ export function asTensor(x: MatrixLike, name: string, minimum = 2): Tensor {
   return out;
 }
 
-const mostDims = 64; // as numpy
+/** Dimensions that an array may have: as many as in numpy. */
+export const mostDims = 64;
 
 function fail(name: string, message: string): never {
   throw svdError('ERR_SVD_ARGUMENT', `${name}: ${message}`);
@@ -101,6 +102,7 @@ function fromStrided(x: StridedArray, name: string): Tensor {
   if (!isIntegers(shape) || shape.some((n) => n < 0)) {
     fail(name, 'expected shape (or dims) to be an array of integers ≥ 0');
   }
+  if (shape.length > mostDims) fail(name, `has ${shape.length} dimensions, at most ${mostDims} are possible`);
   const stride = strides(x, shape, name);
   const offset = x.offset ?? x.storage?.offset ?? 0;
   if (!Number.isSafeInteger(offset) || offset < 0)

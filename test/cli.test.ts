@@ -9,6 +9,7 @@ import { run } from '../lib/cli/run.ts';
 import { summarizeSpectrum } from '../lib/cli/spectrum.ts';
 import { FactoredMatrix, svd } from '../lib/index.ts';
 import { openSafetensors, writeSafetensors } from '../lib/weights/index.ts';
+import { Capture, cli } from './support/cli.ts';
 
 let folder: string;
 let weights: string;
@@ -48,24 +49,6 @@ afterEach(() => {
   vi.unstubAllEnvs();
   vi.useRealTimers();
 });
-
-/** A stream that remembers what was written. */
-class Capture extends Writable {
-  text = '';
-  isTTY = false;
-
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString();
-    done();
-  }
-}
-
-async function cli(...argv: string[]) {
-  const stdout = new Capture();
-  const stderr = new Capture();
-  const code = await run(argv, { stdout, stderr });
-  return { code, stdout: stdout.text, stderr: stderr.text };
-}
 
 async function json(...argv: string[]) {
   const { code, stdout, stderr } = await cli(...argv, '--json');
@@ -236,6 +219,8 @@ describe('exit code 2: wrong usage', () => {
     [['svd', 'FILE', '--matrix', 'tall', '--a', 'A'], /--matrix cannot be combined/],
     [['svd', 'FILE', '--matrix', 'tall', '--transpose-b'], /--matrix cannot be combined/],
     [['svd', 'FILE', '--matrix', 'tall', '--rank', '0'], /--rank.*Expected a positive integer/],
+    [['svd', 'FILE', '--matrix', 'tall', '--rank', '0x2'], /Expected a positive integer/],
+    [['svd', 'FILE', '--matrix', 'tall', '--rank', '2e0'], /Expected a positive integer/],
     [['svd', 'FILE', '--matrix', 'tall', '--rank', 'two'], /Expected a positive integer/],
     [['svd', 'FILE', '--matrix', 'tall', '--ranks', '2'], /unknown option '--ranks'/],
     [['svd', 'FILE', '--matrix', 'tall', '--out', 'FILE'], /--out would overwrite the input file/],

@@ -27,6 +27,7 @@ import * as bounds from '../lib/testing/bounds.ts';
 import type { Report } from '../lib/testing/index.ts';
 import { writeSafetensors } from '../lib/weights/index.ts';
 import { checkError, errorOf } from './support/checks.ts';
+import { Capture, cli } from './support/cli.ts';
 import { kernels, runUnder } from './support/kernels.ts';
 import {
   array,
@@ -211,22 +212,6 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const weights = () => join(folder, 'weights.safetensors');
 const at = (name: string) => join(folder, name);
 
-/** A stream that remembers what was written. */
-class Capture extends Writable {
-  text = '';
-
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString();
-    done();
-  }
-}
-
-async function cli(...argv: string[]) {
-  const [stdout, stderr] = [new Capture(), new Capture()];
-  const code = await run(argv, { stdout, stderr });
-  return { code, stdout: stdout.text, stderr: stderr.text };
-}
-
 async function golden(name: string, ...argv: string[]): Promise<string> {
   const done = await cli('golden', ...argv, '--out', at(name));
   expect(done).toMatchObject({ code: 0, stdout: '' });
@@ -297,7 +282,10 @@ describe('factored-svd golden', () => {
 
   test('does not overwrite its input', async () => {
     const done = await cli('golden', weights(), ...product, '--out', weights());
-    expect(done).toMatchObject({ code: 2, stderr: 'factored-svd: --out would overwrite an input file\n' });
+    expect(done).toMatchObject({
+      code: 2,
+      stderr: `factored-svd: --out would overwrite the input file ${weights()}\n`,
+    });
   });
 });
 
@@ -346,10 +334,16 @@ describe('factored-svd compare', () => {
   test('2 when it could not compare', async () => {
     const path = await golden('errors.json', weights(), ...product);
     writeFileSync(at('broken.json'), readFileSync(path, 'utf8').slice(0, -20));
+    const recorded = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(at('no-records.json'), JSON.stringify({ ...recorded, records: [] }));
+    const two = [recorded.records[0], { ...recorded.records[0], file: 'other' }];
+    writeFileSync(at('two.json'), JSON.stringify({ ...recorded, records: two }));
     const cases: [string[], RegExp][] = [
-      [[at('missing.json')], /could not compare: .*missing.json: cannot read: .*\[ERR_SVD_FILE\]/],
+      [[at('missing.json')], /could not compare: .*missing.json: cannot open: .*\[ERR_SVD_FILE\]/],
       [[at('broken.json')], /could not compare: .*broken.json: not a golden file: /],
       [[path, at('missing.safetensors')], /could not compare: .*cannot open/],
+      [[at('no-records.json')], /could not compare: .*records: expected one record or more \[ERR_SVD_FILE\]/],
+      [[at('two.json'), at('factors.safetensors')], /could not compare: .*has no record of .*factors/],
       [[path, weights(), '--matrix', 'nothing'], /no tensor "nothing"/],
       [[path, weights(), '--a', 'A'], /name both factors/],
       [[path, weights(), '--format', 'xml'], /Allowed choices are text, tap, json, github/],
@@ -359,6 +353,19 @@ describe('factored-svd compare', () => {
       expect(done).toMatchObject({ code: 2, stdout: '' });
       expect(done.stderr).toMatch(says);
     }
+  });
+
+  test('2 when the report cannot be written', async () => {
+    const full = new Writable({ write: (_chunk, _encoding, done) => done(new Error('ENOSPC')) });
+    const path = await golden('unwritten.json', weights(), ...product);
+    const stderr = new Capture();
+    expect(await run(['compare', path], { stdout: full, stderr })).toBe(2);
+    expect(stderr.text).toBe('factored-svd: could not compare: ENOSPC\n');
+  });
+
+  test('--help says what the exit codes mean', async () => {
+    for (const argv of [['--help'], ['compare', '--help']])
+      expect((await cli(...argv)).stdout).toMatch(/0 (every|the) record holds, 1 .* not, 2 it could not/);
   });
 
   test('2 when what was determined no longer is', async () => {
@@ -438,6 +445,24 @@ describe('a golden file that was changed by hand', () => {
       'a shape that is none',
       (json) => (json.records[0].shape[0] = -1),
       'records[0].shape[0]: expected an integer',
+    ],
+    ['a list of records without any', (json) => (json.records = []), 'records: expected one record or more'],
+    [
+      'a version that is none',
+      (json) => (json.versions.openblas = 3),
+      'versions.openblas: expected a string',
+    ],
+    ['versions missing', (json) => (json.versions = {}), 'versions.lapackIntBits: expected 32 or 64'],
+    ['a bound below 0', (json) => (json.records[0].items[0].bound = -1), 'bound: expected a number ≥ 0'],
+    [
+      'a source with more',
+      (json) => (json.records[0].source.x = 1),
+      'source: expected matrix, a, b, factors',
+    ],
+    [
+      'a text for a flag',
+      (json) => (json.records[0].source = { a: 'A', b: 'B', transposeA: 'no' }),
+      'transposeA: expected true or false',
     ],
     ['an item too few', (json) => json.records[0].items.pop(), 'records[0].items: expected 2'],
     [

@@ -1,5 +1,7 @@
+import { escaped, escapedJson } from '../escape.ts';
 import type { Versions } from '../index.ts';
 import { type Check, describe, describePlace, type Report, short } from '../testing/report.ts';
+import { shownPath } from '../weights/file-errors.ts';
 
 /** What `compare` found. */
 export interface Comparison {
@@ -13,9 +15,9 @@ export interface Comparison {
 /** The forms of a report, by the names that `--format` takes. */
 export const formats = { text, tap, json, github } satisfies Record<string, (result: Comparison) => string>;
 
-/** The worst of all. */
+/** The worst of all; where there is nothing to compare, nothing holds. */
 export function outcomeOf(reports: readonly Report[]): 'holds' | 'fails' | 'undetermined' {
-  if (reports.every(({ pass }) => pass)) return 'holds';
+  if (reports.length > 0 && reports.every(({ pass }) => pass)) return 'holds';
   return reports.some(({ pass, undetermined }) => !pass && !undetermined) ? 'fails' : 'undetermined';
 }
 
@@ -26,13 +28,13 @@ function text({ golden, recordedWith, comparedWith, records }: Comparison): stri
   const versions = `recorded with ${describeVersions(recordedWith)}\ncompared with ${describeVersions(comparedWith)}`;
   const results = records.map(({ file, title, report }) => {
     const nearest = report.pass ? nearestText(report) : '';
-    return `${verdicts[outcomeOf([report])]}: ${file}, ${title}: ${report.text}${nearest}`;
+    return `${verdicts[outcomeOf([report])]}: ${shownPath(file)}, ${title}: ${report.text}${nearest}`;
   });
-  return `${[golden, versions, '', ...results].join('\n')}\n`;
+  return `${[shownPath(golden), versions, '', ...results].join('\n')}\n`;
 }
 
 const describeVersions = ({ factoredSvd, openblas, openblasCore }: Versions): string =>
-  `factored-svd ${factoredSvd}, OpenBLAS ${openblas} (kernel ${openblasCore})`;
+  escaped(`factored-svd ${factoredSvd}, OpenBLAS ${openblas} (kernel ${openblasCore})`);
 
 /** How much of its bound the tightest check used: a record drifts before it fails. */
 function nearestText({ checks }: Report): string {
@@ -50,7 +52,7 @@ function json({ records, ...rest }: Comparison): string {
     ...record,
     ...report,
   }));
-  return `${JSON.stringify({ outcome, ...rest, records: all }, null, 2)}\n`;
+  return `${escapedJson({ outcome, ...rest, records: all }, 2)}\n`;
 }
 
 /** Test Anything Protocol, version 14: one test point for each check. */
@@ -58,7 +60,7 @@ function tap({ records }: Comparison): string {
   const points = records.flatMap(({ file, title, report }) =>
     report.checks.map((check) => ({
       check,
-      name: `${file}, ${title}: ${check.name}${describePlace(check)}`,
+      name: `${shownPath(file)}, ${title}: ${check.name}${describePlace(check)}`,
     })),
   );
   const lines = points.map(({ check, name }, i) => testPoint(check, i + 1, name));
@@ -71,7 +73,7 @@ function testPoint(check: Check, number: number, name: string): string {
   const point = `${check.pass ? 'ok' : 'not ok'} ${number} - ${escaped}${skipped}`;
   if (check.pass) return point;
   const { value, bound, undetermined } = check;
-  const diagnostics = { message: JSON.stringify(describe(check)), value, bound, undetermined };
+  const diagnostics = { message: escapedJson(describe(check)), value, bound, undetermined };
   const yaml = Object.entries(diagnostics).map(([key, entry]) => `  ${key}: ${entry}`);
   return [point, '  ---', ...yaml, '  ...'].join('\n');
 }
@@ -81,7 +83,7 @@ function github(result: Comparison): string {
   const annotations = result.records
     .filter(({ report }) => !report.pass)
     .map(({ file, title, report }) => {
-      const properties = `file=${property(result.golden)},title=${property(`${file}, ${title}`)}`;
+      const properties = `file=${property(escaped(result.golden))},title=${property(`${escaped(file)}, ${title}`)}`;
       return `::error ${properties}::${data(report.text)}\n`;
     });
   return text(result) + annotations.join('');

@@ -1,12 +1,12 @@
 import { dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { svdError } from '../errors.ts';
 import { compareSpectrum } from '../golden/compare.ts';
 import type { Golden, GoldenRecord, Source } from '../golden/contents.ts';
 import { readGolden } from '../golden/golden-file.ts';
 import { versions } from '../index.ts';
+import { fileError, shownPath } from '../weights/file-errors.ts';
 import { type Comparison, formats, outcomeOf } from './compare-formats.ts';
-import { printable } from './format.ts';
+import { describeFailure } from './failure.ts';
 import {
   addSourceOptions,
   readDecomposition,
@@ -43,20 +43,20 @@ export function compareCommand(command: Command, streams: Streams, signal: Abort
       const override = Object.keys(source).length > 0 ? source : undefined;
       const problem = override && sourceContradiction(override);
       if (problem !== undefined) command.error(`error: ${problem}`);
-      const result = await compareFiles(golden, files, override, streams, signal).catch((error) => {
+      // commander's errors end the command with 2
+      const couldNot = (why: string): never => command.error(`error: could not compare: ${why}`);
+      const outcome = await (async () => {
+        const result = await compareFiles(golden, files, override, streams, signal);
+        await print(streams.stdout, formats[format](result));
+        return outcomeOf(result.records.map(({ report }) => report));
+      })().catch((error) => {
         if (signal.aborted && error === signal.reason) throw error;
-        // commander's errors end the command with 2
-        return command.error(`error: could not compare: ${describeError(error)}`);
+        return couldNot(describeFailure(error));
       });
-      await print(streams.stdout, formats[format](result));
-      const outcome = outcomeOf(result.records.map(({ report }) => report));
-      if (outcome === 'undetermined') command.error(`error: could not compare: ${golden} is undetermined`);
-      if (outcome === 'fails') throw new Error(`${golden} does not hold`);
+      if (outcome === 'undetermined') couldNot(`${shownPath(golden)} is undetermined`);
+      if (outcome === 'fails') throw new Error(`${shownPath(golden)} does not hold`);
     });
 }
-
-const describeError = (error: Error & { code?: string }): string =>
-  error.code === undefined ? error.message : `${error.message} [${error.code}]`;
 
 async function compareFiles(
   path: string,
@@ -70,21 +70,29 @@ async function compareFiles(
   for (const { file, record } of pairs(path, golden, files)) {
     const source = override ?? record.source;
     const { svd } = await readDecomposition(file, source, { signal, stderr });
-    records.push({ file: printable(file), title: sourceTitle(source), report: compareSpectrum(svd, record) });
+    records.push({ file, title: sourceTitle(source), report: compareSpectrum(svd, record) });
   }
   signal.throwIfAborted();
   return { golden: path, recordedWith: golden.versions, comparedWith: versions(), records };
 }
+
+const shownRecords = 8;
 
 /** Every file with its record. */
 function pairs(path: string, { records }: Golden, files: string[]): { file: string; record: GoldenRecord }[] {
   const place = (record: GoldenRecord) => join(dirname(path), record.file);
   if (files.length === 0) return records.map((record) => ({ file: place(record), record }));
   if (files.length === 1 && records.length === 1) return [{ file: files[0], record: records[0] }];
+  const recorded = new Map<string, GoldenRecord[]>();
+  for (const record of records) {
+    const at = resolve(place(record));
+    recorded.set(at, [...(recorded.get(at) ?? []), record]);
+  }
   return files.flatMap((file) => {
-    const own = records.filter((record) => resolve(place(record)) === resolve(file));
-    if (own.length > 0) return own.map((record) => ({ file, record }));
-    const known = records.map((record) => record.file).join(', ');
-    throw svdError('ERR_SVD_FILE', `${path}: has no record of ${file}; it has ${known}`, { path });
+    const own = recorded.get(resolve(file));
+    if (own !== undefined) return own.map((record) => ({ file, record }));
+    const known = records.slice(0, shownRecords).map((record) => record.file);
+    const rest = records.length > shownRecords ? `, … (${records.length} in all)` : '';
+    throw fileError(path, `has no record of ${file}; it has ${known.join(', ')}${rest}`);
   });
 }

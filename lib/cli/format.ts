@@ -1,43 +1,39 @@
-import Table from 'cli-table3';
+import stringWidth from 'string-width';
+
+/** Columns that a cell is padded to at most: one long name must not widen a million rows. */
+const widest = 100;
 
 /** A table without borders, numbers in columns that line up; `head` and `rows` have the same number of columns. */
 export function table(head: string[], rows: string[][]): string {
-  const none = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', right: '', 'right-mid': '' };
-  const out = new Table({
-    head,
-    chars: {
-      ...none,
-      bottom: '',
-      'bottom-mid': '',
-      'bottom-left': '',
-      'bottom-right': '',
-      left: '',
-      'left-mid': '',
-      mid: '',
-      'mid-mid': '',
-      middle: '  ',
-    },
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colAligns: head.map((title) => (rightAligned.has(title) ? 'right' : 'left')),
-  });
-  out.push(...rows);
-  return `${out
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')}\n`;
+  const all = [head, ...rows];
+  const widths = head.map((_, column) =>
+    Math.min(
+      widest,
+      all.reduce((most, row) => Math.max(most, widthOf(row[column])), 0),
+    ),
+  );
+  const lines = all.map((row) =>
+    row
+      .map((cell, column) => {
+        const padding = ' '.repeat(Math.max(0, widths[column] - widthOf(cell)));
+        return rightAligned.has(head[column]) ? padding + cell : cell + padding;
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+  return `${lines.join('\n')}\n`;
 }
 
-const rightAligned = new Set(['bytes', 'effective rank', 'condition', 'residual']);
+/** Columns of a terminal. */
+const widthOf = (text: string): number => (/^[ -~]*$/.test(text) ? text.length : stringWidth(text));
 
-/** Names come from files: control characters, which could steer the terminal, are shown as escapes. */
-export const printable = (text: string): string =>
-  text.replace(/\p{Cc}|\p{Cf}/gu, (c) => `\\u${c.codePointAt(0)!.toString(16).padStart(4, '0')}`);
+const rightAligned = new Set(['bytes', 'effective rank', 'condition', 'residual']);
 
 export const shapeText = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 
 /** 1234567 → 1,234,567 */
-export const bytesText = (bytes: number): string => bytes.toLocaleString('en-US');
+export const bytesText = (bytes: number): string => grouped.format(bytes);
+const grouped = new Intl.NumberFormat('en-US');
 
 /** Four significant digits, as short as they can be read: 0.1235, 12.35, 1.235e+6. */
 export function numberText(x: number): string {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { svdError } from '../errors.ts';
+import { escaped } from '../escape.ts';
 import type { Source } from '../golden/contents.ts';
 import { FactoredMatrix, svdAsync } from '../index.ts';
 import type { SvdOperand } from '../testing/index.ts';
 import { product, type Tensor, tensor } from '../views.ts';
+import { fileError } from '../weights/file-errors.ts';
 import { openSafetensors } from '../weights/index.ts';
-import { printable } from './format.ts';
 import { addMatrixOptions, contradiction, type MatrixOptions, readMatrix } from './matrix-options.ts';
 import { Progress } from './progress.ts';
 import type { OutputStream } from './streams.ts';
@@ -41,8 +41,8 @@ export function sourceContradiction({ factors, ...matrix }: Source): string | un
 /** How a report calls the matrix. */
 export function sourceTitle({ factors, matrix, a, b, transposeA, transposeB }: Source): string {
   if (factors) return 'U, S, Vh';
-  if (matrix !== undefined) return printable(matrix);
-  return `${printable(a!)}${transposeA ? 'ᵀ' : ''} · ${printable(b!)}${transposeB ? 'ᵀ' : ''}`;
+  if (matrix !== undefined) return escaped(matrix);
+  return `${escaped(a!)}${transposeA ? 'ᵀ' : ''} · ${escaped(b!)}${transposeB ? 'ᵀ' : ''}`;
 }
 
 /** A decomposition, and what it is of where that is known. */
@@ -83,9 +83,7 @@ function perMatrix(name: string, text: string | undefined, S: Tensor, path: stri
   if (Array.isArray(values) && values.length === product(shape) && values.every((x) => Number.isFinite(x))) {
     return tensor(Float64Array.from(values), shape);
   }
-  throw svdError('ERR_SVD_FILE', `${path}: metadata '${name}' is not a list of ${product(shape)} numbers`, {
-    path,
-  });
+  throw fileError(path, `metadata '${name}' is not a list of ${product(shape)} numbers`);
 }
 
 function parse(text: string): unknown {

@@ -6,6 +6,7 @@ import { goldenJson, writeGolden } from '../golden/golden-file.ts';
 import { recordSpectrum } from '../golden/record.ts';
 import { versions } from '../index.ts';
 import { validSvd } from '../testing/index.ts';
+import { shownPath } from '../weights/file-errors.ts';
 import {
   addSourceOptions,
   readDecomposition,
@@ -13,6 +14,7 @@ import {
   sourceContradiction,
   sourceOf,
 } from './golden-source.ts';
+import { outputProblem } from './output-problem.ts';
 import { print, type Streams } from './streams.ts';
 
 interface GoldenOptions extends SourceOptions {
@@ -34,16 +36,11 @@ export function goldenCommand(command: Command, streams: Streams, signal: AbortS
     )
     .action(async (files: string[], { out, ...options }: GoldenOptions) => {
       const source = sourceOf(options);
-      const problem = sourceContradiction(source) ?? overwritten(files, out);
+      const problem = sourceContradiction(source) ?? (await outputProblem(out, files));
       if (problem !== undefined) command.error(`error: ${problem}`);
       await recordFiles(files, source, out, streams, signal);
     });
 }
-
-const overwritten = (files: string[], out: string | undefined): string | undefined =>
-  out !== undefined && files.some((file) => resolve(file) === resolve(out))
-    ? '--out would overwrite an input file'
-    : undefined;
 
 async function recordFiles(
   files: string[],
@@ -57,16 +54,16 @@ async function recordFiles(
   for (const path of files) {
     const { svd, matrix } = await readDecomposition(path, source, { signal, stderr });
     const { pass, text } = validSvd(svd, matrix);
-    if (!pass) throw svdError('ERR_SVD_ARGUMENT', `${path}: not recorded: ${text}`);
+    if (!pass) throw svdError('ERR_SVD_ARGUMENT', `${shownPath(path)}: not recorded: ${text}`);
     const file = relative(resolve(folder), resolve(path)).replaceAll(sep, '/');
     const record = { file, source, ...recordSpectrum(svd) };
     const note = undeterminedNote(record);
-    if (note !== undefined) await print(stderr, `factored-svd: ${path}: ${note}\n`);
+    if (note !== undefined) await print(stderr, `factored-svd: ${shownPath(path)}: ${note}\n`);
     records.push(record);
   }
   signal.throwIfAborted();
   const golden = { versions: versions(), records };
-  if (out !== undefined) await writeGolden(out, golden);
+  if (out !== undefined) await writeGolden(out, golden, signal);
   else await print(stdout, goldenJson(golden));
 }
 

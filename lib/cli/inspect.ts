@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { escaped, escapedJson } from '../escape.ts';
 import { openSafetensors, type SafetensorsFile } from '../weights/index.ts';
-import { bytesText, printable, shapeText, table } from './format.ts';
+import { bytesText, shapeText, table } from './format.ts';
 import { print, type Streams } from './streams.ts';
 
 /** `factored-svd inspect FILE`: what a weight file holds, from its header alone. */
@@ -26,18 +27,18 @@ function inspectionJson(file: SafetensorsFile): string {
     byteLength,
   }));
   const report = { file: file.path, metadata: file.metadata, bytes: totalBytes(file), tensors };
-  return `${JSON.stringify(report, null, 2)}\n`;
+  return `${escapedJson(report, 2)}\n`;
 }
 
 function inspectionText(file: SafetensorsFile): string {
   const rows = [...file.tensors].map(([name, { dtype, shape, byteLength }]) => [
-    printable(name),
+    escaped(name),
     dtype,
     shapeText(shape),
     bytesText(byteLength),
   ]);
   const metadata = Object.entries(file.metadata).map(
-    ([key, value]) => `metadata ${printable(key)}: ${printable(value)}\n`,
+    ([key, value]) => `metadata ${escaped(key)}: ${escaped(value)}\n`,
   );
   const count = `${rows.length} ${rows.length === 1 ? 'tensor' : 'tensors'}`;
   return [

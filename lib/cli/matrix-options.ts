@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { svdError } from '../errors.ts';
+import { escaped, quote } from '../escape.ts';
 import { FactoredMatrix, transpose } from '../index.ts';
-import type { Tensor } from '../views.ts';
+import { product, type Tensor } from '../views.ts';
 import { openSafetensors, type SafetensorsFile } from '../weights/index.ts';
-import { printable, shapeText } from './format.ts';
+import { limits } from '../weights/limits.ts';
+import { shapeText } from './format.ts';
 
 /** The options that say which matrix is meant: one tensor, or the product of two. */
 export interface MatrixOptions {
@@ -44,7 +46,7 @@ export async function readMatrix(path: string, options: MatrixOptions): Promise<
   await using file = await openSafetensors(path);
   if (options.matrix !== undefined) {
     const matrix = await readFactor(file, options.matrix, false);
-    return { title: `M = ${printable(options.matrix)}`, matrix, shape: matrix.shape };
+    return { title: `M = ${escaped(options.matrix)}`, matrix, shape: matrix.shape };
   }
   const A = await readFactor(file, options.a!, options.transposeA);
   const B = await readFactor(file, options.b!, options.transposeB);
@@ -58,11 +60,17 @@ async function readFactor(file: SafetensorsFile, name: string, transposed = fals
   if (shape !== undefined && shape.length < 2)
     throw svdError(
       'ERR_SVD_SHAPE',
-      `tensor ${printable(name)} has shape ${shapeText(shape)}: expected a matrix (two dimensions or more)`,
+      `tensor ${escaped(name)} has shape ${shapeText(shape)}: expected a matrix (two dimensions or more)`,
+    );
+  // A batch of empty matrices can be longer than any file.
+  if (shape !== undefined && product(shape) === 0 && product(shape.slice(0, -2)) > limits.headerEntries)
+    throw svdError(
+      'ERR_SVD_TOO_LARGE',
+      `tensor ${quote(name)} of shape ${shapeText(shape)} has more than ${limits.headerEntries} matrices without elements`,
     );
   const x = await file.read(name);
   return transposed ? transpose(x) : x;
 }
 
 const factorTitle = (name: string, { shape }: Tensor, transposed = false): string =>
-  `${printable(name)}${transposed ? 'ᵀ' : ''} ${shapeText(shape)}`;
+  `${escaped(name)}${transposed ? 'ᵀ' : ''} ${shapeText(shape)}`;

@@ -1,5 +1,7 @@
+import { escapedJson } from '../escape.ts';
 import { versions } from '../index.ts';
 import type { Dtype, FloatArray } from '../views.ts';
+import { shownPath } from '../weights/file-errors.ts';
 import { numberText, shapeText, spectrumText, table } from './format.ts';
 import type { SpectrumSummary } from './spectrum.ts';
 
@@ -33,7 +35,7 @@ export interface SvdReport {
 /** The report for programs. JSON has no infinity: an infinite condition is null. */
 export function reportJson(report: SvdReport): string {
   const items = report.items.map((item) => ({ ...item, S: Array.from(item.S) }));
-  return `${JSON.stringify({ ...report, items, versions: versions() })}\n`;
+  return `${escapedJson({ ...report, items, versions: versions() })}\n`;
 }
 
 /** The report for people: a heading, one row per matrix, what the columns mean. */
@@ -55,6 +57,8 @@ export function reportText({ title, shape, dtype, rank, items, milliseconds, out
     rank === undefined
       ? 'residual: ‖M − U·diag(S)·Vh‖/‖M‖\n'
       : `residual: that of the truncation to rank ${rank}, ‖M − M_${rank}‖/‖M‖\n`,
-    out === undefined ? '' : `wrote U, S, Vh${rank === undefined ? '' : ` of rank ${rank}`} to ${out}\n`,
+    out === undefined
+      ? ''
+      : `wrote U, S, Vh${rank === undefined ? '' : ` of rank ${rank}`} to ${shownPath(out)}\n`,
   ].join('');
 }

@@ -1,36 +1,50 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { escapedLines } from '../escape.ts';
 import { compareCommand } from './compare.ts';
+import { describeFailure } from './failure.ts';
 import { goldenCommand } from './golden.ts';
 import { inspectCommand } from './inspect.ts';
 import { outliveClosedPipes, print, type Streams } from './streams.ts';
 import { svdCommand } from './svd.ts';
 
-/** Exit codes of the command. */
-export const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+/** Exit codes of the command. One that a signal stopped has those that a shell gives. */
+export const exitCodes = { ok: 0, failed: 1, usage: 2, SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+const stoppedBy = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 
 /**
  * Runs the command `factored-svd`.
  * @param argv the arguments after the name of the command
- * @returns the exit code: 0 done; 1 the computation or a file failed; 2 wrong usage; 130 interrupted by Ctrl-C
+ * @returns the exit code: 0 done; 1 the computation or a file failed, for `compare` a record that does not hold;
+ * 2 wrong usage, for `compare` whatever kept it from comparing; 128 and the number of the signal that stopped it
  */
 export async function run(argv: readonly string[], streams: Streams): Promise<number> {
   outliveClosedPipes(streams);
   const interrupt = new AbortController();
-  const onInterrupt = () => interrupt.abort();
-  process.once('SIGINT', onInterrupt);
+  let code: number = exitCodes.ok;
+  const onSignal = (name: (typeof stoppedBy)[number]) => {
+    code = exitCodes[name];
+    interrupt.abort();
+  };
+  for (const name of stoppedBy) process.once(name, onSignal);
   try {
-    await program(streams, interrupt.signal).parseAsync(argv, { from: 'user' });
+    const work = program(streams, interrupt.signal).parseAsync(argv, { from: 'user' });
+    await Promise.race([work, rejectionOnAbort(interrupt.signal)]);
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    if (interrupt.signal.aborted && error === interrupt.signal.reason) return exitCodes.interrupted;
-    await print(streams.stderr, `factored-svd: ${describeError(error)}\n`);
+    if (interrupt.signal.aborted && error === interrupt.signal.reason) return code;
+    await print(streams.stderr, `factored-svd: ${describeFailure(error)}\n`).catch(() => {}); // whom to tell?
     return exitCodes.failed;
   } finally {
-    process.off('SIGINT', onInterrupt);
+    for (const name of stoppedBy) process.off(name, onSignal);
   }
 }
+
+/** What is under way when a signal arrives, reading a large file say, is not waited for. */
+const rejectionOnAbort = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 
 function program(streams: Streams, signal: AbortSignal): Command {
   const command = new Command('factored-svd')
@@ -41,23 +55,17 @@ function program(streams: Streams, signal: AbortSignal): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
-      writeErr: (text) => streams.stderr.write(text),
+      writeErr: (text) => streams.stderr.write(escapedLines(text)), // it repeats arguments
       outputError: (text, write) => write(text.replace(/^error: /, 'factored-svd: ')),
     })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 the computation or a file failed, 2 wrong usage, 130 interrupted.',
+      '\nExit codes: 0 done, 1 the computation or a file failed, 2 wrong usage, 130 interrupted, 143 terminated.\n' +
+        'Of compare: 0 every record holds, 1 one does not, 2 it could not compare.',
     );
   inspectCommand(command.command('inspect'), streams);
   svdCommand(command.command('svd'), streams, signal);
   goldenCommand(command.command('golden'), streams, signal);
   compareCommand(command.command('compare'), streams, signal);
   return command;
-}
-
-/** Message, with the code at the end of its first line; with FACTORED_SVD_DEBUG in the environment the stack, too. */
-function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const message = 'code' in error ? error.message.replace(/$/m, ` [${error.code}]`) : error.message;
-  return process.env.FACTORED_SVD_DEBUG ? `${message}\n${error.stack}` : message;
 }

@@ -1,12 +1,12 @@
-import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { svdError } from '../errors.ts';
 import { distAsync, FactoredMatrix, svdAsync } from '../index.ts';
 import type { Svd } from '../svd-result.ts';
 import { dtypeOf, product, sliceAxis, type Tensor, unravel } from '../views.ts';
-import { writeSafetensors } from '../weights/index.ts';
+import { writeTensors } from '../weights/writer.ts';
 import { shapeText } from './format.ts';
 import { addMatrixOptions, contradiction, type MatrixOptions, readMatrix } from './matrix-options.ts';
+import { outputProblem } from './output-problem.ts';
 import { Progress } from './progress.ts';
 import { type ItemReport, reportJson, reportText, type SvdReport } from './report.ts';
 import { summarizeSpectrum } from './spectrum.ts';
@@ -43,7 +43,7 @@ export function svdCommand(command: Command, streams: Streams, signal: AbortSign
       '\nLeading dimensions of the tensors are a batch: one row of the report per matrix.',
     )
     .action(async (path: string, options: SvdOptions) => {
-      const problem = contradiction(options) ?? outContradiction(path, options);
+      const problem = contradiction(options) ?? (await outputProblem(options.out, [path]));
       if (problem !== undefined) command.error(`error: ${problem}`);
       await decompose(path, options, streams, signal);
     });
@@ -51,12 +51,10 @@ export function svdCommand(command: Command, streams: Streams, signal: AbortSign
 
 function parseRank(text: string): number {
   const rank = Number(text);
-  if (!Number.isSafeInteger(rank) || rank < 1) throw new InvalidArgumentError('Expected a positive integer.');
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(rank) || rank < 1)
+    throw new InvalidArgumentError('Expected a positive integer.');
   return rank;
 }
-
-const outContradiction = (path: string, { out }: SvdOptions): string | undefined =>
-  out !== undefined && resolve(out) === resolve(path) ? '--out would overwrite the input file' : undefined;
 
 async function decompose(
   path: string,
@@ -81,7 +79,7 @@ async function decompose(
     const bound = JSON.stringify(perItem(full.bound));
     const next = following(full, options.rank);
     const known: Record<string, string> = next === undefined ? {} : { next: JSON.stringify(next) };
-    await writeSafetensors(options.out, { ...kept }, { title, bound, ...known });
+    await writeTensors(options.out, { ...kept }, { title, bound, ...known }, signal);
   }
   const report: SvdReport = {
     file: path,

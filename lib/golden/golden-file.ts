@@ -1,24 +1,38 @@
-import { readFile } from 'node:fs/promises';
+import { escapedJson } from '../escape.ts';
 import type { Dtype } from '../views.ts';
 import { writeAtomically } from '../weights/atomic-file.ts';
-import { fileStep } from '../weights/file-errors.ts';
+import { fileError, fileStep } from '../weights/file-errors.ts';
+import { openRegular } from '../weights/regular-file.ts';
 import { format, type Golden, type GoldenRecord } from './contents.ts';
+import { checkJsonCost } from './json-cost.ts';
 import { parseGolden } from './parse.ts';
 import type { ClusterRecord } from './record.ts';
 
+/** What a golden file may have; records of a million singular values have 150 MB. */
+const mostFileBytes = 2 ** 28;
+
 /** Reads a golden file. `ERR_SVD_FILE` when it cannot be read or is none. */
 export async function readGolden(path: string): Promise<Golden> {
-  return parseGolden(path, await fileStep(path, 'read', () => readFile(path, 'utf8')));
+  const { handle, stats } = await openRegular(path);
+  try {
+    if (stats.size > mostFileBytes)
+      throw fileError(path, `too large for a golden file: ${stats.size} bytes, at most ${mostFileBytes}`);
+    const bytes = await fileStep(path, 'read', () => handle.readFile());
+    checkJsonCost(path, bytes);
+    return parseGolden(path, bytes.toString());
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Writes a golden file: it appears whole or not at all. `ERR_SVD_FILE` */
-export async function writeGolden(path: string, golden: Golden): Promise<void> {
-  await writeAtomically(path, (append) => append(Buffer.from(goldenJson(golden))));
+export async function writeGolden(path: string, golden: Golden, signal?: AbortSignal): Promise<void> {
+  await writeAtomically(path, (append) => append(Buffer.from(goldenJson(golden))), signal);
 }
 
 /** JSON with one line per cluster of singular values: small, and a change shows where it is. */
 export function goldenJson({ versions, records }: Golden): string {
-  const head = [`"format": ${JSON.stringify(format)}`, `"versions": ${JSON.stringify(versions)}`];
+  const head = [`"format": ${escapedJson(format)}`, `"versions": ${escapedJson(versions)}`];
   return `{\n${[...head, `"records": ${lines(records.map(recordJson))}`].join(',\n')}\n}\n`;
 }
 
@@ -33,7 +47,7 @@ function recordJson({ items, dtype, file, source, shape }: GoldenRecord): string
 
 /** An object whose last member is JSON already. */
 const opened = (members: object, last: string, json: string): string =>
-  `${JSON.stringify(members).slice(0, -1)},"${last}":${json}}`;
+  `${escapedJson(members).slice(0, -1)},"${last}":${json}}`;
 
 const clusterJson = (cluster: ClusterRecord, dtype: Dtype): string =>
   JSON.stringify({ ...cluster, S: cluster.S.map((s) => (dtype === 'float32' ? shortFloat32(s) : s)) });

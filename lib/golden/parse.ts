@@ -1,3 +1,5 @@
+import { mostDims } from '../arrays.ts';
+import { quote } from '../escape.ts';
 import type { Versions } from '../runtime.ts';
 import { type Dtype, product } from '../views.ts';
 import { fileError } from '../weights/file-errors.ts';
@@ -17,8 +19,9 @@ export function parseGolden(path: string, text: string): Golden {
   const file = reader.object(json, 'the file');
   if (file.format !== format)
     reader.fail('format', `${JSON.stringify(format)}, written by factored-svd golden`);
-  const versions = reader.object(file.versions, 'versions') as unknown as Versions;
+  const versions = parseVersions(reader, file.versions);
   const records = reader.list(file.records, 'records', (value, at) => parseRecord(reader, value, at));
+  if (records.length === 0) reader.fail('records', 'one record or more');
   return { versions, records };
 }
 
@@ -49,10 +52,21 @@ class Reader {
     return value;
   }
 
+  flag(value: unknown, at: string): boolean {
+    if (typeof value !== 'boolean') this.fail(at, 'true or false');
+    return value;
+  }
+
   number(value: unknown, at: string): number {
     if (typeof value !== 'number') this.fail(at, 'a number'); // JSON has no NaN, but 1e999 reads as infinity
     if (!Number.isFinite(value)) this.fail(at, 'a finite number');
     return value;
+  }
+
+  nonNegative(value: unknown, at: string): number {
+    const number = this.number(value, at);
+    if (number < 0) this.fail(at, 'a number ≥ 0');
+    return number;
   }
 
   size(value: unknown, at: string): number {
@@ -61,10 +75,26 @@ class Reader {
   }
 }
 
+function parseVersions(reader: Reader, value: unknown): Versions {
+  const versions = reader.object(value, 'versions');
+  const text = (key: keyof Versions) => reader.text(versions[key], `versions.${key}`);
+  const lapackIntBits = versions.lapackIntBits;
+  if (lapackIntBits !== 32 && lapackIntBits !== 64) reader.fail('versions.lapackIntBits', '32 or 64');
+  return {
+    factoredSvd: text('factoredSvd'),
+    openblas: text('openblas'),
+    openblasConfig: text('openblasConfig'),
+    openblasCore: text('openblasCore'),
+    lapackIntBits,
+    build: text('build'),
+  };
+}
+
 function parseRecord(reader: Reader, value: unknown, at: string): GoldenRecord {
   const record = reader.object(value, at);
   const shape = reader.list(record.shape, `${at}.shape`, (n, where) => reader.size(n, where));
-  if (shape.length < 2) reader.fail(`${at}.shape`, 'two dimensions or more');
+  if (shape.length < 2 || shape.length > mostDims)
+    reader.fail(`${at}.shape`, `two dimensions or more, at most ${mostDims}`);
   const dtype = record.dtype;
   if (dtype !== 'float32' && dtype !== 'float64') reader.fail(`${at}.dtype`, "'float32' or 'float64'");
   const items = reader.list(record.items, `${at}.items`, (item, where) =>
@@ -87,10 +117,18 @@ function parseRecord(reader: Reader, value: unknown, at: string): GoldenRecord {
   };
 }
 
+const names = ['matrix', 'a', 'b'];
+const flags = ['factors', 'transposeA', 'transposeB'];
+
 function parseSource(reader: Reader, value: unknown, at: string): Source {
-  const source = reader.object(value, `${at}.source`) as Source;
-  for (const key of ['matrix', 'a', 'b'] as const)
-    if (source[key] !== undefined) reader.text(source[key], `${at}.source.${key}`);
+  const given = reader.object(value, `${at}.source`);
+  const source: Source = Object.fromEntries(
+    Object.entries(given).map(([key, entry]) => {
+      if (names.includes(key)) return [key, reader.text(entry, `${at}.source.${key}`)];
+      if (flags.includes(key)) return [key, reader.flag(entry, `${at}.source.${key}`)];
+      return reader.fail(`${at}.source`, `${[...names, ...flags].join(', ')}, not ${quote(key)}`);
+    }),
+  );
   const product = source.a !== undefined && source.b !== undefined;
   const named = [source.factors === true, source.matrix !== undefined, product];
   if (named.filter(Boolean).length !== 1) reader.fail(`${at}.source`, 'factors, or matrix, or a and b');
@@ -100,8 +138,8 @@ function parseSource(reader: Reader, value: unknown, at: string): Source {
 function parseItem(reader: Reader, value: unknown, at: string, dtype: Dtype): ItemRecord {
   const item = reader.object(value, at);
   return {
-    beta: reader.number(item.beta, `${at}.beta`),
-    bound: reader.number(item.bound, `${at}.bound`),
+    beta: reader.nonNegative(item.beta, `${at}.beta`),
+    bound: reader.nonNegative(item.bound, `${at}.bound`),
     clusters: reader.list(item.clusters, `${at}.clusters`, (cluster, where) =>
       parseCluster(reader, cluster, where, dtype),
     ),

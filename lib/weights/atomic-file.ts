@@ -1,46 +1,64 @@
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { fileError, fileStep } from './file-errors.ts';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fileStep } from './file-errors.ts';
+import { resolveOutput } from './output.ts';
+import { forget, removeAbandoned, temporaryIn } from './temporary.ts';
 
 /** Appends all the bytes. */
 export type Append = (bytes: Uint8Array) => Promise<void>;
 
 /**
- * Writes a file that is either complete or not there: `write` fills a temporary file beside it, which is synced and
- * then renamed to `path`. If anything fails the temporary file is removed, and what stood at `path` stays.
- * A symbolic link is followed; a target that is not a regular file is `ERR_SVD_FILE`.
+ * Writes a file that is either complete or not there: `write` fills a temporary file in the same folder, which is synced
+ * and then renamed to `path`; the folder is synced, too. If anything fails or the process exits, the temporary file is
+ * removed and what stood at `path` stays; what a killed process left is removed by the next write into the folder.
+ * A symbolic link is followed, permissions are kept.
+ * @throws `ERR_SVD_FILE`; `signal.reason` on abort
  */
-export async function writeAtomically(path: string, write: (append: Append) => Promise<void>): Promise<void> {
-  const target = await resolveTarget(path);
-  const temporary = `${target}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`;
-  const handle = await fileStep(path, 'write', () => open(temporary, 'wx'));
+export async function writeAtomically(
+  path: string,
+  write: (append: Append) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { target, mode } = await resolveOutput(path);
+  const folder = dirname(target);
+  await removeAbandoned(folder);
+  const temporary = temporaryIn(folder);
   try {
+    const handle = await fileStep(path, 'write', () => open(temporary, 'wx', mode));
     try {
-      await write((bytes) => appendAll(path, handle, bytes));
+      if (mode !== undefined) await fileStep(path, 'write', () => handle.chmod(mode)); // whatever the umask
+      await write(async (bytes) => {
+        signal?.throwIfAborted();
+        await appendAll(path, handle, bytes);
+      });
       await fileStep(path, 'write', () => handle.sync());
     } finally {
       await fileStep(path, 'write', () => handle.close());
     }
+    signal?.throwIfAborted();
     await fileStep(path, 'write', () => rename(temporary, target));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  } finally {
+    forget(temporary);
   }
+  await fileStep(path, 'sync the folder of', () => syncFolder(folder));
 }
-
-/** The file to replace: where `path` is a link, what it points to. */
-async function resolveTarget(path: string): Promise<string> {
-  const target = await fileStep(path, 'write', () => orUndefinedIfMissing(realpath(path)));
-  if (target === undefined) return path;
-  const stats = await fileStep(path, 'write', () => stat(target));
-  if (!stats.isFile()) throw fileError(path, 'cannot write: exists and is not a regular file');
-  return target;
-}
-
-const orUndefinedIfMissing = <T>(result: Promise<T>): Promise<T | undefined> =>
-  result.catch((error) => (error.code === 'ENOENT' ? undefined : Promise.reject(error)));
 
 async function appendAll(path: string, handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length; )
     done += (await fileStep(path, 'write', () => handle.write(bytes, done))).bytesWritten;
 }
+
+/** Makes a new name in `folder` last. Where folders cannot be opened or synced, the system does it in its own time. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+  } catch (error) {
+    if (!noSync.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
+const noSync = new Set(['EACCES', 'EPERM', 'EISDIR', 'EINVAL', 'ENOTSUP', 'ENOSYS']);

@@ -1,8 +1,13 @@
+import { fileURLToPath } from 'node:url';
 import { type SvdError, svdError } from '../errors.ts';
+import { escaped } from '../escape.ts';
 
-/** The error for something wrong in or with a weight file; its message starts with the path. */
+/** The error for something wrong in or with a file; its message, one line, starts with the path. */
 export function fileError(path: string, problem: string, cause?: unknown): SvdError {
-  return svdError('ERR_SVD_FILE', `${path}: ${problem}`, { path, ...(cause === undefined ? {} : { cause }) });
+  return svdError('ERR_SVD_FILE', `${shownPath(path)}: ${escaped(problem)}`, {
+    path,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 /** Runs one call of the file system; its refusal becomes `ERR_SVD_FILE` with the `cause`. */
@@ -14,14 +19,23 @@ export async function fileStep<T>(path: string, action: string, step: () => Prom
   }
 }
 
-/** A name as it may stand in a message or on a terminal: quoted, control characters escaped, at most 200 characters. */
-export function quote(name: string): string {
-  const short = name.length > 200 ? `${name.slice(0, 200)}…` : name;
-  return JSON.stringify(short).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+/** The path of what was given as a file. `ERR_SVD_ARGUMENT` for what names none. */
+export function filePath(file: string | URL): string {
+  if (typeof file === 'string') return file;
+  if (!(file instanceof URL))
+    throw svdError(
+      'ERR_SVD_ARGUMENT',
+      `expected the path of a file, got ${file === null ? 'null' : typeof file}`,
+    );
+  try {
+    return fileURLToPath(file);
+  } catch (cause) {
+    throw svdError('ERR_SVD_ARGUMENT', `${escaped(file.href)} is not the URL of a file`, { cause });
+  }
 }
+
+/** A path as it stands in a message. */
+export const shownPath = (path: string): string => (path === '' ? "''" : escaped(path));
 
 /** A shape as it may stand in a message: `[2, 3]`, at most ten dimensions. */
 export const shapeText = (shape: readonly number[]): string =>

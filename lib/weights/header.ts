@@ -1,12 +1,12 @@
+import { quote } from '../escape.ts';
+import { product } from '../views.ts';
 import { bitsPerElement, isDtype, type SafetensorsDtype } from './dtypes.ts';
-import { fileError, quote, shapeText } from './file-errors.ts';
+import { fileError, shapeText } from './file-errors.ts';
 import { JsonCursor, JsonSyntaxError } from './json-cursor.ts';
+import { limits } from './limits.ts';
 
 /** Bytes of the little-endian header length that a file starts with. */
 export const prefixLength = 8;
-
-/** The longest header the format allows, in bytes. */
-export const maxHeaderLength = 100_000_000;
 
 /** One tensor as the header declares it. */
 export interface TensorInfo {
@@ -51,13 +51,22 @@ function parseEntries(path: string, bytes: Uint8Array) {
   const metadata: Record<string, string> = Object.create(null);
   const cursor = new JsonCursor(bytes);
   try {
-    cursor.object('the header', (name) => {
-      if (name === '__metadata__')
-        cursor.object('__metadata__', (key) => {
-          metadata[key] = cursor.string(`${quote(key)} of __metadata__`);
-        });
-      else entries.push([name, parseEntry(cursor, name)]);
-    });
+    const most = limits.headerEntries;
+    cursor.object(
+      () => 'the header',
+      most,
+      (name) => {
+        if (name === '__metadata__')
+          cursor.object(
+            () => '__metadata__',
+            most,
+            (key) => {
+              metadata[key] = cursor.string(() => `${quote(key)} of __metadata__`);
+            },
+          );
+        else entries.push([name, parseEntry(cursor, name)]);
+      },
+    );
     cursor.end();
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
@@ -71,20 +80,21 @@ function parseEntries(path: string, bytes: Uint8Array) {
 }
 
 function parseEntry(cursor: JsonCursor, name: string): Entry {
-  const context = `tensor ${quote(name)}`;
+  const context = () => `tensor ${quote(name)}`;
   const entry: Partial<Entry> = {};
   const start = cursor.at;
-  cursor.object(context, (key, keyAt) => {
-    if (key === 'dtype') entry.dtype = cursor.string(`dtype of ${context}`);
-    else if (key === 'shape') entry.shape = cursor.integers(`shape of ${context}`);
-    else if (key === 'data_offsets') entry.offsets = cursor.integers(`data_offsets of ${context}`);
+  // Of four keys one is unknown or comes twice, which is what is said.
+  cursor.object(context, 4, (key, keyAt) => {
+    if (key === 'dtype') entry.dtype = cursor.string(() => `dtype of ${context()}`);
+    else if (key === 'shape') entry.shape = cursor.integers(() => `shape of ${context()}`, limits.dimensions);
+    else if (key === 'data_offsets') entry.offsets = cursor.integers(() => `data_offsets of ${context()}`, 2);
     else
-      cursor.fail(`unknown key ${quote(key)} in ${context}, expected dtype, shape and data_offsets`, keyAt);
+      cursor.fail(`unknown key ${quote(key)} in ${context()}, expected dtype, shape and data_offsets`, keyAt);
   });
   const { dtype, shape, offsets } = entry;
-  if (dtype === undefined) cursor.fail(`${context} has no dtype`, start);
-  if (shape === undefined) cursor.fail(`${context} has no shape`, start);
-  if (offsets === undefined) cursor.fail(`${context} has no data_offsets`, start);
+  if (dtype === undefined) cursor.fail(`${context()} has no dtype`, start);
+  if (shape === undefined) cursor.fail(`${context()} has no shape`, start);
+  if (offsets === undefined) cursor.fail(`${context()} has no data_offsets`, start);
   return { dtype, shape, offsets };
 }
 
@@ -103,9 +113,9 @@ function checkTensor(
   if (offsets.length !== 2) return fail(`data_offsets must be [begin, end], found ${offsets.length} numbers`);
   const [begin, end] = offsets;
   if (end < begin) return fail(`data_offsets end before they begin: [${begin}, ${end}]`);
-  // Products in BigInt: a header can declare any number of elements.
-  const elements = shape.reduce((product, size) => product * BigInt(size), 1n);
-  const needed = elements * BigInt(bitsPerElement(dtype));
+  const needed = bitsOf(dtype, shape);
+  if (needed === undefined)
+    return fail(`the size of dtype ${dtype} and shape ${shapeText(shape)} exceeds 2^64 - 1 bits`);
   if (needed !== BigInt(end - begin) * 8n)
     return fail(
       `dtype ${dtype} and shape ${shapeText(shape)} need ${bytesText(needed)}, data_offsets [${begin}, ${end}] hold ${end - begin}`,
@@ -118,6 +128,19 @@ function checkTensor(
     byteLength: end - begin,
     byteOffset: dataStart + begin,
   });
+}
+
+/** Bits of all elements; `undefined` where a product on the way, left to right, does not fit in 64 bits, whatever follows. */
+function bitsOf(dtype: SafetensorsDtype, shape: readonly number[]): bigint | undefined {
+  const factors = [...shape, bitsPerElement(dtype)];
+  const inexact = factors.reduce((product, factor) => product * Math.max(1, factor), 1);
+  if (inexact < Number.MAX_SAFE_INTEGER) return BigInt(product(factors)); // and exact after all
+  let bits = 1n;
+  for (const factor of factors) {
+    bits *= BigInt(factor);
+    if (bits >= 2n ** 64n) return undefined;
+  }
+  return bits;
 }
 
 const bytesText = (bits: bigint): string =>
@@ -134,24 +157,25 @@ function checkLayout(
     ([, s], [, t]) => s.byteOffset - t.byteOffset || s.byteLength - t.byteLength,
   );
   let covered = dataStart;
-  let before = 'the header';
+  let last: string | undefined;
+  const before = () => (last === undefined ? 'the header' : `tensor ${quote(last)}`);
   for (const [name, { byteOffset, byteLength }] of byPosition) {
     if (byteOffset > covered)
       throw fileError(
         path,
-        `tensor ${quote(name)} begins at byte ${byteOffset}, but ${before} ends at byte ${covered}: ${byteOffset - covered} bytes belong to no tensor`,
+        `tensor ${quote(name)} begins at byte ${byteOffset}, but ${before()} ends at byte ${covered}: ${byteOffset - covered} bytes belong to no tensor`,
       );
     if (byteOffset < covered)
       throw fileError(
         path,
-        `tensor ${quote(name)} begins at byte ${byteOffset} inside ${before}, which ends at byte ${covered}`,
+        `tensor ${quote(name)} begins at byte ${byteOffset} inside ${before()}, which ends at byte ${covered}`,
       );
     covered = byteOffset + byteLength;
-    before = `tensor ${quote(name)}`;
+    last = name;
   }
   if (covered < fileSize)
     throw fileError(
       path,
-      `${before} ends at byte ${covered}, but the file has ${fileSize} bytes: ${fileSize - covered} bytes belong to no tensor`,
+      `${before()} ends at byte ${covered}, but the file has ${fileSize} bytes: ${fileSize - covered} bytes belong to no tensor`,
     );
 }

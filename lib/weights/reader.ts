@@ -1,16 +1,17 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import type { FileHandle } from 'node:fs/promises';
 import { exposedAsync, exposeMembers } from '../boundary.ts';
-import { svdError } from '../errors.ts';
+import { shown, svdError } from '../errors.ts';
+import { quote } from '../escape.ts';
 import { widenBfloat16, widenFloat16 } from '../half.ts';
 import { allocate } from '../memory.ts';
 import { type FloatArray, type Tensor, tensor } from '../views.ts';
 import { isBigEndian, swapBytes } from './byte-order.ts';
 import { bytesPerElement, isReadable, readableDtypes } from './dtypes.ts';
-import { fileError, fileStep, quote } from './file-errors.ts';
-import { type Header, maxHeaderLength, parseHeader, prefixLength, type TensorInfo } from './header.ts';
+import { fileError, filePath, fileStep } from './file-errors.ts';
+import { type Header, parseHeader, prefixLength, type TensorInfo } from './header.ts';
+import { limits } from './limits.ts';
 import { suggestNames } from './names.ts';
+import { openRegular } from './regular-file.ts';
 
 /** Bytes asked of the operating system at a time; one call cannot return 2 GiB. */
 const readChunk = 2 ** 30;
@@ -26,11 +27,9 @@ export const openSafetensors = exposedAsync(
   { takes: ['path'] },
   async function openSafetensors(path: string | URL): Promise<SafetensorsFile> {
     const file = filePath(path);
-    // A FIFO would hold a blocking open for ever.
-    const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-    const handle = await fileStep(file, 'open', () => open(file, flags));
+    const { handle, stats } = await openRegular(file);
     try {
-      return new SafetensorsFile(file, handle, await readHeader(file, handle));
+      return new SafetensorsFile(file, handle, await readHeader(file, handle, stats.size));
     } catch (error) {
       await handle.close();
       throw error;
@@ -46,19 +45,21 @@ export class SafetensorsFile {
   /** dtype, shape and place of every tensor, in the order of the header. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly #handle: FileHandle;
+  readonly #tensors: ReadonlyMap<string, TensorInfo>;
   #closed = false;
 
   /** Use `openSafetensors`. */
   constructor(path: string, handle: FileHandle, header: Header) {
     this.path = path;
     this.metadata = header.metadata;
-    this.tensors = header.tensors;
+    this.tensors = new Map(header.tensors); // a caller who changes it changes nothing here
+    this.#tensors = header.tensors;
     this.#handle = handle;
   }
 
   /** Names of all tensors, in the order of the header. */
   get names(): string[] {
-    return [...this.tensors.keys()];
+    return [...this.#tensors.keys()];
   }
 
   /**
@@ -67,7 +68,9 @@ export class SafetensorsFile {
    * `ERR_SVD_TOO_LARGE` if it does not fit in memory
    */
   async read(name: string): Promise<Tensor> {
-    const info = this.tensors.get(name);
+    if (typeof name !== 'string')
+      throw svdError('ERR_SVD_ARGUMENT', `expected the name of a tensor, got ${shown(name)}`);
+    const info = this.#tensors.get(name);
     if (info === undefined)
       throw fileError(this.path, `no tensor ${quote(name)}; ${suggestNames(name, this.names)}`);
     const { dtype, shape, byteLength, byteOffset } = info;
@@ -113,37 +116,28 @@ export class SafetensorsFile {
 
 exposeMembers(SafetensorsFile, { read: { takes: ['name'] }, close: {} }, () => true);
 
-function filePath(path: string | URL): string {
-  if (path instanceof URL) return fileURLToPath(path);
-  if (typeof path === 'string') return path;
-  throw svdError('ERR_SVD_ARGUMENT', `expected the path of a safetensors file, got ${typeof path}`);
-}
-
-async function readHeader(path: string, handle: FileHandle): Promise<Header> {
-  const stats = await fileStep(path, 'stat', () => handle.stat());
-  if (!stats.isFile())
-    throw fileError(path, stats.isDirectory() ? 'is a directory' : 'is not a regular file');
-  if (stats.size < prefixLength)
+async function readHeader(path: string, handle: FileHandle, fileSize: number): Promise<Header> {
+  if (fileSize < prefixLength)
     throw fileError(
       path,
-      `not a safetensors file: ${stats.size} bytes, but the header length alone takes ${prefixLength}`,
+      `not a safetensors file: ${fileSize} bytes, but the header length alone takes ${prefixLength}`,
     );
   const prefix = new Uint8Array(prefixLength);
   await readExactly(path, handle, prefix, 0);
   const length = new DataView(prefix.buffer).getBigUint64(0, true);
-  if (length > BigInt(maxHeaderLength))
+  if (length > BigInt(limits.headerBytes))
     throw fileError(
       path,
-      `not a safetensors file: the header length at byte 0 is ${length}, the format allows at most ${maxHeaderLength}`,
+      `not a safetensors file: the header length at byte 0 is ${length}, the format allows at most ${limits.headerBytes}`,
     );
-  if (length > BigInt(stats.size - prefixLength))
+  if (length > BigInt(fileSize - prefixLength))
     throw fileError(
       path,
-      `the header length at byte 0 is ${length}, but only ${stats.size - prefixLength} bytes follow (truncated?)`,
+      `the header length at byte 0 is ${length}, but only ${fileSize - prefixLength} bytes follow (truncated?)`,
     );
   const header = new Uint8Array(Number(length));
   await readExactly(path, handle, header, prefixLength);
-  return parseHeader(path, header, stats.size);
+  return parseHeader(path, header, fileSize);
 }
 
 /** Fills `bytes` from the file, beginning at byte `position`. */

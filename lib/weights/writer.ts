@@ -1,12 +1,14 @@
 import { asTensor, type MatrixLike } from '../arrays.ts';
 import { exposedAsync } from '../boundary.ts';
 import { shown, svdError } from '../errors.ts';
+import { quote } from '../escape.ts';
 import { isPlain } from '../options.ts';
 import { type FloatArray, product, type Tensor } from '../views.ts';
-import { writeAtomically } from './atomic-file.ts';
+import { type Append, writeAtomically } from './atomic-file.ts';
 import { isBigEndian, swapBytes } from './byte-order.ts';
-import { quote } from './file-errors.ts';
-import { maxHeaderLength, prefixLength } from './header.ts';
+import { filePath } from './file-errors.ts';
+import { prefixLength } from './header.ts';
+import { limits } from './limits.ts';
 import { rowMajorPieces } from './pieces.ts';
 
 /** Elements written, or gathered from a view that is not row-major, at a time. */
@@ -14,7 +16,8 @@ const pieceLength = 2 ** 18;
 
 /**
  * Writes arrays of any shape as a safetensors file: float32 as F32, float64 as F64, strided views in row-major order.
- * The file appears whole or not at all: it is written under a temporary name in the same directory, synced and renamed.
+ * The file appears whole or not at all: it is written under a temporary name in the same folder, synced and renamed. What
+ * it replaces may be the target of a symbolic link, and leaves it its permissions.
  * F64 tensors come first, so that every tensor is aligned to its element size.
  * @throws `ERR_SVD_ARGUMENT` or `ERR_SVD_SHAPE` for what is no array of floats, before anything is written;
  * `ERR_SVD_FILE` if the file cannot be written
@@ -22,25 +25,44 @@ const pieceLength = 2 ** 18;
 export const writeSafetensors = exposedAsync(
   { takes: ['path', 'tensors', 'metadata'] },
   async function writeSafetensors(
-    path: string,
+    path: string | URL,
     tensors: Readonly<Record<string, MatrixLike>>,
     metadata: Readonly<Record<string, string>> = {},
   ): Promise<void> {
-    const entries = Object.entries(mustBeRecord(tensors, 'tensors'))
-      .map(([name, x]): [string, Tensor] => [checkName(name), asTensor(x, `tensor ${quote(name)}`, 0)])
-      .sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
-    const header = encodeHeader(entries, checkMetadata(mustBeRecord(metadata, 'metadata')));
-    const contents = entries.map(([, x]) => rowMajorPieces(x, pieceLength));
-    await writeAtomically(path, async (append) => {
-      await append(header);
-      for (const pieces of contents) for (const piece of pieces) await append(littleEndianBytes(piece));
-    });
+    await writeTensors(path, tensors, metadata);
   },
 );
 
+/** The same; an abort leaves what was there, and rejects with `signal.reason`. */
+export async function writeTensors(
+  path: string | URL,
+  tensors: Readonly<Record<string, MatrixLike>>,
+  metadata: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const file = filePath(path);
+  const entries = Object.entries(mustBeRecord(tensors, 'tensors'))
+    .map(([name, x]): [string, Tensor] => [checkName(name), asTensor(x, `tensor ${quote(name)}`, 0)])
+    .sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
+  const header = encodeHeader(entries, checkMetadata(mustBeRecord(metadata, 'metadata')));
+  const contents = entries.map(([, x]) => rowMajorPieces(x, pieceLength));
+  const write = async (append: Append) => {
+    await append(header);
+    for (const pieces of contents) for (const piece of pieces) await append(littleEndianBytes(piece));
+  };
+  await writeAtomically(file, write, signal);
+}
+
+/** An object with no more entries than a file may have. */
 function mustBeRecord<T extends object>(x: T, name: string): T {
-  if (isPlain(x)) return x;
-  throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an object, got ${shown(x)}`);
+  if (!isPlain(x)) throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an object, got ${shown(x)}`);
+  const { length } = Object.keys(x);
+  if (length > limits.headerEntries)
+    throw svdError(
+      'ERR_SVD_TOO_LARGE',
+      `${name}: ${length} are more than a file may have, ${limits.headerEntries}`,
+    );
+  return x;
 }
 
 const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
@@ -65,14 +87,16 @@ function encodeHeader(tensors: [string, Tensor][], metadata: Readonly<Record<str
   for (const [name, { data, shape }] of tensors) {
     const begin = end;
     end += product(shape) * data.BYTES_PER_ELEMENT;
+    if (end > limits.integer)
+      throw svdError('ERR_SVD_TOO_LARGE', `the tensors have ${end} bytes`, { bytes: end });
     const dtype = data instanceof Float64Array ? 'F64' : 'F32';
     entries.push([name, { dtype, shape, data_offsets: [begin, end] }]);
   }
   // fromEntries, unlike assignment, also takes the name "__proto__".
   const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
   const bytes = Math.ceil(json.length / 8) * 8;
-  if (bytes > maxHeaderLength) {
-    const message = `the header needs ${bytes} bytes, the safetensors format allows ${maxHeaderLength}`;
+  if (bytes > limits.headerBytes) {
+    const message = `the header needs ${bytes} bytes, the safetensors format allows ${limits.headerBytes}`;
     throw svdError('ERR_SVD_TOO_LARGE', message, { bytes });
   }
   const header = Buffer.alloc(prefixLength + bytes, ' ');

@@ -1,0 +1,162 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkJsonCost } from '../lib/golden/json-cost.ts';
+import { svd } from '../lib/index.ts';
+import { openSafetensors, writeSafetensors } from '../lib/weights/index.ts';
+import { suggestNames } from '../lib/weights/names.ts';
+import { checkError, errorOf, rejectionOf } from './support/checks.ts';
+import { cli } from './support/cli.ts';
+import { costlyHeaders, entry, manyTensors, safetensors } from './support/hostile-files.ts';
+import { randomMatrix } from './support/matrices.ts';
+
+const command = fileURLToPath(new URL('../dist/command.js', import.meta.url));
+let folder: string;
+let path: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'factored-svd-limits-'));
+  path = join(folder, 'file');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The built command in a process that may take 20 s and a heap of 256 MB. */
+function within(...argv: string[]) {
+  if (!existsSync(command)) throw new Error('dist/command.js is not built: run npm run build:lib first');
+  const node = ['--max-old-space-size=256', command, ...argv];
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, node, {
+    encoding: 'utf8',
+    timeout: 20_000,
+    maxBuffer: 2 ** 28,
+    killSignal: 'SIGKILL',
+  });
+  return { status, signal, stdout, stderr };
+}
+
+describe('a header costs no more than its length', () => {
+  test.each(Object.keys(costlyHeaders))('%s: refused', { timeout: 30_000 }, (title) => {
+    const [bytes, says] = costlyHeaders[title];
+    writeFileSync(path, bytes());
+    const { stderr, ...ended } = within('inspect', path);
+    expect({ ...ended, stderr: stderr.slice(0, 1000) }).toEqual({
+      status: 1,
+      signal: null,
+      stdout: '',
+      stderr: expect.stringMatching(says),
+    });
+    expect(stderr).toMatch(/\[ERR_SVD_FILE\]\n$/);
+  });
+
+  test('64 dimensions, 0 before what would overflow, and names of a megabyte are read', async () => {
+    const name = 'n'.repeat(2 ** 20);
+    const [ones, zero] = ['1,'.repeat(63).concat('1'), '0,9007199254740991,9007199254740991'];
+    writeFileSync(path, safetensors(`{"${name}":${entry(ones, 0, 4)},"zero":${entry(zero)}}`, 4));
+    await using file = await openSafetensors(path);
+    expect((await file.read(name)).shape).toEqual(new Array(64).fill(1));
+    expect(file.tensors.get('zero')!.shape).toEqual([0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
+  });
+
+  test('100,000 tensors are listed in a moment, whatever the length of one name', { timeout: 60_000 }, () => {
+    const count = 100_000;
+    writeFileSync(
+      path,
+      manyTensors(count, (i) => (i === 0 ? 'n'.repeat(2 ** 20) : `t${i}`)),
+    );
+    const { status, stdout, stderr } = within('inspect', path);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout.length).toBeLessThan(2 ** 25);
+    expect(stdout.trimEnd().split('\n')).toHaveLength(1 + count + 1);
+  });
+
+  test('a missing name among 100,000 long ones is answered with the nearest', { timeout: 60_000 }, () => {
+    const long = 'model.layers.'.repeat(15);
+    writeFileSync(
+      path,
+      manyTensors(100_000, (i) => `${long}${i}`),
+    );
+    const { status, stderr } = within('svd', path, '--matrix', `${long}77x77`);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`nearest names: "${long}77`);
+  });
+
+  test('a batch of more matrices without elements than memory could list is refused', () => {
+    writeFileSync(path, safetensors(`{"a":${entry('1073741824,0,0')},"b":${entry('9007199254740991,0')}}`));
+    for (const name of ['a', 'b'])
+      expect(within('svd', path, '--matrix', name)).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(/\[ERR_SVD_TOO_LARGE\]\n$/),
+      });
+  });
+});
+
+test('the nearest names are those of the smallest edit distance', () => {
+  const names = ['blocks.0.attn.W_Q', 'blocks.0.attn.W_O', 'blocks.1.attn.W_Q', 'embed', 'unembed'];
+  const crowd = Array.from({ length: 500 }, (_, i) => `other.${i}.weight`);
+  expect(suggestNames('blocks.0.attn.WQ', [...crowd, ...names])).toMatch(
+    /^nearest names: "blocks.0.attn.W_Q", "/,
+  );
+  expect(suggestNames('embedd', [...crowd, ...names])).toMatch(/^nearest names: "embed", "unembed", /);
+});
+
+test('arrays have as many dimensions as tensors of a file', async () => {
+  const data = new Float32Array(1);
+  const deep = { data, shape: new Array(65).fill(1) };
+  checkError(
+    errorOf(() => svd(deep)),
+    'ERR_SVD_ARGUMENT',
+    'has 65 dimensions, at most 64 are possible',
+  );
+  expect((await rejectionOf(writeSafetensors(path, { deep }))).code).toBe('ERR_SVD_ARGUMENT');
+});
+
+describe('a golden file', () => {
+  test.each([
+    ['brackets', '['],
+    ['lists', '[],'],
+    ['objects', '{},'],
+    ['members', '"":1,'],
+    ['numbers', '1,'],
+  ])('of nothing but %s is refused before it is parsed', (_, unit) => {
+    const bytes = Buffer.alloc(2 ** 27, unit);
+    bytes.write('{"format":"factored-svd golden 1","records":[');
+    checkError(
+      errorOf(() => checkJsonCost('g', bytes)),
+      'ERR_SVD_FILE',
+      /^g: (not a golden file: nested more than 16|too large for a golden file: it would take \d{10})/,
+    );
+  });
+
+  test('of a million singular values is read', async () => {
+    await writeSafetensors(path, { M: randomMatrix(1, [40, 5, 25]) });
+    const { stdout } = await cli('golden', path, '--matrix', 'M');
+    const records = stdout.slice(stdout.indexOf('[') + 1, stdout.lastIndexOf(']')); // of 200 singular values
+    checkJsonCost('g', Buffer.from(`[${new Array(5000).fill(records).join()}]`));
+  });
+
+  test.skipIf(process.platform === 'win32')('that never ends, or never begins, is refused at once', () => {
+    const fifo = join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    for (const endless of ['/dev/zero', fifo]) {
+      for (const argv of [
+        ['compare', endless],
+        ['inspect', endless],
+        ['svd', endless, '--matrix', 'M'],
+      ])
+        expect(within(...argv)).toMatchObject({
+          status: argv[0] === 'compare' ? 2 : 1,
+          stderr: expect.stringContaining(`${endless}: is not a regular file [ERR_SVD_FILE]`),
+        });
+    }
+  });
+
+  test('may be large: what is checked first is its size', () => {
+    writeFileSync(path, 'x');
+    execFileSync('truncate', ['-s', '300M', path]);
+    expect(within('compare', path)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('too large for a golden'),
+    });
+  });
+});
