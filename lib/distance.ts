@@ -89,6 +89,7 @@ function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64
   const { exponent } = subtract;
   const n = count(m);
   const sum = new Float64Array(n);
+  if (m.cols === 0) return sum; // there may be any number of rows
   const step = Math.max(1, Math.min(m.rows, Math.floor(blockElements / Math.max(1, m.cols)))); // by the shape alone
   const together = Math.max(1, Math.floor(blockElements / Math.max(1, step * m.cols)));
   for (let first = 0; first < n; first += together) {

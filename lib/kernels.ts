@@ -1,6 +1,6 @@
 import { type SvdError, svdError } from './errors.ts';
 import { itemOffsets } from './item-offsets.ts';
-import { allocate, descriptor } from './memory.ts';
+import { allocate, descriptor, zeros } from './memory.ts';
 import { kernels } from './native.ts';
 import { checkStatus, driverOf, hasFailures, type Origin, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
@@ -120,8 +120,8 @@ export interface ColumnNorms {
 /** Norms of all columns, and the check that every element is finite (`ERR_SVD_NON_FINITE`). */
 export function* scan(a: Batch, origin: Origin): Steps<ColumnNorms> {
   const n = count(a);
-  const fraction = new Float64Array(n * a.cols);
-  const exponent = new Int32Array(n * a.cols);
+  const fraction = zeros(Float64Array, [n, a.cols], 'norms of columns');
+  const exponent = zeros(Int32Array, [n, a.cols], 'norms of columns');
   const status = statusOf(n);
   yield { kernel: 'scan', args: [a.data, a.layout, a.rows, a.cols, fraction, exponent, status] };
   // The first element that is not finite is the first one of the user's array, not of its transpose.

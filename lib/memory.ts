@@ -24,6 +24,22 @@ export function allocate(dtype: Dtype, shape: readonly number[], what: string): 
   }
 }
 
+/** The same for numbers of one kind, all 0: `zeros(Int32Array, [n, k], 'permutations')`. */
+export function zeros<A>(
+  array: { new (length: number): A; readonly BYTES_PER_ELEMENT: number },
+  shape: readonly number[],
+  what: string,
+): A {
+  const length = product(shape);
+  const bytes = length * array.BYTES_PER_ELEMENT;
+  if (!(bytes <= installed)) throw tooLarge(what, shape, bytes);
+  try {
+    return new array(length);
+  } catch (cause) {
+    throw tooLarge(what, shape, bytes, cause);
+  }
+}
+
 const tooLarge = (what: string, shape: readonly number[], bytes: number, cause?: unknown) =>
   svdError('ERR_SVD_TOO_LARGE', `${what} of shape ${showShape(shape)} needs ${bytes} bytes of memory`, {
     bytes,

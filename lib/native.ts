@@ -17,12 +17,13 @@ export type Kernel =
   | 'gesdd'
   | 'geev';
 
-/** `[0]` set to 1 skips the units of a call that have not started; `[1]` counts finished units. */
-export type Control = Int32Array;
+declare const native: unique symbol;
+/** Kernel calls that are made one after the other and given up together. */
+export type Task = { readonly [native]: 'task' };
 
 type Sync = { readonly [K in Kernel]: (...args: readonly unknown[]) => void };
 type Async = {
-  readonly [K in `${Kernel}Async`]: (control: Control, ...args: readonly unknown[]) => Promise<void>;
+  readonly [K in `${Kernel}Async`]: (task: Task, ...args: readonly unknown[]) => Promise<void>;
 };
 
 interface NativeVersions {
@@ -35,6 +36,11 @@ interface NativeVersions {
 interface Addon extends Sync, Async {
   /** `pack` on the calling thread, which waits for no other. */
   packAlone(...args: readonly unknown[]): void;
+  task(): Task;
+  /** What has not begun of the present call is dropped, what runs ends soon, and the call rejects. */
+  stop(task: Task): void;
+  /** The share of the present call that is done. */
+  done(task: Task): number;
   threads(): number;
   setThreads(n: number): void;
   versions(): NativeVersions;

@@ -66,6 +66,7 @@ function* measureCopy(x: Tensor): Steps<BothWays> {
 function* measure(x: Tensor): Steps<BothWays> {
   const leading = leadingDims(withoutRepeats(x));
   const all = distinct(x);
+  if (all.rows * all.cols === 0) return { asA: [], asB: [] }; // nothing to know, of dimensions without limit
   const total = count(all);
   const step = Math.max(1, Math.floor(blockBytes / (8 * Math.max(1, all.rows * all.cols))));
   const [asA, asB]: Measurement[][][] = [[], []];
@@ -87,6 +88,7 @@ const blockBytes = 64 * 2 ** 20; // of matrices that are measured together, betw
 
 function keep(x: Tensor, { asA, asB }: BothWays): Tensor {
   const all = distinct(x);
+  if (asA.length === 0) return x;
   remember(all, asA);
   remember(transposed(all), asB);
   return x;

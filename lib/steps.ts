@@ -1,5 +1,6 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
-import { type Control, type Kernel, kernels } from './native.ts';
+import { onAbort } from './abort.ts';
+import { type Kernel, kernels, type Task } from './native.ts';
 
 /** One native kernel call that a composition asks its driver to make. */
 export interface KernelCall {
@@ -30,7 +31,7 @@ export function* asPart<T>(steps: Steps<T>): Steps<T> {
 
 /** Options of every `…Async` function. */
 export interface AsyncOptions {
-  /** Aborting rejects with `signal.reason`; what has not started is then skipped. */
+  /** Aborting rejects with `signal.reason`, and ends the computing within about a tenth of a second of it. */
   readonly signal?: AbortSignal | undefined;
   /** Told how many matrices of the batch are done, at most 20 times a second and once at the end. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -50,15 +51,15 @@ const progressInterval = 50; // milliseconds
 /** Runs `steps` on the compute threads. Rejects with `signal.reason` as soon as `signal` aborts. */
 export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: AsyncOptions = {}): Promise<T> {
   signal?.throwIfAborted();
-  const control: Control = new Int32Array(new SharedArrayBuffer(8));
-  const aborted = onAbort(signal, () => Atomics.store(control, 0, 1));
+  const task = kernels().task();
+  const aborted = abortOf(signal, task);
   let last = Number.NEGATIVE_INFINITY;
   try {
     for (;;) {
       const step = steps.next();
       if (step.done) return step.value;
       if ('kernel' in step.value) {
-        const call = kernels()[`${step.value.kernel}Async`](control, ...step.value.args);
+        const call = kernels()[`${step.value.kernel}Async`](task, ...step.value.args);
         await (aborted.promise ? Promise.race([call, aborted.promise]) : call);
       } else if ('turn' in step.value) {
         await (aborted.promise ? Promise.race([nextTurn(), aborted.promise]) : nextTurn());
@@ -86,16 +87,15 @@ function nextTurn(): Promise<void> {
   return lastTurn;
 }
 
-function onAbort(signal: AbortSignal | undefined, stop: () => void) {
+function abortOf(signal: AbortSignal | undefined, task: Task) {
   if (!signal) return { promise: undefined, dispose: () => {} };
-  let listener = () => {};
+  let dispose = () => {};
   const promise = new Promise<never>((_, reject) => {
-    listener = () => {
-      stop();
+    dispose = onAbort(signal, () => {
+      kernels().stop(task);
       reject(signal.reason);
-    };
-    signal.addEventListener('abort', listener, { once: true });
+    });
   });
   promise.catch(() => {}); // it may lose the race it is in, or never be raced
-  return { promise, dispose: () => signal.removeEventListener('abort', listener) };
+  return { promise, dispose };
 }

@@ -23,7 +23,7 @@ const leastRows = 1024;
 
 /** How often TSQR halves the rows of a matrix of this shape: 0 where it is not that tall. */
 export const tsqrLevels = (rows: number, cols: number): number =>
-  mostLevels(rows, Math.max(leastRows, leastRatio * cols));
+  cols === 0 ? 0 : mostLevels(rows, Math.max(leastRows, leastRatio * cols));
 
 /** The most halvings that leave blocks of at least `least` rows. */
 export const mostLevels = (rows: number, least: number): number =>

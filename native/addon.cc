@@ -1,6 +1,7 @@
 #include "core/blas_threads.h"
 #include "core/pool.h"
 #include "core/process_exit.h"
+#include "job.h"
 #include "kernels.h"
 #include "napi_setup.h"
 #include "runtime.h"
@@ -11,6 +12,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   fsvd::guard_process_exit();
   fsvd::Runtime::attach(env);
   fsvd::export_kernels(exports);
+  fsvd::export_tasks(exports);
   fsvd::export_threads(exports);
   fsvd::export_versions(exports);
   return exports;

@@ -13,7 +13,8 @@ namespace fsvd {
 // TypeError, but it never reads or writes outside an array.
 class Arguments {
  public:
-  explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
+  // Those from `first` on.
+  explicit Arguments(const Napi::CallbackInfo& info, std::size_t first = 0) : info_(info), position_(first) {}
 
   // Whether the argument after the next `ahead` ones is a Float32Array.
   bool is_float(int ahead) const;
@@ -53,7 +54,7 @@ class Arguments {
   [[noreturn]] void fail(const std::string& what) const;
 
   const Napi::CallbackInfo& info_;
-  std::size_t position_ = 0;
+  std::size_t position_;
 };
 
 }  // namespace fsvd

@@ -16,7 +16,7 @@ namespace {
 
 template <class Kernel>
 Work work(Kernel kernel, std::int64_t units, double flops_each) {
-  return {units, flops_each * static_cast<double>(units), [kernel](std::int64_t unit) { kernel(unit); }};
+  return {units, flops_each * static_cast<double>(units), kernel};
 }
 
 std::int64_t extent(std::int64_t count, std::int64_t a, std::int64_t b = 1) { return count * a * b; }
@@ -254,27 +254,33 @@ void export_kernels(Napi::Object exports) {
   export_kernel<either<BuildGeev>>(exports, "geev");
   export_kernel<either<BuildScan>>(exports, "scan");
   export_kernel<either<BuildPack>>(exports, "pack");
-  exports.Set("packAlone", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) {
-    run_now(info, either<BuildPack>, pool::run_alone);
-  }));
-  exports.Set("gramBlocks", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) -> Napi::Value {
+  export_function(exports, "packAlone", [](const Napi::CallbackInfo& info) {
+    return run_now(info, either<BuildPack>, pool::run_alone), info.Env().Undefined();
+  });
+  export_function(exports, "gramBlocks", [](const Napi::CallbackInfo& info) -> Napi::Value {
     Arguments in(info);
     const std::int64_t rows = in.integer();
     return Napi::Number::New(info.Env(), static_cast<double>(gram_blocks(rows, in.integer())));
-  }));
-  exports.Set("gesddWorkspace", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) -> Napi::Value {
+  });
+  export_function(exports, "gesddWorkspace", [](const Napi::CallbackInfo& info) -> Napi::Value {
     Arguments in(info);
     const std::int64_t m = in.integer(), n = in.integer();
     const auto elements = gesdd_workspace(m, n, static_cast<Vectors>(in.integer()));
     return Napi::Number::New(info.Env(), static_cast<double>(elements));
-  }));
+  });
 #ifdef FSVD_FAULTS
-  exports.Set("setFaults", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) {
-    set_faults(info[0].As<Napi::Number>().Uint32Value());
-  }));
-  exports.Set("illegalCall", Napi::Function::New(exports.Env(), [](const Napi::CallbackInfo& info) -> Napi::Value {
+  export_function(exports, "setFaults", [](const Napi::CallbackInfo& info) {
+    return set_faults(info[0].As<Napi::Number>().Uint32Value()), info.Env().Undefined();
+  });
+  export_function(exports, "illegalCall", [](const Napi::CallbackInfo& info) -> Napi::Value {
     return Napi::Number::New(info.Env(), illegal_call());
-  }));
+  });
+  export_function(exports, "failAllocation", [](const Napi::CallbackInfo& info) {
+    return fail_allocation(static_cast<long>(info[0].As<Napi::Number>().Int64Value())), info.Env().Undefined();
+  });
+  export_function(exports, "allocationHasFailed", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    return Napi::Boolean::New(info.Env(), allocation_has_failed());
+  });
 #endif
 }
 

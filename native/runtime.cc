@@ -1,43 +1,61 @@
 #include "runtime.h"
 
 namespace fsvd {
+namespace {
+
+// Of the environment's thread.
+struct Instance {
+  std::shared_ptr<Runtime> runtime;
+  Workspace::Keeper keeper;
+};
 
 using Holder = std::shared_ptr<Runtime>;
 
-std::shared_ptr<Runtime> Runtime::of(Napi::Env env) { return *env.GetInstanceData<Holder>(); }
+}  // namespace
 
-void Runtime::attach(Napi::Env env) { env.SetInstanceData(new Holder(std::make_shared<Runtime>(env))); }
+std::shared_ptr<Runtime> Runtime::of(Napi::Env env) { return env.GetInstanceData<Instance>()->runtime; }
 
-void Runtime::begin() {
+void Runtime::attach(Napi::Env env) { env.SetInstanceData(new Instance{std::make_shared<Runtime>(env), {}}); }
+
+Delivery* Runtime::begin(std::unique_ptr<Delivery> delivery) {
   if (!way_back_) {
-    way_back_ = Napi::ThreadSafeFunction::New(env_, Napi::Function(), "factored-svd", 0, 1);
+    way_back_ = WayBack::New(env_, "factored-svd", 0, 1, this);
     way_back_.Unref(env_);
     napi_add_env_cleanup_hook(env_, close, new Holder(of(env_)));  // runs before the hook of way_back_ itself
   }
-  if (undelivered_++ == 0) way_back_.Ref(env_);
-  std::lock_guard<std::mutex> lock(mutex_);
-  ++computing_;
+  Delivery* const added = delivery.release();
+  if (undelivered_) undelivered_->before_ = added;
+  else way_back_.Ref(env_);
+  added->behind_ = undelivered_;
+  undelivered_ = added;
+  return added;
 }
 
-void Runtime::end(std::function<void(Napi::Env)> deliver) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (!closing()) {
-    way_back_.NonBlockingCall([this, deliver = std::move(deliver)](Napi::Env env, Napi::Function) {
-      if (closing()) return;
-      if (--undelivered_ == 0) way_back_.Unref(env);
-      deliver(env);
-    });
-  }
-  if (--computing_ == 0) idle_.notify_all();
+std::unique_ptr<Delivery> Runtime::take_back(Delivery* delivery) {
+  (delivery->before_ ? delivery->before_->behind_ : undelivered_) = delivery->behind_;
+  if (delivery->behind_) delivery->behind_->before_ = delivery->before_;
+  if (!undelivered_) way_back_.Unref(env_);
+  return std::unique_ptr<Delivery>(delivery);
 }
 
-// The arrays of the jobs in flight are about to be freed: nothing new starts, and what runs is waited for.
+void Runtime::arrive(Napi::Env env, Napi::Function, Runtime* runtime, Delivery* delivery) {
+  if (env == nullptr || runtime->closing_) return;
+  runtime->take_back(delivery)->arrive(env);
+}
+
+// The arrays of the jobs in flight are about to be freed.
 void Runtime::close(void* self) {
   const std::unique_ptr<Holder> holder(static_cast<Holder*>(self));
   Runtime& runtime = **holder;
-  std::unique_lock<std::mutex> lock(runtime.mutex_);
-  runtime.closing_ = true;
-  runtime.idle_.wait(lock, [&] { return runtime.computing_ == 0; });
+  {
+    std::lock_guard<std::mutex> lock(runtime.mutex_);
+    runtime.closing_ = true;
+  }
+  pool::close(*runtime.owner_);
+  while (Delivery* first = runtime.undelivered_) {
+    runtime.undelivered_ = first->behind_;
+    delete first;
+  }
 }
 
 }  // namespace fsvd

@@ -6,6 +6,7 @@
 
 #include "lapack.h"
 #include "parts.h"
+#include "task.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -114,7 +115,7 @@ void CholeskyAgain<T>::operator()(std::int64_t i) const {
 
 template <class T, class C>
 std::int64_t SolveRoot<T, C>::blocks() const {
-  return std::max<std::int64_t>(1, parts_of(c.cols, solved_columns));
+  return c.rows == 0 ? 1 : std::max<std::int64_t>(1, parts_of(c.cols, solved_columns));
 }
 
 template <class T, class C>
@@ -137,6 +138,7 @@ void MultiplySolved<T>::operator()(std::int64_t unit) const {
   const std::int64_t first = unit % blocks * gram_block_rows(a.rows, k);
   const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows, k));
   constexpr std::int64_t tile_rows = 256;
+  if (k == 0 || p == 0) return;
   Workspace ws(Workspace::bytes_for<T>(tile_rows * k));
   T* solved = ws.template take<T>(tile_rows * k);
   T* item = out + (positions ? positions[i] : i) * a.rows * p;
@@ -144,6 +146,7 @@ void MultiplySolved<T>::operator()(std::int64_t unit) const {
   const auto n_k = static_cast<lapack_int>(k), n_p = static_cast<lapack_int>(p);
   for (std::int64_t row = first; row < end; row += tile_rows) {
     const std::int64_t rows = std::min(tile_rows, end - row);
+    look_up();
     solved_rows(a, i, row, rows, gauge.item(i, k), root + i * k * k, solved);
     const auto n = static_cast<lapack_int>(rows);
     if (transposed) {  // p x rows, row-major with leading dimension a.rows: rows x p to BLAS

@@ -9,10 +9,16 @@ enum class Driver { gesdd = 0, gesvd = 1, gesvd_scaled = 2, gejsv = 3, blocked =
 // Bit d set: driver d reports that it did not converge.
 void set_faults(unsigned drivers);
 bool faulty(Driver driver);
+// From now on the allocation with this number (1 is the next one) fails; 0: none.
+void fail_allocation(long number);
+bool allocation_has_failed();
+// Counts an allocation: whether it fails.
+bool faulty_allocation();
 // Calls LAPACK with an illegal argument, so that it calls XERBLA; returns its info.
 int illegal_call();
 #else
 constexpr bool faulty(Driver) { return false; }
+constexpr bool faulty_allocation() { return false; }
 #endif
 
 }  // namespace fsvd

@@ -1,7 +1,10 @@
 #include "geev.h"
 
+#include <algorithm>
+
 #include "lapack.h"
 #include "pack.h"
+#include "task.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -13,11 +16,13 @@ void Geev<T>::operator()(std::int64_t i) const {
   status[i].set(Status::ok);
   if (n == 0) return;
   if (lwork > lapack_int_max) return status[i].set(Status::too_large, static_cast<double>(n) * n * sizeof(T));
-  W ws(W::bytes_for<T>(n * n) + W::bytes_for<T>(lwork));
+  W ws(W::bytes_for<T>(n * n) + W::bytes_for<T>(lwork) + 2 * W::bytes_for<T>(n));
   T* x = ws.template take<T>(n * n);
   if (!gather_finite(a, i, x, status[i])) return;  // row-major, so LAPACK sees the transpose: the same eigenvalues
-  const lapack_int info = lapack::geev(static_cast<lapack_int>(n), x, real + i * n, imag + i * n,
-                                       ws.template take<T>(lwork), static_cast<lapack_int>(lwork));
+  T *work = ws.template take<T>(lwork), *re = ws.template take<T>(n), *im = ws.template take<T>(n);
+  const lapack_int info =
+      apart([&] { return lapack::geev(narrow(n), x, re, im, work, static_cast<lapack_int>(lwork)); });
+  std::copy_n(re, n, real + i * n), std::copy_n(im, n, imag + i * n);
   if (info < 0) return status[i].set(Status::internal, info);
   if (info > 0) return status[i].set(Status::no_convergence, info);
   if (!all_finite(real + i * n, n) || !all_finite(imag + i * n, n)) status[i].set(Status::overflow);

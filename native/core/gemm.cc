@@ -7,6 +7,7 @@
 #include "pack.h"
 #include "parts.h"
 #include "small_products.h"
+#include "task.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -33,8 +34,7 @@ struct Operand {
     else if (row_stride == 1 && valid(col_stride, rows)) ld = col_stride, trans = 'T';
   }
 
-  const T* at_row(std::int64_t r) const { return data + (trans == 'N' ? r * ld : r); }
-  const T* at_col(std::int64_t c) const { return data + (trans == 'N' ? c : c * ld); }
+  const T* at(std::int64_t r, std::int64_t c) const { return data + (trans == 'N' ? r * ld + c : r + c * ld); }
 
   bool lies_by_rows() const { return trans == 'N' && ld != 0; }
   std::int64_t copied() const { return ld == 0 ? rows * cols : 0; }
@@ -55,9 +55,18 @@ struct Operand {
 // aligned memory, where they do not compete for the same places in the cache.
 struct Pieces {
   std::int64_t rows, cols;  // of one
+  std::int64_t inner;       // what is multiplied at once: a few hundredths of a second, because nothing can stop it
   bool copied = false;      // the columns of b
 
-  Pieces(std::int64_t m, std::int64_t n, std::int64_t inner, bool b_lies_by_rows) : rows(m), cols(n) {
+  Pieces(std::int64_t m, std::int64_t n, std::int64_t inner_dimension, bool b_lies_by_rows)
+      : rows(m), cols(n), inner(inner_dimension) {
+    choose(b_lies_by_rows);
+    inner = std::min(inner, std::max<std::int64_t>(1, longest / (rows * cols) / inner_step) * inner_step);
+  }
+
+ private:
+  void choose(bool b_lies_by_rows) {
+    const std::int64_t m = rows, n = cols;
     if (!has_small_products() || m < least_rows) return;
     if (m * n * inner > small_product) {
       const std::int64_t slice = small_product / (std::min(m, n) * inner) / small_product_step * small_product_step;
@@ -68,7 +77,7 @@ struct Pieces {
     copied = b_lies_by_rows;
   }
 
- private:
+  static constexpr std::int64_t longest = std::int64_t{1} << 30, inner_step = 1024;
   static constexpr std::int64_t least_rows = 64;
   // Wide ones, where measured to be faster than slices: by a tenth to a quarter.
   static constexpr std::int64_t tile_rows = 16, tile_cols = 64, least_tiled = 48, most_tiled = 512;
@@ -88,7 +97,7 @@ std::int64_t Gemm<T>::col_blocks() const {
 
 template <class T>
 std::int64_t Gemm<T>::blocks() const {
-  return row_blocks() * col_blocks();
+  return a.rows == 0 || b.cols == 0 ? 1 : row_blocks() * col_blocks();
 }
 
 template <class T>
@@ -119,14 +128,17 @@ void Gemm<T>::operator()(std::int64_t unit) const {
   bool finite = true;
   for (std::int64_t c = 0; c < cols; c += pieces.cols) {
     const std::int64_t n = std::min(pieces.cols, cols - c);
-    const T* columns = pieces.copied ? memory : right.at_col(c);
-    const std::int64_t columns_ld = pieces.copied ? n : right.ld;
-    if (pieces.copied) copy(right.at_col(c), right.ld, one, memory, n, one, inner, n);
+    if (pieces.copied) copy(right.at(0, c), right.ld, one, memory, n, one, inner, n);
     for (std::int64_t r = 0; r < rows; r += pieces.rows) {
       const std::int64_t m = std::min(pieces.rows, rows - r);
       T* piece = out + r * ld + c;
-      lapack::gemm(right.trans, left.trans, narrow(n), narrow(m), narrow(inner), alpha, columns, narrow(columns_ld),
-                   left.at_row(r), narrow(left.ld), beta, piece, narrow(ld));
+      for (std::int64_t k = 0; k < inner; k += pieces.inner) {
+        look_up();
+        const T* columns = pieces.copied ? memory + k * n : right.at(k, c);
+        lapack::gemm(right.trans, left.trans, narrow(n), narrow(m), narrow(std::min(pieces.inner, inner - k)), alpha,
+                     columns, narrow(pieces.copied ? n : right.ld), left.at(r, k), narrow(left.ld), k == 0 ? beta : T(1),
+                     piece, narrow(ld));
+      }
       finite = all_finite(piece, ld, m, n) && finite;
     }
   }

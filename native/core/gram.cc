@@ -5,6 +5,7 @@
 #include "lapack.h"
 #include "parts.h"
 #include "small_products.h"
+#include "task.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -92,6 +93,7 @@ void Gram<T>::operator()(std::int64_t unit) const {
   const std::int64_t first = unit % blocks * gram_block_rows(a.rows, k);
   const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows, k));
   double* sum = parts + unit * k * k;
+  if (k == 0) return;  // there may be any number of rows
   std::fill_n(sum, k * k, 0.0);
   if (root) add_solved(i, first, end, sum);
   else add_rows(i, first, end, sum);
@@ -103,7 +105,10 @@ void Gram<T>::add_rows(std::int64_t i, std::int64_t first, std::int64_t end, dou
   const std::int64_t tile_rows = tile_rows_for(a.cols);
   Workspace ws(Workspace::bytes_for<double>(tile_rows * a.cols));
   double* tile = ws.take<double>(tile_rows * a.cols);
-  for (std::int64_t r = first; r < end; r += tile_rows) add_tile(a, i, r, std::min(tile_rows, end - r), tile, sum);
+  for (std::int64_t r = first; r < end; r += tile_rows) {
+    look_up();
+    add_tile(a, i, r, std::min(tile_rows, end - r), tile, sum);
+  }
 }
 
 template <class T>
@@ -115,6 +120,7 @@ void Gram<T>::add_solved(std::int64_t i, std::int64_t first, std::int64_t end, d
   const double zero = 0;
   for (std::int64_t r = first; r < end; r += tile_rows) {
     const std::int64_t rows = std::min(tile_rows, end - r);
+    look_up();
     solved_rows(a, i, r, rows, gauge.item(i, k), root + i * k * k, solved);
     add_tile(Batch<const T>{solved, rows, k, k, 1, &zero, 1}, 0, 0, rows, tile, sum);
   }

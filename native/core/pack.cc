@@ -19,6 +19,7 @@ std::int64_t lines_per_block(std::int64_t length) {
 template <class In, class Out>
 std::int64_t Pack<In, Out>::blocks() const {
   const std::int64_t lines = column_major ? a.cols : a.rows, length = column_major ? a.rows : a.cols;
+  if (a.size() == 0) return 1;
   return std::max<std::int64_t>(1, (lines + lines_per_block(length) - 1) / lines_per_block(length));
 }
 

@@ -13,7 +13,7 @@ namespace {
 #if defined(__GLIBC__)
 // LAPACK cannot be interrupted and may take minutes more: leave at once, past the destructors.
 void leave(int status, void*) {
-  if (pool::stop()) return;
+  if (pool::stop_all()) return;
   std::fflush(nullptr);
   _exit(status);
 }
@@ -21,7 +21,7 @@ void watch() { on_exit(leave, nullptr); }
 #else
 // The status is not known here, so the calls in progress are waited for.
 void leave() {
-  while (!pool::stop()) usleep(1000);
+  while (!pool::stop_all()) usleep(1000);
 }
 void watch() { std::atexit(leave); }
 #endif

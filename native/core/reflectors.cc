@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "task.h"
+
 namespace fsvd {
 namespace {
 
@@ -24,7 +26,7 @@ template <class T, class Apply>
 void in_slices(Team& team, const Reflectors<T>& q, std::int64_t others, T* work, const Apply& apply) {
   team.each(parts_of(others, slice), [&](std::int64_t s) {
     const lapack_int n = narrow(std::min(slice, others - s * slice));
-    for (std::int64_t b = q.blocks() - 1; b >= 0; --b)
+    for (std::int64_t b = q.blocks() - 1; b >= 0; --b, look_up())
       apply(s * slice, n, Block<T>(q, b), work + s * slice * q.block());
   });
 }

@@ -5,10 +5,13 @@
 #include <limits>
 #include <type_traits>
 
+#include "task.h"
 #include "workspace.h"
 
 namespace fsvd {
 namespace {
+
+constexpr std::int64_t rows_between_looks = 1024;
 
 // sums[j] = sum of the squares of column j, in double.
 template <class T>
@@ -17,6 +20,7 @@ void column_squares(const Batch<const T>& a, const T* x, double* sums) {
     std::fill_n(sums, a.cols, 0.0);
     for (std::int64_t r = 0; r < a.rows; ++r) {
       const T* row = x + r * a.row_stride;
+      if (r % rows_between_looks == 0) look_up();
       if (a.col_stride == 1) {
         for (std::int64_t j = 0; j < a.cols; ++j) sums[j] += static_cast<double>(row[j]) * row[j];
       } else {
@@ -28,6 +32,7 @@ void column_squares(const Batch<const T>& a, const T* x, double* sums) {
   }
   for (std::int64_t j = 0; j < a.cols; ++j) {
     const T* column = x + j * a.col_stride;
+    look_up();
     constexpr int lanes = 8;  // a fixed tree, so that the compiler may use vectors and the bits stay the same
     double lane[lanes] = {};
     std::int64_t r = 0;

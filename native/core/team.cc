@@ -4,11 +4,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <thread>
 
+#include "memory.h"
 #include "pool.h"
 
 namespace fsvd {
@@ -42,16 +41,14 @@ bool soon(const Condition& met, std::chrono::microseconds limit) {
 
 }  // namespace
 
-struct Team::Crew {
-  const std::thread::id captain = std::this_thread::get_id();
+struct Team::Crew final : pool::Joint {
+  Task* const task = current_task();
   std::atomic<std::uint64_t> word{0};
-  std::atomic<const std::function<void(std::int64_t)>*> part{nullptr};
+  std::atomic<const FunctionRef<void(std::int64_t)>*> part{nullptr};
   std::atomic<std::int64_t> left{0};
   std::atomic<bool> dismissed{false};
 
-  std::mutex mutex;  // of what follows
-  std::condition_variable changed;
-  int asleep = 0;
+  std::mutex mutex;
   std::exception_ptr error;
 
   // Takes parts while there are any. Only a part that is not done yet can be claimed, and so `part` stays what it is.
@@ -61,6 +58,7 @@ struct Team::Crew {
       if (phase.exhausted()) return;
       if (!word.compare_exchange_weak(phase.word, phase.word + 1)) continue;
       try {
+        look_up();
         (*part.load())(phase.next());
       } catch (...) {
         std::lock_guard<std::mutex> lock(mutex);
@@ -70,49 +68,41 @@ struct Team::Crew {
     }
   }
 
-  // A compute thread: until the team is dismissed.
-  void help() {
-    if (std::this_thread::get_id() == captain) return;  // the system gave the pool no thread
-    while (!dismissed) {
-      work();
-      const auto more = [&] { return dismissed || !Phase{word.load()}.exhausted(); };
-      if (soon(more, std::chrono::microseconds(200))) continue;
-      std::unique_lock<std::mutex> lock(mutex);
-      ++asleep;
-      changed.wait(lock, more);
-      --asleep;
-    }
-  }
+  bool has_parts() const override { return !Phase{word.load()}.exhausted(); }
 
-  void wake() {
-    std::lock_guard<std::mutex> lock(mutex);
-    if (asleep > 0) changed.notify_all();
+  void help() override {
+    const Working helping(task, true);
+    const auto more = [&] { return dismissed || pool::needed() || has_parts(); };
+    while (!dismissed && !pool::needed()) {
+      work();
+      if (!soon(more, std::chrono::microseconds(200))) return;
+    }
   }
 };
 
 Team::Team(bool alone) {
   const int others = alone ? 0 : pool::threads() - 1;
   if (others < 1) return;
-  crew_ = std::make_shared<Crew>();
-  pool::submit({others, 0, [crew = crew_](std::int64_t) { crew->help(); }}, [](std::exception_ptr) {});
+  crew_ = share<Crew>();
+  pool::open(crew_, others);
 }
 
 Team::~Team() {
   if (!crew_) return;
   crew_->dismissed = true;
-  crew_->wake();
+  pool::end(*crew_);
 }
 
-void Team::each(std::int64_t parts, const std::function<void(std::int64_t)>& part) {
+void Team::each(std::int64_t parts, FunctionRef<void(std::int64_t)> part) {
   if (!crew_ || parts == 1) {
-    for (std::int64_t i = 0; i < parts; ++i) part(i);
+    for (std::int64_t i = 0; i < parts; ++i) look_up(), part(i);
     return;
   }
   Crew& crew = *crew_;
   crew.part = &part;
   crew.left = parts;
   crew.word = Phase{crew.word.load()}.following(parts).word;
-  crew.wake();
+  pool::wake(crew);
   crew.work();
   while (!soon([&] { return crew.left == 0; }, std::chrono::microseconds(1000))) continue;
   if (!crew.error) return;

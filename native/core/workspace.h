@@ -1,45 +1,39 @@
 // Memory a kernel needs for one item: kept per thread, unless it is very large.
 #pragma once
-#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <memory>
-#include <new>
 
 #include "large_pages.h"
+#include "memory.h"
 
 namespace fsvd {
 
 constexpr std::int64_t lapack_int_max = std::numeric_limits<std::int32_t>::max();
-
-struct OutOfMemory : std::bad_alloc {
-  std::int64_t bytes;
-  explicit OutOfMemory(std::int64_t bytes) : bytes(bytes) {}
-  const char* what() const noexcept override { return "not enough memory for the workspace"; }
-};
 
 // One allocation, cut into aligned arrays in the order they are asked for:
 //   Workspace ws(bytes_for<T>(n) + bytes_for<int>(m));
 //   T* a = ws.take<T>(n);
 class Workspace {
  public:
-  explicit Workspace(std::int64_t bytes) : kept_(bytes <= most_kept && !kept().taken) {
-    if (kept_) {
-      Kept& mine = kept();
-      if (mine.bytes < bytes) {
-        mine = {};  // first back, then the larger one
-        mine = {allocate(bytes), bytes, false};
-      }
-      mine.taken = true;
-      next_ = mine.memory.get();
-    } else {
+  explicit Workspace(std::int64_t bytes) {
+    Keeper* const keeper = bytes <= most_kept ? Keeper::mine : nullptr;
+    if (!keeper || keeper->taken_) {
       own_ = allocate(bytes);
       next_ = own_.get();
+      return;
     }
+    if (keeper->bytes_ < bytes) {
+      keeper->memory_.reset(), keeper->bytes_ = 0;  // first back, then the larger one
+      keeper->memory_ = allocate(bytes), keeper->bytes_ = bytes;
+    }
+    keeper->taken_ = true;
+    keeper_ = keeper;
+    next_ = keeper->memory_.get();
   }
   ~Workspace() {
-    if (kept_) kept().taken = false;
+    if (keeper_) keeper_->taken_ = false;
   }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
@@ -53,7 +47,7 @@ class Workspace {
 
   template <class T>
   static constexpr std::int64_t bytes_for(std::int64_t n) {
-    return (n * static_cast<std::int64_t>(sizeof(T)) + alignment - 1) / alignment * alignment;
+    return (n * static_cast<std::int64_t>(sizeof(T)) + memory_alignment - 1) / memory_alignment * memory_alignment;
   }
 
  private:
@@ -62,30 +56,35 @@ class Workspace {
   };
   using Memory = std::unique_ptr<char, Free>;
 
-  // What the last large matrix of a thread needed; the pages of fresh memory cost as much time as some of the work.
-  struct Kept {
-    Memory memory;
-    std::int64_t bytes = 0;
-    bool taken = false;
+ public:
+  // While it lives, its thread keeps what its last large matrix needed; the pages of fresh memory cost as much time as
+  // some of the work. (Made where a thread begins: one that is made at first use would be one more thing that can fail.)
+  class Keeper {
+   public:
+    Keeper() { if (!mine) mine = this; }
+    ~Keeper() { if (mine == this) mine = nullptr; }
+    Keeper(const Keeper&) = delete;
+    Keeper& operator=(const Keeper&) = delete;
+
+   private:
+    friend class Workspace;
+    static inline thread_local Keeper* mine = nullptr;
+    Memory memory_;
+    std::int64_t bytes_ = 0;
+    bool taken_ = false;
   };
 
-  static constexpr std::int64_t alignment = 64;
+ private:
   static constexpr std::int64_t most_kept = 32 << 20;
   static constexpr std::int64_t large = 4 << 20;
 
-  static Kept& kept() {
-    thread_local Kept mine;
-    return mine;
-  }
   static Memory allocate(std::int64_t bytes) {
-    const std::int64_t size = (std::max<std::int64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-    Memory memory(static_cast<char*>(std::aligned_alloc(alignment, static_cast<std::size_t>(size))));
-    if (!memory) throw OutOfMemory(bytes);
-    if (size >= large) prefer_large_pages(memory.get(), static_cast<std::size_t>(size));
+    Memory memory(static_cast<char*>(fsvd::allocate(bytes)));
+    if (bytes >= large) prefer_large_pages(memory.get(), static_cast<std::size_t>(bytes));
     return memory;
   }
 
-  bool kept_;
+  Keeper* keeper_ = nullptr;
   Memory own_;
   char* next_ = nullptr;
 };

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -36,6 +37,8 @@ static void wait_for(const std::atomic<int>& x, int value) {
   while (x.load() != value) std::this_thread::sleep_for(100us);
 }
 
+static std::shared_ptr<Task> new_task(const std::shared_ptr<Owner>& owner = pool::new_owner()) { return share<Task>(owner); }
+
 // Synchronous and asynchronous jobs from several threads, while the limit changes: every unit runs once.
 static void every_unit_runs_once() {
   std::vector<std::thread> callers;
@@ -49,7 +52,7 @@ static void every_unit_runs_once() {
           pool::run(work);
         } else {
           std::atomic<int> done{0};
-          pool::submit(work, [&](std::exception_ptr error) { check(!error, "no unit failed"), ++done; });
+          pool::submit(new_task(), work, [&](std::exception_ptr error) { check(!error, "no unit failed"), ++done; });
           wait_for(done, 1);
         }
         for (const auto& count : counts) check(count == 1, "every unit runs once");
@@ -66,7 +69,7 @@ static void queued_job_begins() {
     std::thread one(work), two(work);
     std::this_thread::sleep_for(500us);
     std::atomic<int> done{0};
-    pool::submit({1, 0, [](std::int64_t) {}}, [&](std::exception_ptr) { ++done; });
+    pool::submit(new_task(), {1, 0, [](std::int64_t) {}}, [&](std::exception_ptr) { ++done; });
     one.join(), two.join();
     wait_for(done, 1);
   }
@@ -85,7 +88,7 @@ static void exceptions_arrive() {
   check(thrown, "run() throws what a unit threw");
   std::atomic<int> done{0};
   std::exception_ptr error;
-  pool::submit(work, [&](std::exception_ptr e) { error = e, ++done; });
+  pool::submit(new_task(), work, [&](std::exception_ptr e) { error = e, ++done; });
   wait_for(done, 1);
   check(error != nullptr, "submit() hands over what a unit threw");
 }
@@ -118,7 +121,7 @@ static void teams_do_every_part() {
           pool::run({1 + round % 3, worth_sharing, unit});
         } else {
           std::atomic<int> done{0};
-          pool::submit({1 + round % 3, worth_sharing, unit}, [&](std::exception_ptr) { ++done; });
+          pool::submit(new_task(), {1 + round % 3, worth_sharing, unit}, [&](std::exception_ptr) { ++done; });
           wait_for(done, 1);
         }
       }
@@ -147,6 +150,116 @@ static void same_bits(std::int64_t n, std::int64_t count) {
   for (const int threads : {2, 5}) check(singular_values(threads) == alone, "the bits do not depend on the threads");
 }
 
+// What has not begun of a task that is given up is dropped at once; what runs ends where it looks up.
+static void stopping_a_task() {
+  pool::set_threads(2);
+  for (int round = 0; round < 20; ++round) {
+    const auto task = new_task();
+    std::atomic<int> begun{0}, ended{0}, finished{0};
+    std::exception_ptr error;
+    const auto until_stopped = [&](std::int64_t) {
+      ++begun;
+      for (int i = 0; i < 20'000; ++i) std::this_thread::sleep_for(500us), look_up();
+      ++finished;
+    };
+    pool::submit(task, {100, worth_sharing, until_stopped}, [&](std::exception_ptr e) { error = e, ++ended; });
+    if (round % 2) wait_for(begun, 2);
+    pool::stop(*task);
+    wait_for(ended, 1);
+    bool stopped = false;
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const Stopped&) {
+      stopped = true;
+    }
+    check(stopped, "a task that is given up ends with Stopped");
+    check(begun <= 2 && finished == 0, "nothing of it begins any more, and what runs does not finish");
+    std::atomic<int> after{0};
+    pool::submit(new_task(task->owner()), {3, 0, [](std::int64_t) {}}, [&](std::exception_ptr e) { after = e ? -1 : 1; });
+    wait_for(after, 1);  // its owner goes on
+  }
+}
+
+// A job of one owner does not wait behind those of another, nor for them when its owner ends.
+static void owners_take_turns() {
+  pool::set_threads(2);
+  const auto busy = pool::new_owner(), other = pool::new_owner();
+  std::atomic<int> slow{0}, ended{0}, quick{0};
+  for (int i = 0; i < 50; ++i) {
+    pool::submit(new_task(busy), {4, worth_sharing, [&](std::int64_t) { std::this_thread::sleep_for(2ms), ++slow; }},
+                 [&](std::exception_ptr) { ++ended; });
+  }
+  pool::submit(new_task(other), {1, 0, [](std::int64_t) {}}, [&](std::exception_ptr) { ++quick; });
+  wait_for(quick, 1);
+  check(slow < 50, "another owner has its turn");
+  pool::submit(new_task(other), {1, 0, [](std::int64_t) {}}, [](std::exception_ptr) {});
+  pool::close(*other);
+  check(slow < 50, "an owner ends without waiting for another");
+  pool::close(*busy);
+  check(slow < 100, "and without what has not begun");
+  wait_for(ended, 50);  // each of its jobs has ended all the same
+}
+
+// The memory of an owner may be freed when it has ended, though a thread that is apart still works for it.
+static void owner_ends_during_a_long_call() {
+  for (int round = 0; round < 10; ++round) {
+    const auto owner = pool::new_owner();
+    std::atomic<bool> go_on{false};
+    std::atomic<int> begun{0}, ended{0};
+    auto memory = std::make_unique<int>(0);
+    const auto unit = [&, data = memory.get()](std::int64_t) {
+      ++*data;
+      apart([&] {
+        ++begun;
+        while (!go_on) std::this_thread::sleep_for(100us);
+        return 0;
+      });
+      ++*data;  // never reached
+    };
+    pool::submit(new_task(owner), {1, worth_sharing, unit}, [&](std::exception_ptr) { ++ended; });
+    wait_for(begun, 1);
+    pool::close(*owner);
+    memory.reset();
+    go_on = true;
+    wait_for(ended, 1);
+  }
+}
+
+// Parts of a matrix look up as well, on whichever thread they are.
+static void teams_stop() {
+  pool::set_threads(3);
+  const auto task = new_task();
+  std::atomic<int> begun{0}, ended{0};
+  const auto unit = [&](std::int64_t) {
+    Team team;
+    for (;;) team.each(8, [&](std::int64_t) { ++begun, std::this_thread::sleep_for(100us); });
+  };
+  pool::submit(task, {1, worth_sharing, unit}, [&](std::exception_ptr) { ++ended; });
+  while (begun < 100) std::this_thread::sleep_for(100us);
+  pool::stop(*task);
+  wait_for(ended, 1);
+}
+
+// The share that is done grows with the stages of every unit, and ends at 1.
+static void progress_is_told() {
+  const auto task = new_task();
+  std::atomic<int> ended{0};
+  std::vector<double> told;
+  const auto unit = [&](std::int64_t) {
+    for (int half = 0; half < 2; ++half) {
+      const Stage stage(half / 2.0, (half + 1) / 2.0);
+      for (int i = 1; i <= 4; ++i) advance(i / 4.0), told.push_back(task->done());
+    }
+  };
+  pool::set_threads(1);
+  pool::submit(task, {2, 0, unit}, [&](std::exception_ptr) { ++ended; });
+  wait_for(ended, 1);
+  check(told.size() == 16 && task->done() == 1, "all of it is done in the end");
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    check(std::abs(told[i] - static_cast<double>(i + 1) / 16) < 1e-5, "a share for every stage of every unit");
+  }
+}
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 // In a process of its own, which may not map the stack of one more thread.
 static void no_threads_to_be_had() {
@@ -157,7 +270,7 @@ static void no_threads_to_be_had() {
     setrlimit(RLIMIT_AS, &none);
     pool::set_threads(3);
     static std::atomic<int> units{0}, done{0};
-    pool::submit({5, worth_sharing, [](std::int64_t) { ++units; }}, [](std::exception_ptr) { ++done; });
+    pool::submit(new_task(), {5, worth_sharing, [](std::int64_t) { ++units; }}, [](std::exception_ptr) { ++done; });
     pool::run({5, worth_sharing, [](std::int64_t) { ++units; }});
     _exit(units == 10 && done == 1 ? 0 : 1);
   }
@@ -177,6 +290,11 @@ int main() {
   queued_job_begins();
   exceptions_arrive();
   teams_do_every_part();
+  stopping_a_task();
+  owners_take_turns();
+  owner_ends_during_a_long_call();
+  teams_stop();
+  progress_is_told();
   same_bits(40, 24);
   same_bits(170, 3);
 #ifdef FSVD_FAULTS
