@@ -51,6 +51,11 @@ void large_pages_behind(const Napi::Value& array, std::size_t bytes) {
 
 }  // namespace
 
+Call::Call(napi_env env, napi_callback_info info) : env_(env) {
+  if (napi_get_cb_info(env, info, &count_, values_, nullptr, nullptr) != napi_ok) throw Napi::Error::New(env);
+  if (count_ > most) throw Napi::TypeError::New(env, "too many arguments");
+}
+
 Napi::Value Arguments::next() { return info_[position_++]; }
 
 void Arguments::fail(const std::string& what) const {

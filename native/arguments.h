@@ -9,12 +9,28 @@
 
 namespace fsvd {
 
+// One call from JavaScript. (The one of node-addon-api allocates where there are more than a few arguments.)
+class Call {
+ public:
+  Call(napi_env env, napi_callback_info info);
+
+  Napi::Env Env() const { return env_; }
+  std::size_t Length() const { return count_; }
+  Napi::Value operator[](std::size_t i) const { return i < count_ ? Napi::Value(env_, values_[i]) : Env().Undefined(); }
+
+ private:
+  static constexpr std::size_t most = 32;
+  Napi::Env env_;
+  std::size_t count_ = most;
+  napi_value values_[most];
+};
+
 // Everything that arrives here was made by lib/kernels.ts, so a mistake is a bug of this package: it throws a plain
 // TypeError, but it never reads or writes outside an array.
 class Arguments {
  public:
   // Those from `first` on.
-  explicit Arguments(const Napi::CallbackInfo& info, std::size_t first = 0) : info_(info), position_(first) {}
+  explicit Arguments(const Call& info, std::size_t first = 0) : info_(info), position_(first) {}
 
   // Whether the argument after the next `ahead` ones is a Float32Array.
   bool is_float(int ahead) const;
@@ -53,7 +69,7 @@ class Arguments {
   Napi::Value next();
   [[noreturn]] void fail(const std::string& what) const;
 
-  const Napi::CallbackInfo& info_;
+  const Call& info_;
   std::size_t position_;
 };
 

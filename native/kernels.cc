@@ -254,31 +254,31 @@ void export_kernels(Napi::Object exports) {
   export_kernel<either<BuildGeev>>(exports, "geev");
   export_kernel<either<BuildScan>>(exports, "scan");
   export_kernel<either<BuildPack>>(exports, "pack");
-  export_function(exports, "packAlone", [](const Napi::CallbackInfo& info) {
-    return run_now(info, either<BuildPack>, pool::run_alone), info.Env().Undefined();
+  export_function(exports, "packAlone", [](const Call& info) {
+    return run_now(info, either<BuildPack>, pool::run_alone);
   });
-  export_function(exports, "gramBlocks", [](const Napi::CallbackInfo& info) -> Napi::Value {
+  export_function(exports, "gramBlocks", [](const Call& info) -> Napi::Value {
     Arguments in(info);
     const std::int64_t rows = in.integer();
     return Napi::Number::New(info.Env(), static_cast<double>(gram_blocks(rows, in.integer())));
   });
-  export_function(exports, "gesddWorkspace", [](const Napi::CallbackInfo& info) -> Napi::Value {
+  export_function(exports, "gesddWorkspace", [](const Call& info) -> Napi::Value {
     Arguments in(info);
     const std::int64_t m = in.integer(), n = in.integer();
     const auto elements = gesdd_workspace(m, n, static_cast<Vectors>(in.integer()));
     return Napi::Number::New(info.Env(), static_cast<double>(elements));
   });
 #ifdef FSVD_FAULTS
-  export_function(exports, "setFaults", [](const Napi::CallbackInfo& info) {
+  export_function(exports, "setFaults", [](const Call& info) -> Napi::Value {
     return set_faults(info[0].As<Napi::Number>().Uint32Value()), info.Env().Undefined();
   });
-  export_function(exports, "illegalCall", [](const Napi::CallbackInfo& info) -> Napi::Value {
+  export_function(exports, "illegalCall", [](const Call& info) -> Napi::Value {
     return Napi::Number::New(info.Env(), illegal_call());
   });
-  export_function(exports, "failAllocation", [](const Napi::CallbackInfo& info) {
+  export_function(exports, "failAllocation", [](const Call& info) -> Napi::Value {
     return fail_allocation(static_cast<long>(info[0].As<Napi::Number>().Int64Value())), info.Env().Undefined();
   });
-  export_function(exports, "allocationHasFailed", [](const Napi::CallbackInfo& info) -> Napi::Value {
+  export_function(exports, "allocationHasFailed", [](const Call& info) -> Napi::Value {
     return Napi::Boolean::New(info.Env(), allocation_has_failed());
   });
 #endif

@@ -1,12 +1,21 @@
 #include "runtime.h"
 
+#include "core/blas_threads.h"
+#include "core/memory.h"
+
 namespace fsvd {
 namespace {
 
 // Of the environment's thread.
 struct Instance {
+  explicit Instance(Napi::Env env) : runtime(std::make_shared<Runtime>(env)) {}
   std::shared_ptr<Runtime> runtime;
   Workspace::Keeper keeper;
+  bool reserved = false;  // what OpenBLAS needs for the thread
+
+  ~Instance() {
+    if (reserved) blas::release(1);
+  }
 };
 
 using Holder = std::shared_ptr<Runtime>;
@@ -15,7 +24,13 @@ using Holder = std::shared_ptr<Runtime>;
 
 std::shared_ptr<Runtime> Runtime::of(Napi::Env env) { return env.GetInstanceData<Instance>()->runtime; }
 
-void Runtime::attach(Napi::Env env) { env.SetInstanceData(new Instance{std::make_shared<Runtime>(env), {}}); }
+void Runtime::attach(Napi::Env env) { env.SetInstanceData(new Instance(env)); }
+
+void Runtime::ready_to_compute(Napi::Env env) {
+  Instance& instance = *env.GetInstanceData<Instance>();
+  if (!instance.reserved && blas::reserve(1) < 1) throw OutOfMemory(blas::buffer_bytes);
+  instance.reserved = true;
+}
 
 Delivery* Runtime::begin(std::unique_ptr<Delivery> delivery) {
   if (!way_back_) {

@@ -13,6 +13,8 @@ namespace fsvd {
 class Delivery {
  public:
   virtual ~Delivery() = default;
+  static void* operator new(std::size_t bytes) { return allocate(static_cast<std::int64_t>(bytes)); }
+  static void operator delete(void* memory) { std::free(memory); }
   virtual void arrive(Napi::Env env) = 0;
 
  private:
@@ -24,6 +26,9 @@ class Runtime {
  public:
   static std::shared_ptr<Runtime> of(Napi::Env env);
   static void attach(Napi::Env env);
+
+  // Before the JavaScript thread itself computes; throws OutOfMemory.
+  static void ready_to_compute(Napi::Env env);
 
   explicit Runtime(Napi::Env env) : env_(env), owner_(pool::new_owner()) {}
 

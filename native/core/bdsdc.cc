@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <numeric>
-#include <vector>
 
 #include "bdsdc_merge.h"
+#include "memory.h"
 #include "parts.h"
 
 namespace fsvd {
@@ -16,8 +16,8 @@ constexpr std::int64_t shared = 128;  // merges of this size are cut into parts,
 constexpr std::int64_t line = 64;     // columns that one thread copies at a time
 
 struct Tree {
-  std::vector<Node> leaves;
-  std::vector<std::vector<Node>> merges;  // of every depth, the root first
+  Vector<Node> leaves;
+  Vector<Vector<Node>> merges;  // of every depth, the root first
 
   explicit Tree(std::int64_t n) { add({0, n, 0}, 0); }
 
@@ -82,7 +82,7 @@ std::int64_t BidiagonalSvd<T>::index_size(std::int64_t n) {
 template <class T>
 lapack_int BidiagonalSvd<T>::run(Team& team) const {
   std::atomic<lapack_int> info{0};
-  const auto each = [&](const std::vector<Node>& nodes, const auto& solve) {
+  const auto each = [&](const Vector<Node>& nodes, const auto& solve) {
     team.each(static_cast<std::int64_t>(nodes.size()), [&](std::int64_t i) {
       if (const lapack_int failed = solve(nodes[static_cast<std::size_t>(i)])) info = failed;
     });

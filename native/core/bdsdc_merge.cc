@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <vector>
 
+#include "memory.h"
 #include "pack.h"
 #include "parts.h"
 #include "secular.h"
@@ -258,7 +258,7 @@ class Merge {
       return;
     }
     team_.each(parts_of(k(), roots), [&](std::int64_t p) {
-      std::vector<double> left(k()), right(k());
+      Vector<double> left(k()), right(k());
       for (std::int64_t j = p * roots; j < std::min(k(), (p + 1) * roots); ++j) {
         quotients(k(), exact_z(), dsigma_, root(j), right.data());
         for (std::int64_t i = 0; i < k(); ++i) left[i] = dsigma_[i] * right[i];
@@ -268,7 +268,7 @@ class Merge {
       }
     });
   }
-  void place(std::vector<double>& x, T* column) const {
+  void place(Vector<double>& x, T* column) const {
     const double scale = 1 / length(k(), x.data());
     for (std::int64_t i = 0; i < k(); ++i) column[place_[i]] = static_cast<T>(x[i] * scale);
   }
@@ -323,7 +323,7 @@ class Merge {
   std::int64_t count_ = 0, lefts_ = 0, boths_ = 0, rights_ = 0, upper_ = 0, lower_ = 0;
   T *u_upper_ = nullptr, *u_lower_ = nullptr, *vt_left_ = nullptr, *vt_right_ = nullptr, *u_rest_ = nullptr,
     *vt_rest_ = nullptr, *q_ = nullptr, *w_ = nullptr;
-  std::vector<double> exact_;  // k() elements each: origins and offsets of the roots, and the refined z
+  Vector<double> exact_;  // k() elements each: origins and offsets of the roots, and the refined z
 };
 
 }  // namespace

@@ -174,7 +174,9 @@ void* compute(void*) {
 constexpr std::size_t stack_bytes = 16u << 20;
 
 void start_threads(State& s) {  // with s.mutex held
-  while (s.started < s.limit) {
+  if (s.started >= s.limit) return;
+  int more = blas::reserve(s.limit - s.started);
+  for (; more > 0; --more) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, stack_bytes);
@@ -182,9 +184,10 @@ void start_threads(State& s) {  // with s.mutex held
     pthread_t thread;
     const int error = pthread_create(&thread, &attributes, compute, nullptr);
     pthread_attr_destroy(&attributes);
-    if (error) return;  // fewer threads than asked for is slower, not wrong
+    if (error) break;  // fewer threads than asked for is slower, not wrong
     ++s.started;
   }
+  blas::release(more);
 }
 
 // Below this a second thread costs more than it brings (waking one takes some 10 microseconds).
@@ -265,6 +268,13 @@ void set_threads(int n) {
 }
 
 std::shared_ptr<Owner> new_owner() { return share<Owner>(); }
+
+bool has_threads() {
+  State& s = state();
+  std::lock_guard<std::mutex> lock(s.mutex);
+  start_threads(s);
+  return s.started > 0;
+}
 
 void submit(std::shared_ptr<Task> task, Work work, SharedFunction<void(std::exception_ptr)> done) {
   if (work.units == 0) return done(nullptr);

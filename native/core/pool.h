@@ -29,6 +29,9 @@ void run(const Work& work);
 // The same on the calling thread alone, which waits for nobody; for work without BLAS.
 void run_alone(const Work& work);
 
+// Starts them; false when the system gives none, and the callers have to compute.
+bool has_threads();
+
 std::shared_ptr<Owner> new_owner();
 
 // Queues and returns. `done` is called after the last unit, on the thread that ran it, with the first exception or

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <vector>
 
+#include "memory.h"
 #include "wide_vectors.h"
 
 namespace fsvd {
@@ -97,8 +97,8 @@ void advance(Root& r, double f, double slope, double error, int taken) {
 }
 
 template <class T>
-std::vector<double> as_doubles(const T* d, const T* z, std::int64_t k) {
-  std::vector<double> copy(d, d + k);
+Vector<double> as_doubles(const T* d, const T* z, std::int64_t k) {
+  Vector<double> copy(d, d + k);
   copy.insert(copy.end(), z, z + k);
   return copy;
 }
@@ -108,7 +108,7 @@ std::vector<double> as_doubles(const T* d, const T* z, std::int64_t k) {
 template <class T>
 bool secular_roots(std::int64_t k, const T* d_in, const T* z_in, T rho, std::int64_t first, std::int64_t end,
                    double* origins, double* offsets) {
-  const std::vector<double> copy = as_doubles(d_in, z_in, k);
+  const Vector<double> copy = as_doubles(d_in, z_in, k);
   const double *d = copy.data(), *z = d + k;
   const double length = static_cast<double>(rho) * rho, constant = 1 / length;
   constexpr double eps = std::numeric_limits<T>::epsilon() / 2;

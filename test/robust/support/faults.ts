@@ -9,6 +9,9 @@ const path = fileURLToPath(
 export interface Faults {
   /** Bit d set: driver d of the ladder reports that it did not converge. */
   setFaults(drivers: number): void;
+  /** From now on the addon's allocation with this number (1 is the next one) fails; 0: none. */
+  failAllocation(number: number): void;
+  allocationHasFailed(): boolean;
   /** Calls LAPACK with an illegal argument; returns its info. */
   illegalCall(): number;
 }
