@@ -63,7 +63,12 @@ export function* batchedSvd(
     let part = svdItems(out, from, to, total);
     while (positions.length > 0) {
       try {
-        const done = yield* inWorkspace(workspace, decompose({ leading, positions }, part));
+        const done = yield* inBlock(
+          from,
+          to,
+          total,
+          inWorkspace(workspace, decompose({ leading, positions }, part)),
+        );
         positions.forEach((position, i) => {
           bound[position] = done.bound[i];
           driver[position] = done.driver[i];
@@ -93,6 +98,18 @@ export function* batchedSvd(
     failed.sort((a, b) => a.position - b.position).map((f) => f.error),
     truncated ? perMatrix(next, leading) : undefined,
   );
+}
+
+/** The steps of a block of the batch, which tell of shares of it. */
+function* inBlock<R>(from: number, to: number, total: number, steps: Steps<R>): Steps<R> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    if ('within' in step.value) {
+      const [first, last] = step.value.within.map((share) => from + share * (to - from));
+      yield { from: first, to: last, total };
+    } else yield step.value;
+  }
 }
 
 const names = ['U', 'S', 'Vh'] as const;

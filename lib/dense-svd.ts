@@ -28,6 +28,7 @@ export function* denseSvd(
   return yield* batchedSvd(batched, function* (place, out) {
     const part = yield* owned(itemsAt(a, place.positions));
     const { leading, positions } = place;
+    yield { within: [0, 1] };
     const driver = yield* gesdd(part, vectors, out, { leading, positions, name: 'svd' });
     const bound = driver.map((_, i) => denseBound(dtype, m, n, out.S[i * p]));
     return { bound, driver };

@@ -281,19 +281,33 @@ function* decomposeAlike(
   const p = Math.min(C.rows, C.cols);
   const vectors = form === 'none' || form === 0 ? 'none' : 'thin';
   const inner = scratchSvd(n, C.rows, C.cols, vectors, dtypeOfBatch(C));
+  const until = shares(items, C, form);
+  yield { within: [until.core, until.svd] };
   const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' }, kind.graded);
   const origin = { ...place, name: 'singular values of A·B' };
   const next = unscale(inner.S, items.balance.exponent, n, out.S, origin);
   if (vectors === 'thin') {
     const U = packed(inner.U, n, C.rows, p);
     const V = transposed(packed(inner.Vh, n, p, C.cols));
+    yield { within: [until.svd, until.left] };
     yield* lift(left, { ...U, cols: form as number }, false, out.U);
+    yield { within: [until.left, 1] };
     yield* lift(right, { ...V, cols: form as number }, true, out.Vh);
   }
   const driver = routines.map(
     (routine, i): Driver => `${factorDriver(left, i)}/${factorDriver(right, i)}/${routine}`,
   );
   return { driver, next };
+}
+
+/** Roughly, what share of its operations each step of a decomposition has behind it. */
+function shares({ a, b }: Balanced, C: Batch, form: number | 'none') {
+  const p = Math.min(C.rows, C.cols);
+  const factors = 2 * (a.rows + b.rows) * a.cols ** 2;
+  const svd = 20 * p ** 2 * Math.max(C.rows, C.cols);
+  const [left, right] = [a, b].map((x) => (form === 'none' ? 0 : 2 * x.rows * x.cols * form));
+  const all = Math.max(1, factors + svd + left + right);
+  return { core: factors / all, svd: (factors + svd) / all, left: (factors + svd + left) / all };
 }
 
 /** Step 6: `Q·x` into `out` (or its transpose), or x itself where there is no Q. */

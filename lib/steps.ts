@@ -14,18 +14,33 @@ export interface Progress {
   readonly total: number;
 }
 
+/**
+ * Said by a composition before kernel calls that take long: they bring it from so many matrices to so many more, of which
+ * one may be done in part.
+ */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+  readonly total: number;
+}
+
+/** The same in the middle of a block of the batch: from one share of it to another. */
+export interface Within {
+  readonly within: readonly [from: number, to: number];
+}
+
 /** Said by a composition in the middle of long work on this thread: what else waits for the thread may have it. */
 export const turn = { turn: true } as const;
 
 /** A computation written once: it yields kernel calls, and a driver makes them in place or awaits them. */
-export type Steps<T> = Generator<KernelCall | Progress | typeof turn, T, void>;
+export type Steps<T> = Generator<KernelCall | Progress | Span | Within | typeof turn, T, void>;
 
 /** The same computation as a part of another, whose progress it is not. */
 export function* asPart<T>(steps: Steps<T>): Steps<T> {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
-    if (!('done' in step.value)) yield step.value;
+    if ('kernel' in step.value || 'turn' in step.value) yield step.value;
   }
 }
 
@@ -33,7 +48,10 @@ export function* asPart<T>(steps: Steps<T>): Steps<T> {
 export interface AsyncOptions {
   /** Aborting rejects with `signal.reason`, and ends the computing within about a tenth of a second of it. */
   readonly signal?: AbortSignal | undefined;
-  /** Told how many matrices of the batch are done, at most 20 times a second and once at the end. */
+  /**
+   * Told how many matrices of the batch are done, at most 20 times a second and once at the end. Inside a large matrix
+   * `done` is a fraction, from an estimate of the work: 2.4 is two matrices and some of the third.
+   */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -53,25 +71,80 @@ export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: Async
   signal?.throwIfAborted();
   const task = kernels().task();
   const aborted = abortOf(signal, task);
-  let last = Number.NEGATIVE_INFINITY;
+  const teller = onProgress && new Teller(onProgress, task);
   try {
     for (;;) {
       const step = steps.next();
       if (step.done) return step.value;
       if ('kernel' in step.value) {
         const call = kernels()[`${step.value.kernel}Async`](task, ...step.value.args);
-        await (aborted.promise ? Promise.race([call, aborted.promise]) : call);
+        const told = teller ? teller.during(call) : call;
+        await (aborted.promise ? Promise.race([told, aborted.promise]) : told);
       } else if ('turn' in step.value) {
         await (aborted.promise ? Promise.race([nextTurn(), aborted.promise]) : nextTurn());
-      } else if (onProgress) {
-        const now = performance.now();
-        if (step.value.done < step.value.total && now - last < progressInterval) continue;
-        last = now;
-        onProgress(step.value);
-      }
+      } else if ('done' in step.value) teller?.reached(step.value);
+      else if ('from' in step.value) teller?.goesOn(step.value);
     }
+  } catch (error) {
+    kernels().stop(task); // an exception of `onProgress` comes while a call is being made
+    throw error;
   } finally {
     aborted.dispose();
+  }
+}
+
+/** Tells the caller how far a computation is, at most 20 times a second and once at the end; it never falls. */
+class Teller {
+  readonly #tell: (progress: Progress) => void;
+  readonly #task: Task;
+  #span: Span | undefined;
+  #done = 0;
+  #last = Number.NEGATIVE_INFINITY;
+
+  constructor(tell: (progress: Progress) => void, task: Task) {
+    this.#tell = tell;
+    this.#task = task;
+  }
+
+  reached({ done, total }: Progress): void {
+    this.#span = undefined;
+    const now = performance.now();
+    if (done < total && now - this.#last < progressInterval) return;
+    this.#last = now;
+    this.#done = done;
+    this.#tell({ done, total });
+  }
+
+  goesOn(span: Span): void {
+    this.#span = span;
+  }
+
+  /** Tells, while `call` is being made, what share of it is done. */
+  async during(call: Promise<void>): Promise<void> {
+    if (!this.#span) return call;
+    let timer: NodeJS.Timeout | undefined;
+    const watched = new Promise<never>((_, reject) => {
+      timer = setInterval(() => {
+        try {
+          this.#look();
+        } catch (error) {
+          reject(error);
+        }
+      }, progressInterval);
+    });
+    try {
+      await Promise.race([call, watched]);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  #look(): void {
+    if (!this.#span) return;
+    const { from, to, total } = this.#span;
+    const done = from + (to - from) * kernels().done(this.#task);
+    if (done > this.#done && done < total) this.reached({ done, total });
+    this.#span = { from, to, total };
   }
 }
 

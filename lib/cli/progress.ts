@@ -23,7 +23,7 @@ export class Progress {
       this.#bar = new cliProgress.SingleBar(options, cliProgress.Presets.shades_classic);
       this.#bar.start(total, done);
     }
-    this.#bar.update(done);
+    this.#bar.update(Math.floor(done));
   }
 
   stop(): void {

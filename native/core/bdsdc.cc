@@ -7,6 +7,7 @@
 #include "bdsdc_merge.h"
 #include "memory.h"
 #include "parts.h"
+#include "task.h"
 
 namespace fsvd {
 namespace {
@@ -88,6 +89,8 @@ lapack_int BidiagonalSvd<T>::run(Team& team) const {
     });
   };
   const Tree tree(n);
+  double merged = 0;  // cubes of the sizes of the nodes; two halves have a quarter of the whole
+  const auto cube = [](std::int64_t size) { return static_cast<double>(size) * size * size; };
   each(tree.leaves, [&](const Node& node) { return solve_leaf(*this, node); });
   for (auto nodes = tree.merges.rbegin(); nodes != tree.merges.rend() && info == 0; ++nodes) {
     if (nodes->front().n < shared) {
@@ -96,8 +99,11 @@ lapack_int BidiagonalSvd<T>::run(Team& team) const {
         return merge(alone, *this, node);
       });
     } else {
-      for (const Node& node : *nodes)
+      for (const Node& node : *nodes) {
         if (const lapack_int failed = merge(team, *this, node)) info = failed;
+        merged += cube(node.n);
+        advance(merged / (4.0 / 3 * cube(n)));
+      }
     }
   }
   if (info == 0) reverse_order(team, *this);

@@ -8,6 +8,7 @@
 #include "parts.h"
 #include "reflector.h"
 #include "squares.h"
+#include "task.h"
 
 namespace fsvd {
 namespace {
@@ -178,7 +179,16 @@ std::int64_t Bidiagonalisation<T>::work_size() const {
 template <class T>
 void Bidiagonalisation<T>::run(Team& team) const {
   Panel<T> work(*this, team);
-  for (std::int64_t first = 0; first < cols; first += panel) work.reduce(first, std::min(cols, first + panel));
+  // Of a matrix with so many columns left, roughly.
+  const auto flops = [this](std::int64_t left) {
+    const double n = static_cast<double>(left), m = n + static_cast<double>(rows - cols);
+    return n * n * (3 * m - n);
+  };
+  for (std::int64_t first = 0; first < cols; first += panel) {
+    const std::int64_t end = std::min(cols, first + panel);
+    work.reduce(first, end);
+    advance(1 - flops(cols - end) / flops(cols));
+  }
 }
 
 template class Bidiagonalisation<float>;
