@@ -50,6 +50,9 @@ function remedies(attempts: Attempt[], root: string | undefined): string[] {
       '    unset FACTORED_SVD_BINARY',
     );
   }
+  if (reasons.includes('OPENBLAS_CORETYPE')) {
+    return ['- Leave the choice of its kernels to OpenBLAS:', '    unset OPENBLAS_CORETYPE'];
+  }
   if (/openblas/i.test(reasons)) {
     lines.push('- Install OpenBLAS (the pthread build):', ...installCommands());
   }

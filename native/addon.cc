@@ -1,13 +1,14 @@
 #include "core/blas_threads.h"
 #include "core/pool.h"
 #include "core/process_exit.h"
+#include "exports.h"
 #include "job.h"
-#include "kernels.h"
 #include "napi_setup.h"
 #include "runtime.h"
 #include "versions.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  fsvd::check_processor(env);
   fsvd::blas::initialise();
   fsvd::guard_process_exit();
   fsvd::Runtime::attach(env);

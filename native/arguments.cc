@@ -10,85 +10,75 @@ namespace fsvd {
 namespace {
 
 template <class T>
-constexpr napi_typedarray_type array_type();
+constexpr ElementType element_type();
 template <>
-constexpr napi_typedarray_type array_type<float>() { return napi_float32_array; }
+constexpr ElementType element_type<float>() { return ElementType::float32; }
 template <>
-constexpr napi_typedarray_type array_type<double>() { return napi_float64_array; }
+constexpr ElementType element_type<double>() { return ElementType::float64; }
 template <>
-constexpr napi_typedarray_type array_type<std::int32_t>() { return napi_int32_array; }
+constexpr ElementType element_type<std::int32_t>() { return ElementType::int32; }
 
 constexpr double exact_integers = 9007199254740992.0;  // 2^53
+constexpr std::int32_t largest_exponent = 1 << 20;     // sums of a few of them fit an int
 
-struct Elements {
-  napi_typedarray_type type;
-  void* data;
-  std::int64_t length;
-};
-
-bool elements(const Napi::Value& value, Elements& out) {
-  bool is_typed_array = false;
-  if (napi_is_typedarray(value.Env(), value, &is_typed_array) != napi_ok || !is_typed_array) return false;
-  std::size_t length = 0;
-  if (napi_get_typedarray_info(value.Env(), value, &out.type, &length, &out.data, nullptr, nullptr) != napi_ok) {
-    return false;
-  }
-  out.length = static_cast<std::int64_t>(length);
-  return true;
-}
-
-// Of the whole buffer of a large array: in parts of it, the pages that two of them share would stay small ones.
-void large_pages_behind(const Napi::Value& array, std::size_t bytes) {
-  if (bytes < large_page) return;
-  napi_value buffer = nullptr;
-  void* data = nullptr;
-  std::size_t length = 0;
-  if (napi_get_typedarray_info(array.Env(), array, nullptr, nullptr, nullptr, &buffer, nullptr) == napi_ok &&
-      napi_get_arraybuffer_info(array.Env(), buffer, &data, &length) == napi_ok) {
-    prefer_large_pages(data, length);
-  }
-}
+bool is_exact_integer(double x) { return std::abs(x) <= exact_integers && x == std::floor(x); }
 
 }  // namespace
 
-Call::Call(napi_env env, napi_callback_info info) : env_(env) {
-  if (napi_get_cb_info(env, info, &count_, values_, nullptr, nullptr) != napi_ok) throw Napi::Error::New(env);
-  if (count_ > most) throw Napi::TypeError::New(env, "too many arguments");
+void Arguments::fail(const std::string& what) const {
+  throw WrongArgument("argument " + std::to_string(position_) + ": " + what);
 }
 
-Napi::Value Arguments::next() { return info_[position_++]; }
+TypedArray Arguments::next_array(const char* expected) {
+  TypedArray array;
+  if (!source_.get(position_++, array)) fail(expected);
+  return array;
+}
 
-void Arguments::fail(const std::string& what) const {
-  throw Napi::TypeError::New(info_.Env(), "argument " + std::to_string(position_) + ": " + what);
+template <class T>
+TypedArray Arguments::next_array_of() {
+  const TypedArray array = next_array("wrong kind of typed array");
+  if (array.type != element_type<T>()) fail("wrong kind of typed array");
+  if (static_cast<std::size_t>(array.length) * sizeof(T) >= large_page) source_.prefer_large_pages(position_ - 1);
+  return array;
+}
+
+std::int64_t Arguments::extent(std::int64_t count, std::int64_t a, std::int64_t b) const {
+  std::int64_t size = 0;
+  if (__builtin_mul_overflow(a, b, &size) || __builtin_mul_overflow(size, count, &size)) fail("too many elements");
+  return size;
 }
 
 bool Arguments::is_float(int ahead) const {
-  Elements e{};
-  return elements(info_[position_ + ahead], e) && e.type == napi_float32_array;
+  TypedArray array;
+  return source_.get(position_ + ahead, array) && array.type == ElementType::float32;
 }
 
 std::int64_t Arguments::integer() {
   const double x = number();
-  if (x != std::floor(x) || std::abs(x) > exact_integers) fail("expected an integer");
+  if (!is_exact_integer(x)) fail("expected an integer");
   return static_cast<std::int64_t>(x);
 }
 
+std::int64_t Arguments::dimension() {
+  const std::int64_t n = integer();
+  if (n < 0) fail("negative dimension");
+  return n;
+}
+
 double Arguments::number() {
-  const Napi::Value value = next();
   double x = 0;
-  if (napi_get_value_double(info_.Env(), value, &x) != napi_ok) fail("expected a number");
+  if (!source_.get(position_++, x)) fail("expected a number");
   return x;
 }
 
 template <class T>
 T* Arguments::array(std::int64_t length) {
-  const Napi::Value value = next();
-  if (value.IsNull() || value.IsUndefined()) return nullptr;
-  Elements e{};
-  if (!elements(value, e) || e.type != array_type<T>()) fail("wrong kind of typed array");
-  if (e.length != length) fail("expected " + std::to_string(length) + " elements, not " + std::to_string(e.length));
-  large_pages_behind(value, static_cast<std::size_t>(length) * sizeof(T));
-  return static_cast<T*>(e.data);
+  if (source_.is_missing(position_)) return ++position_, nullptr;
+  const TypedArray array = next_array_of<T>();
+  if (array.length != length)
+    fail("expected " + std::to_string(length) + " elements, not " + std::to_string(array.length));
+  return static_cast<T*>(array.data);
 }
 
 template <class T>
@@ -100,20 +90,19 @@ T* Arguments::required_array(std::int64_t length) {
 
 template <class T>
 Batch<const T> Arguments::batch() {
-  Elements data{}, layout{};
-  if (!elements(next(), data) || data.type != array_type<T>()) fail("wrong kind of typed array");
-  if (!elements(next(), layout) || layout.type != napi_float64_array || layout.length < 2) fail("expected a layout");
+  const TypedArray data = next_array_of<T>(), layout = next_array("expected a layout");
+  if (layout.type != ElementType::float64 || layout.length < 2) fail("expected a layout");
   const double* l = static_cast<const double*>(layout.data);
+  if (!is_exact_integer(l[0]) || !is_exact_integer(l[1])) fail("a stride is no integer");
   Batch<const T> a;
   a.data = static_cast<const T*>(data.data);
   a.row_stride = static_cast<std::int64_t>(l[0]);
   a.col_stride = static_cast<std::int64_t>(l[1]);
   a.offsets = l + 2;
   a.count = layout.length - 2;
-  a.rows = integer();
-  a.cols = integer();
-  if (a.rows < 0 || a.cols < 0) fail("negative dimension");
-  if (a.rows == 0 || a.cols == 0) return a;
+  a.rows = dimension();
+  a.cols = dimension();
+  if (extent(1, a.rows, a.cols) == 0) return a;
   // Reach of one item, in doubles so that nothing wraps.
   const double down = static_cast<double>(a.rows - 1) * l[0], across = static_cast<double>(a.cols - 1) * l[1];
   const double lowest = std::min(down, 0.0) + std::min(across, 0.0);
@@ -127,6 +116,13 @@ Batch<const T> Arguments::batch() {
 }
 
 const std::int32_t* Arguments::positions(std::int64_t count) {
+  const std::int32_t* at = sources(count);
+  for (std::int64_t i = 1; at && i < count; ++i)
+    if (at[i] <= at[i - 1]) fail("positions do not ascend");
+  return at;
+}
+
+const std::int32_t* Arguments::sources(std::int64_t count) {
   const std::int32_t* at = array<std::int32_t>(count);
   for (std::int64_t i = 0; at && i < count; ++i)
     if (at[i] < 0) fail("negative position");
@@ -134,39 +130,51 @@ const std::int32_t* Arguments::positions(std::int64_t count) {
 }
 
 const double* Arguments::sourced_array(const std::int32_t*& source, std::int64_t count, std::int64_t size) {
-  Elements parts{};
-  if (!elements(next(), parts) || parts.type != napi_float64_array) fail("expected a Float64Array");
-  source = positions(count);
+  const TypedArray parts = next_array_of<double>();
+  source = sources(count);
   const std::int64_t last = source && count > 0 ? *std::max_element(source, source + count) : count - 1;
-  if (parts.length < (last + 1) * size) fail("a source lies outside the parts");
+  if (parts.length < extent(last + 1, size)) fail("a source lies outside the parts");
   return static_cast<const double*>(parts.data);
 }
 
 template <class T>
 T* Arguments::strided_items(const std::int32_t* positions, std::int64_t count, std::int64_t stride,
                             std::int64_t size) {
-  const std::int64_t last = positions && count > 0 ? *std::max_element(positions, positions + count) : count - 1;
-  const std::int64_t needed = count > 0 ? last * stride + size : 0;
-  const Napi::Value value = next();
-  Elements e{};
-  if (!elements(value, e) || e.type != array_type<T>()) fail("wrong kind of typed array");
-  if (stride < 0 || e.length < needed) fail("expected " + std::to_string(needed) + " elements or more");
-  large_pages_behind(value, static_cast<std::size_t>(e.length) * sizeof(T));
-  return static_cast<T*>(e.data);
+  const std::int64_t last = positions && count > 0 ? positions[count - 1] : count - 1;
+  if (count > 1 && stride < size) fail("the items overlap");
+  const TypedArray array = next_array_of<T>();
+  if (count == 0) return static_cast<T*>(array.data);
+  std::int64_t needed = 0;
+  if (__builtin_add_overflow(extent(last, stride), size, &needed) || array.length < needed)
+    fail("the items do not fit " + std::to_string(array.length) + " elements");
+  return static_cast<T*>(array.data);
 }
 
 Status* Arguments::statuses(std::int64_t count) {
   static_assert(sizeof(Status) == 3 * sizeof(double), "read in JavaScript as three doubles");
-  return reinterpret_cast<Status*>(required_array<double>(3 * count));
+  return reinterpret_cast<Status*>(required_array<double>(extent(count, 3)));
 }
 
 Gauge Arguments::gauge(std::int64_t count, std::int64_t cols) {
   Gauge g;
-  g.perm = array<std::int32_t>(count * cols);
-  for (std::int64_t i = 0; g.perm && i < count * cols; ++i) {
+  const std::int64_t n = extent(count, cols);
+  g.perm = array<std::int32_t>(n);
+  for (std::int64_t i = 0; g.perm && i < n; ++i) {
     if (g.perm[i] < 0 || g.perm[i] >= cols) fail("not a permutation");
   }
-  g.exponents = array<std::int32_t>(count * cols);
+  g.exponents = array<std::int32_t>(n);
+  if (g.exponents) require_exponents(g.exponents, n);
+  return g;
+}
+
+void Arguments::require_exponents(const std::int32_t* exponents, std::int64_t n) const {
+  for (std::int64_t i = 0; i < n; ++i)
+    if (exponents[i] < -largest_exponent || exponents[i] > largest_exponent) fail("an exponent is out of range");
+}
+
+Gauge Arguments::gauge_with_perm(std::int64_t count, std::int64_t cols) {
+  const Gauge g = gauge(count, cols);
+  if (!g.perm && extent(count, cols) > 0) fail("expected a permutation");
   return g;
 }
 

@@ -1,36 +1,42 @@
-// The arguments of a kernel call, read in order and checked: from JavaScript values to plain structs.
+// The arguments of a kernel call, read in order and checked: from typed arrays and numbers to plain structs.
 #pragma once
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 
 #include "core/batch.h"
 #include "core/pack.h"
-#include "napi_setup.h"
 
 namespace fsvd {
 
-// One call from JavaScript. (The one of node-addon-api allocates where there are more than a few arguments.)
-class Call {
- public:
-  Call(napi_env env, napi_callback_info info);
+enum class ElementType { float32, float64, int32, other };
 
-  Napi::Env Env() const { return env_; }
-  std::size_t Length() const { return count_; }
-  Napi::Value operator[](std::size_t i) const { return i < count_ ? Napi::Value(env_, values_[i]) : Env().Undefined(); }
-
- private:
-  static constexpr std::size_t most = 32;
-  Napi::Env env_;
-  std::size_t count_ = most;
-  napi_value values_[most];
+struct TypedArray {
+  ElementType type = ElementType::other;
+  void* data = nullptr;
+  std::int64_t length = 0;
 };
 
-// Everything that arrives here was made by lib/kernels.ts, so a mistake is a bug of this package: it throws a plain
-// TypeError, but it never reads or writes outside an array.
+// Where arguments come from: JavaScript (node_arguments.h), or the fuzzer.
+class ArgumentSource {
+ public:
+  virtual ~ArgumentSource() = default;
+  virtual bool is_missing(std::size_t i) const = 0;  // null or undefined
+  virtual bool get(std::size_t i, TypedArray& out) const = 0;
+  virtual bool get(std::size_t i, double& out) const = 0;
+  virtual void prefer_large_pages(std::size_t) const {}  // for a large array
+};
+
+// A plain TypeError in JavaScript.
+struct WrongArgument : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Everything that arrives here was made by lib/kernels.ts, so a mistake is a bug of this package: it throws
+// WrongArgument, but no kernel ever reads or writes outside an array.
 class Arguments {
  public:
-  // Those from `first` on.
-  explicit Arguments(const Call& info, std::size_t first = 0) : info_(info), position_(first) {}
+  explicit Arguments(const ArgumentSource& source) : source_(source) {}
 
   // Whether the argument after the next `ahead` ones is a Float32Array.
   bool is_float(int ahead) const;
@@ -47,7 +53,7 @@ class Arguments {
   // A Float64Array of parts of `size` elements, and `source` (Int32Array or null): which part each of `count` items reads.
   const double* sourced_array(const std::int32_t*& source, std::int64_t count, std::int64_t size);
 
-  // Which items of the output a call writes: Int32Array or null for all in order.
+  // Which items of the output a call writes, ascending: Int32Array or null for all in order.
   const std::int32_t* positions(std::int64_t count);
   // The output that holds those items, of `size` elements each, one every `stride`.
   template <class T>
@@ -60,17 +66,32 @@ class Arguments {
 
   // perm and exponents, Int32Array or null
   Gauge gauge(std::int64_t count, std::int64_t cols);
+  Gauge gauge_with_perm(std::int64_t count, std::int64_t cols);
 
   std::int64_t integer();
+  std::int64_t dimension();  // not negative
   double number();
   bool boolean() { return integer() != 0; }
 
+  // Exponents that were read: sums of a few fit an int.
+  void require_exponents(const std::int32_t* exponents, std::int64_t n) const;
+
+  // What must hold of the arguments up to here.
+  void require(bool holds, const char* what) const {
+    if (!holds) fail(what);
+  }
+  // Elements of `count` matrices of a x b.
+  std::int64_t extent(std::int64_t count, std::int64_t a, std::int64_t b = 1) const;
+
  private:
-  Napi::Value next();
+  TypedArray next_array(const char* expected);
+  template <class T>
+  TypedArray next_array_of();
+  const std::int32_t* sources(std::int64_t count);
   [[noreturn]] void fail(const std::string& what) const;
 
-  const Call& info_;
-  std::size_t position_;
+  const ArgumentSource& source_;
+  std::size_t position_ = 0;
 };
 
 }  // namespace fsvd

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "core/memory.h"
+#include "node_arguments.h"
 #include "runtime.h"
 
 namespace fsvd {
@@ -28,6 +29,8 @@ Napi::Error to_javascript(Napi::Env env, std::exception_ptr error) {
     return too_large(env, 0);
   } catch (const Stopped&) {
     return Napi::Error::New(env, "the computation was given up");
+  } catch (const WrongArgument& e) {
+    return Napi::TypeError::New(env, e.what());
   } catch (const std::exception& e) {
     return Napi::Error::New(env, e.what());
   }
@@ -62,31 +65,43 @@ std::shared_ptr<Task> task_of(const Napi::Value& value) {
   return *value.As<Napi::External<Holder>>().Data();
 }
 
-}  // namespace
+// Calls f(call, data) of the function that was exported with `data`.
+template <class F>
+napi_value guarded(napi_env env, napi_callback_info info, const F& f) {
+  try {
+    void* data = nullptr;
+    napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+    return f(Call(env, info), data);
+  } catch (const Napi::Error& error) {
+    error.ThrowAsJavaScriptException();
+  } catch (...) {
+    to_javascript(env, std::current_exception()).ThrowAsJavaScriptException();
+  }
+  return nullptr;
+}
 
-void export_function(Napi::Object exports, const char* name, Napi::Value (*function)(const Call&)) {
-  const napi_callback called = [](napi_env env, napi_callback_info info) -> napi_value {
-    try {
-      void* function = nullptr;
-      napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &function);
-      return reinterpret_cast<Napi::Value (*)(const Call&)>(function)(Call(env, info));
-    } catch (const Napi::Error& error) {
-      error.ThrowAsJavaScriptException();
-    } catch (...) {
-      to_javascript(env, std::current_exception()).ThrowAsJavaScriptException();
-    }
-    return nullptr;
-  };
-  const napi_env env = exports.Env();
+void export_callback(Napi::Object exports, const char* name, napi_callback called, void* data) {
   napi_value made = nullptr;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, called, reinterpret_cast<void*>(function), &made) != napi_ok) {
-    throw Napi::Error::New(env);
+  if (napi_create_function(exports.Env(), name, NAPI_AUTO_LENGTH, called, data, &made) != napi_ok) {
+    throw Napi::Error::New(exports.Env());
   }
   exports.Set(name, made);
 }
 
+}  // namespace
+
+void export_function(Napi::Object exports, const char* name, Napi::Value (*function)(const Call&)) {
+  const napi_callback called = [](napi_env env, napi_callback_info info) {
+    return guarded(env, info, [](const Call& call, void* function) {
+      return reinterpret_cast<Napi::Value (*)(const Call&)>(function)(call);
+    });
+  };
+  export_callback(exports, name, called, reinterpret_cast<void*>(function));
+}
+
 Napi::Value run_now(const Call& info, BuildWork build, void (*run)(const Work&)) {
-  Arguments arguments(info);
+  const NodeArguments given(info);
+  Arguments arguments(given);
   const Work work = build(arguments);
   if (run == pool::run) Runtime::ready_to_compute(info.Env());
   run(work);
@@ -94,7 +109,8 @@ Napi::Value run_now(const Call& info, BuildWork build, void (*run)(const Work&))
 }
 
 Napi::Value run_later(const Call& info, BuildWork build) {
-  Arguments arguments(info, 1);
+  const NodeArguments given(info, 1);
+  Arguments arguments(given);
   std::shared_ptr<Task> task = task_of(info[0]);
   Work work = build(arguments);
   if (!pool::has_threads()) Runtime::ready_to_compute(info.Env());
@@ -127,6 +143,31 @@ void export_tasks(Napi::Object exports) {
   export_function(exports, "done", [](const Call& info) -> Napi::Value {
     return Napi::Number::New(info.Env(), task_of(info[0])->done());
   });
+}
+
+namespace {
+
+template <Napi::Value (*run)(const Call&, BuildWork)>
+void export_with(Napi::Object exports, const std::string& name, BuildWork build) {
+  const napi_callback called = [](napi_env env, napi_callback_info info) {
+    return guarded(env, info, [](const Call& call, void* build) { return run(call, reinterpret_cast<BuildWork>(build)); });
+  };
+  export_callback(exports, name.c_str(), called, reinterpret_cast<void*>(build));
+}
+
+Napi::Value run_now_with_all(const Call& call, BuildWork build) { return run_now(call, build); }
+Napi::Value run_alone(const Call& call, BuildWork build) { return run_now(call, build, pool::run_alone); }
+
+}  // namespace
+
+void export_kernel(Napi::Object exports, const Kernel& kernel) {
+  const std::string name = kernel.name;
+  export_with<run_now_with_all>(exports, name, kernel.build);
+  export_with<run_later>(exports, name + "Async", kernel.build);
+}
+
+void export_alone(Napi::Object exports, const Kernel& kernel) {
+  export_with<run_alone>(exports, std::string(kernel.name) + "Alone", kernel.build);
 }
 
 }  // namespace fsvd

@@ -1,15 +1,14 @@
 // A kernel call as JavaScript makes it: at once, or on the compute threads with a promise.
 #pragma once
+#include <exception>
 #include <string>
 
-#include "arguments.h"
 #include "core/pool.h"
+#include "kernels.h"
 #include "napi_setup.h"
+#include "node_arguments.h"
 
 namespace fsvd {
-
-// Reads the arguments of one kernel and says what there is to run.
-using BuildWork = Work (*)(Arguments&);
 
 Napi::Value run_now(const Call& info, BuildWork build, void (*run)(const Work&) = pool::run);
 
@@ -21,11 +20,10 @@ Napi::Value run_later(const Call& info, BuildWork build);
 void export_function(Napi::Object exports, const char* name, Napi::Value (*function)(const Call&));
 
 // exports[name] and exports[name + "Async"].
-template <BuildWork build>
-void export_kernel(Napi::Object exports, const std::string& name) {
-  export_function(exports, name.c_str(), [](const Call& info) { return run_now(info, build); });
-  export_function(exports, (name + "Async").c_str(), [](const Call& info) { return run_later(info, build); });
-}
+void export_kernel(Napi::Object exports, const Kernel& kernel);
+
+// exports[name + "Alone"]: at once, on the calling thread alone.
+void export_alone(Napi::Object exports, const Kernel& kernel);
 
 // exports.task(), exports.stop(task), exports.done(task)
 void export_tasks(Napi::Object exports);

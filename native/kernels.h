@@ -1,9 +1,20 @@
 // The kernels as JavaScript sees them: which arguments each takes, in which order. lib/kernels.ts is the other side.
 #pragma once
-#include "napi_setup.h"
+#include <vector>
+
+#include "arguments.h"
+#include "core/pool.h"
 
 namespace fsvd {
 
-void export_kernels(Napi::Object exports);
+// Reads the arguments of one kernel and says what there is to run.
+using BuildWork = Work (*)(Arguments&);
+
+struct Kernel {
+  const char* name;
+  BuildWork build;
+};
+
+const std::vector<Kernel>& kernel_table();
 
 }  // namespace fsvd

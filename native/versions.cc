@@ -1,6 +1,9 @@
 #include "versions.h"
 
+#include <cstdlib>
+
 #include "core/pool.h"
+#include "core/processor.h"
 #include "job.h"
 
 extern "C" {
@@ -9,6 +12,15 @@ char* openblas_get_corename(void);
 }
 
 namespace fsvd {
+
+void check_processor(Napi::Env env) {
+  if (!std::getenv("OPENBLAS_CORETYPE")) return;  // OpenBLAS has chosen, and has looked
+  const std::string core = openblas_get_corename();
+  const char* feature = missing_feature(core.c_str());
+  if (!feature) return;
+  throw Napi::Error::New(env, "OPENBLAS_CORETYPE has OpenBLAS use its kernels for " + core +
+                                  ", which this processor cannot run: it has no " + feature);
+}
 
 void export_versions(Napi::Object exports) {
   export_function(exports, "versions", [](const Call& info) -> Napi::Value {
