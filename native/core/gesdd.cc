@@ -8,6 +8,7 @@
 #include "faults.h"
 #include "lapack.h"
 #include "pack.h"
+#include "task.h"
 #include "workspace.h"
 
 namespace fsvd {
@@ -87,6 +88,22 @@ int take_exponent(T* x, std::int64_t n) {
   return exponent;
 }
 
+// A routine of LAPACK that may take long. Nothing can stop it, so that it writes to memory of its own: that of the item is
+// its owner's, who may end meanwhile.
+template <class T, class Routine>
+lapack_int run_apart(const Item<T>& item, const Routine& routine) {
+  using W = Workspace;
+  constexpr double long_flops = 1e9;
+  if (!current_task() || item.job.flops() < long_flops) return routine(item.s, item.u, item.vh);
+  const std::int64_t u_size = item.values_only() ? 0 : item.m * item.u_cols;
+  const std::int64_t vh_size = item.values_only() ? 0 : item.vh_rows * item.n;
+  W ws(W::bytes_for<T>(item.p) + W::bytes_for<T>(u_size) + W::bytes_for<T>(vh_size));
+  T *s = ws.template take<T>(item.p), *u = ws.template take<T>(u_size), *vh = ws.template take<T>(vh_size);
+  const lapack_int info = apart([&] { return routine(s, u, vh); });
+  std::copy_n(s, item.p, item.s), std::copy_n(u, u_size, item.u), std::copy_n(vh, vh_size, item.vh);
+  return info;
+}
+
 template <class T>
 lapack_int run_gesdd(const Item<T>& item, const WorkSize& size) {
   using W = Workspace;
@@ -96,8 +113,10 @@ lapack_int run_gesdd(const Item<T>& item, const WorkSize& size) {
   if (!gather(item, x)) return 0;
   T* work = ws.template take<T>(size.length());
   lapack_int* iwork = ws.template take<lapack_int>(n_iwork);
-  return lapack::gesdd(item.jobz(), item.x_rows(), item.x_cols(), x, item.s, item.vh, item.ld_vh(), item.u,
-                       item.ld_u(), work, static_cast<lapack_int>(size.length()), iwork);
+  return run_apart(item, [&](T* s, T* u, T* vh) {
+    return lapack::gesdd(item.jobz(), item.x_rows(), item.x_cols(), x, s, vh, item.ld_vh(), u, item.ld_u(), work,
+                         static_cast<lapack_int>(size.length()), iwork);
+  });
 }
 
 // The tall one of a and its transpose, column-major: of a matrix that is not tall the row-major copy as it lies, whose
@@ -141,8 +160,10 @@ lapack_int run_gesvd(const Item<T>& item, bool scaled) {
   if (!gather(item, x)) return 0;
   const int exponent = scaled ? take_exponent(x, item.m * item.n) : 0;
   T* work = ws.template take<T>(size.length());
-  const lapack_int info = lapack::gesvd(item.jobz(), item.x_rows(), item.x_cols(), x, item.s, item.vh, item.ld_vh(),
-                                        item.u, item.ld_u(), work, static_cast<lapack_int>(size.length()));
+  const lapack_int info = run_apart(item, [&](T* s, T* u, T* vh) {
+    return lapack::gesvd(item.jobz(), item.x_rows(), item.x_cols(), x, s, vh, item.ld_vh(), u, item.ld_u(), work,
+                         static_cast<lapack_int>(size.length()));
+  });
   for (std::int64_t j = 0; j < item.p; ++j) item.s[j] = std::ldexp(item.s[j], exponent);
   return info;
 }
@@ -159,7 +180,7 @@ lapack_int run_gejsv(const Item<T>& item) {
   if (!lwork.fits()) return 1;
   const std::int64_t left_cols = item.job.vectors == Vectors::full ? tall : n;
   W ws(2 * W::bytes_for<T>(size) + W::bytes_for<T>(tall * left_cols) + W::bytes_for<T>(n * n) +
-       W::bytes_for<T>(lwork.length()) + W::bytes_for<lapack_int>(tall + 3 * n));
+       W::bytes_for<T>(lwork.length()) + W::bytes_for<lapack_int>(tall + 3 * n) + W::bytes_for<T>(n));
   T* rows = ws.template take<T>(size);
   if (!gather(item, rows)) return 0;
   const int exponent = take_exponent(rows, size);
@@ -172,12 +193,14 @@ lapack_int run_gejsv(const Item<T>& item) {
   lapack_int* iwork = ws.template take<lapack_int>(tall + 3 * n);
   const bool vectors = item.job.vectors != Vectors::none;
   const char jobu = !vectors ? 'N' : item.job.vectors == Vectors::full ? 'F' : 'U';
-  const lapack_int info = lapack::gejsv(jobu, vectors ? 'V' : 'N', static_cast<lapack_int>(tall),
-                                        static_cast<lapack_int>(n), x, item.s, left, right, work,
-                                        static_cast<lapack_int>(lwork.length()), iwork);
+  T* s = ws.template take<T>(n);
+  const lapack_int info = apart([&] {
+    return lapack::gejsv(jobu, vectors ? 'V' : 'N', static_cast<lapack_int>(tall), static_cast<lapack_int>(n), x, s,
+                         left, right, work, static_cast<lapack_int>(lwork.length()), iwork);
+  });
   if (info != 0) return info;
   const T scale = work[0] / work[1];
-  std::transform(item.s, item.s + n, item.s, [&](T s) { return std::ldexp(s * scale, exponent); });
+  std::transform(s, s + n, item.s, [&](T x) { return std::ldexp(x * scale, exponent); });
   if (!vectors) return 0;
   T* long_side = wide ? item.vh : item.u;  // vectors of the longer dimension: left is tall x left_cols, column-major
   T* short_side = wide ? item.u : item.vh;
@@ -220,7 +243,7 @@ void Gesdd<T>::operator()(std::int64_t i) const {
   lapack_int info = 0;
   constexpr std::array usual{Driver::blocked, Driver::gesdd, Driver::gesvd, Driver::gesvd_scaled, Driver::gejsv};
   constexpr std::array precise{Driver::gejsv, Driver::gesvd_scaled, Driver::gesvd, Driver::gesdd, Driver::blocked};
-  const bool large = BlockedSvd<T>::serves(item.p) && vectors != Vectors::full;
+  const bool large = BlockedSvd<T>::serves(item.p) && (vectors != Vectors::full || item.m == item.n);
   for (const Driver driver : graded ? precise : usual) {
     if (driver == Driver::blocked && !large) continue;
     switch (driver) {

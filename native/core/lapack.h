@@ -26,10 +26,6 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
                       std::size_t, std::size_t);                                                                       \
   void prefix##geqrf_(const lapack_int* m, const lapack_int* n, T* a, const lapack_int* lda, T* tau, T* work,         \
                       const lapack_int* lwork, lapack_int* info);                                                      \
-  void prefix##ormqr_(const char* side, const char* trans, const lapack_int* m, const lapack_int* n,                  \
-                      const lapack_int* k, const T* a, const lapack_int* lda, const T* tau, T* c,                     \
-                      const lapack_int* ldc, T* work, const lapack_int* lwork, lapack_int* info, std::size_t,         \
-                      std::size_t);                                                                                    \
   void prefix##geev_(const char* jobvl, const char* jobvr, const lapack_int* n, T* a, const lapack_int* lda, T* wr,   \
                      T* wi, T* vl, const lapack_int* ldvl, T* vr, const lapack_int* ldvr, T* work,                    \
                      const lapack_int* lwork, lapack_int* info, std::size_t, std::size_t);                             \
@@ -88,12 +84,6 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
   inline lapack_int geqrf(lapack_int m, lapack_int n, T* a, lapack_int lda, T* tau, T* work, lapack_int lwork) {       \
     lapack_int info = 0;                                                                                               \
     prefix##geqrf_(&m, &n, a, &lda, tau, work, &lwork, &info);                                                         \
-    return info;                                                                                                       \
-  }                                                                                                                    \
-  inline lapack_int ormqr(char side, char trans, lapack_int m, lapack_int n, lapack_int k, const T* a, lapack_int lda,\
-                          const T* tau, T* c, lapack_int ldc, T* work, lapack_int lwork) {                             \
-    lapack_int info = 0;                                                                                               \
-    prefix##ormqr_(&side, &trans, &m, &n, &k, a, &lda, tau, c, &ldc, work, &lwork, &info, 1, 1);                       \
     return info;                                                                                                       \
   }                                                                                                                    \
   inline lapack_int geev(lapack_int n, T* a, T* wr, T* wi, T* work, lapack_int lwork) {                                \

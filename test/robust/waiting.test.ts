@@ -13,6 +13,8 @@ describe('nothing waits behind the work of others', { timeout: testLimit }, () =
 
   it('a worker gets its answer', () => succeeds('others-queue.mjs', { args: ['answer'] }));
 
+  it('a worker is terminated in a call of LAPACK that nothing can stop', () => succeeds('long-call.mjs'));
+
   it('the process ends', async () => {
     const { at, one } = JSON.parse(await output('others-queue.mjs', { args: ['exit'] }));
     const jobs = (Date.now() - at) / one;
