@@ -46,7 +46,11 @@ export function* asPart<T>(steps: Steps<T>): Steps<T> {
 
 /** Options of every `…Async` function. */
 export interface AsyncOptions {
-  /** Aborting rejects with `signal.reason`, and ends the computing within about a tenth of a second of it. */
+  /**
+   * Aborting rejects with `signal.reason` and ends the computing within about a tenth of a second of it. Only a routine of
+   * LAPACK itself, which cannot be stopped, goes on to its end: where `fullMatrices` of one that is not square, eigenvalues
+   * or a fallback are computed. Nobody waits for it, the end of a worker or of the process neither.
+   */
   readonly signal?: AbortSignal | undefined;
   /**
    * Told how many matrices of the batch are done, at most 20 times a second and once at the end. Inside a large matrix
