@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { escapedLines } from './escape.ts';
 
 /** The stable codes an error of this package can carry. Test `error.code`, never `instanceof`. */
 export type SvdErrorCode =
@@ -43,10 +44,16 @@ const constructors: Record<SvdErrorCode, ErrorConstructor> = {
 export const shown = (x: unknown): string =>
   inspect(x, { depth: 0, customInspect: false, maxStringLength: 100, breakLength: Number.POSITIVE_INFINITY });
 
-/** Makes the error for `code`: a `TypeError`, `RangeError` or `Error` with `code` and `details` as own properties. */
+/**
+ * Makes the error for `code`: a `TypeError`, `RangeError` or `Error` with `code` and `details` as own properties. The message
+ * may repeat what the caller gave.
+ */
 export function svdError(code: SvdErrorCode, message: string, details: Details = {}): SvdError {
   const { cause, ...fields } = details;
-  const error = new constructors[code](message, cause === undefined ? undefined : { cause }) as SvdError;
+  const error = new constructors[code](
+    escapedLines(message),
+    cause === undefined ? undefined : { cause },
+  ) as SvdError;
   error.code = code;
   own.add(error);
   return Object.assign(error, fields);

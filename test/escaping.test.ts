@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { escaped, escapedJson, escapedLines, quote } from '../lib/escape.ts';
-import { versions } from '../lib/index.ts';
+import { svd, versions } from '../lib/index.ts';
 import { openSafetensors, writeSafetensors } from '../lib/weights/index.ts';
+import { errorOf } from './support/checks.ts';
 import { cli } from './support/cli.ts';
 import { hostileTexts, runnerCommandsIn, unsafeIn } from './support/hostile.ts';
 import { randomMatrix } from './support/matrices.ts';
@@ -189,6 +190,20 @@ describe('what comes from outside does no harm in any output', () => {
 
   test('messages of the library', async () => {
     for (const text of hostileTexts) {
+      for (const wrong of [
+        () => svd([[1]], { [text]: 1 } as never),
+        () => svd([[1]], { signs: text as never }),
+        () => svd(text as never),
+        () => svd({ data: new Float32Array(1), shape: [1, 1], dtype: text }),
+        () => svd({ data: { [text]: 1 }, shape: [1, 1] }),
+      ]) {
+        const { code, message } = errorOf(wrong);
+        expect({ code, unsafe: unsafeIn(message), commands: runnerCommandsIn(message) }).toEqual({
+          code: 'ERR_SVD_ARGUMENT',
+          unsafe: [],
+          commands: [],
+        });
+      }
       await using file = await openSafetensors(at('weights'));
       const errors = [
         await file.read(`${text}?`).catch((error) => error),
