@@ -76,7 +76,7 @@ describe.each(Object.keys(writers))('%s --out', (command) => {
     symlinkSync(at('nowhere'), at('dangling'));
     symlinkSync(at('loop'), at('loop'));
     const cases: [string, RegExp][] = [
-      [at('dangling'), /is a symbolic link to nothing/],
+      [at('dangling'), /is a symbolic link that leads to no file/],
       [at('loop'), /ELOOP/],
       [folder, /is not a regular file/],
       ['/dev/full', /is not a regular file/],

@@ -21,7 +21,7 @@ export async function resolveOutput(path: string): Promise<Output> {
   const target = await step(() => orUndefinedIfMissing(realpath(path)));
   if (target === undefined) {
     const link = await step(() => orUndefinedIfMissing(lstat(path)));
-    if (link !== undefined) throw fileError(path, 'cannot write: is a symbolic link to nothing');
+    if (link !== undefined) throw fileError(path, 'cannot write: is a symbolic link that leads to no file');
     if (path === '' || /[\\/]$/.test(path)) throw fileError(path, 'cannot write: names no file');
     const folder = await step(() => realpath(dirname(path)));
     await step(() => access(folder, constants.W_OK));
