@@ -20,8 +20,9 @@ type NestedRows = NestedNumbers | FloatArray;
  */
 export interface StridedArray {
   readonly data: MatrixData | ArrayLike<number> | ArrayBufferView | unknown;
-  readonly shape?: readonly number[];
-  readonly dims?: readonly number[];
+  /** (`[]` is there so that the compiler takes `[2, 3]` for two dimensions.) */
+  readonly shape?: readonly number[] | readonly [];
+  readonly dims?: readonly number[] | readonly [];
   readonly stride?: readonly number[] | (() => readonly number[]);
   readonly strides?: readonly number[];
   readonly offset?: number;

@@ -1,3 +1,4 @@
+import type { LargerRank, NumberPer, RankOf } from './array-types.ts';
 import { exposed, exposedAsync } from './boundary.ts';
 import { distance } from './distance.ts';
 import { svdError } from './errors.ts';
@@ -16,17 +17,22 @@ import { showShape, type Tensor } from './views.ts';
  * @throws `ERR_SVD_SHAPE` with both shapes, `ERR_SVD_ARGUMENT`, `ERR_SVD_NON_FINITE`, `ERR_SVD_OVERFLOW`
  * @example dist(model.OV, model.OV.svd())
  */
-export const dist = exposed({ takes: ['a', 'b'] }, function dist(a: DistOperand, b: DistOperand): PerMatrix {
-  return runSync(between(...checked(a, b)));
+export const dist = exposed({ takes: ['a', 'b'] }, function dist<
+  A extends DistOperand,
+  B extends DistOperand,
+>(a: A, b: B): Distance<A, B> {
+  return runSync(between(...checked(a, b))) as Distance<A, B>;
 });
 
+type Distance<A, B> = NumberPer<LargerRank<RankOf<A>, RankOf<B>>>;
+
 /** `dist` off the event loop; it reads its arrays as `svdAsync` does, copying all of them in slices first. */
-export const distAsync = exposedAsync(
-  { takes: ['a', 'b'], options: asyncOptions },
-  async function distAsync(a: DistOperand, b: DistOperand, options: AsyncOptions = {}): Promise<PerMatrix> {
-    return runAsync(betweenOwned(...checked(a, b)), options);
-  },
-);
+export const distAsync = exposedAsync({ takes: ['a', 'b'], options: asyncOptions }, async function distAsync<
+  A extends DistOperand,
+  B extends DistOperand,
+>(a: A, b: B, options: AsyncOptions = {}): Promise<Distance<A, B>> {
+  return (await runAsync(betweenOwned(...checked(a, b)), options)) as Distance<A, B>;
+});
 
 function* between(a: Parts, b: Parts): Steps<PerMatrix> {
   return yield* distance(yield* asOperand(a), yield* asOperand(b));

@@ -1,4 +1,15 @@
 import { inspect } from 'node:util';
+import type {
+  DataOf,
+  LargerRank,
+  Matrix,
+  MatrixOf,
+  NumberPer,
+  Promoted,
+  RankOf,
+  ShapeOf,
+  VectorOf,
+} from './array-types.ts';
 import { asTensor, type MatrixLike } from './arrays.ts';
 import type { ErrorOptions } from './batched-svd.ts';
 import { entering, exposeMembers } from './boundary.ts';
@@ -33,6 +44,7 @@ import {
   cols,
   dropAxis,
   dtypeOf,
+  type FloatArray,
   insertAxis,
   leadingDims,
   promote,
@@ -66,6 +78,32 @@ export interface ToleranceOptions extends Tolerance {
   readonly rtol?: number | undefined;
 }
 
+/** What `FactoredMatrix.matmul` and `rmatmul` give: a vector for a vector, else again a product. */
+export type TimesFactored<D extends FloatArray, N extends PerMatrix, X> =
+  RankOf<X> extends 1
+    ? VectorOf<Promoted<D, DataOf<X>>, N>
+    : 1 extends RankOf<X>
+      ? FactoredMatrix | Tensor<Promoted<D, DataOf<X>>>
+      : FactoredMatrix<Promoted<D, DataOf<X>>, NumberPer<LargerRank<RankPer<N>, RankOf<X>>>>;
+
+type RankPer<N> = N extends number ? 2 : 3;
+
+export interface FactoredMatrixConstructor {
+  /**
+   * @param A `[..., l, k]`
+   * @param B `[..., k, r]`
+   * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` (inner dimensions differ, or leading ones do not broadcast)
+   */
+  new <A extends MatrixLike = MatrixLike, B extends MatrixLike = MatrixLike>(
+    A: A,
+    B: B,
+  ): FactoredMatrix<Promoted<DataOf<A>, DataOf<B>>, NumberPer<LargerRank<RankOf<A>, RankOf<B>>>>;
+  /** `x` itself, or the same factors from another copy of this package. */
+  from<D extends FloatArray, N extends PerMatrix>(x: FactoredMatrix<D, N>): FactoredMatrix<D, N>;
+  from(x: Factored): FactoredMatrix;
+  readonly prototype: FactoredMatrix;
+}
+
 /**
  * A matrix `M = A·B` that is kept as its factors: A `[..., l, k]`, B `[..., k, r]`, leading dimensions broadcast as in
  * numpy. It shares memory with the arrays it is made of; they must not be written to once it has been decomposed.
@@ -75,31 +113,36 @@ export interface ToleranceOptions extends Tolerance {
  * Whatever runs LAPACK throws `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW` or
  * `ERR_SVD_TOO_LARGE`, and has an `…Async` twin, which reads the factors as `svdAsync` reads its array: they must not
  * be written to until the promise settles, and where they are transferred away it rejects with `ERR_SVD_ARGUMENT`.
+ *
+ * `D` is the element type, `N` what one number per matrix is: `number`, or an ndarray for a batch.
  */
-export class FactoredMatrix implements Factored {
+export interface FactoredMatrix<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix>
+  extends Product<D, N> {}
+
+class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix> implements Factored {
   /** `[..., l, k]`, leading dimensions broadcast. */
-  readonly A: Tensor;
+  readonly A: MatrixOf<D, N>;
   /** `[..., k, r]`, leading dimensions broadcast. */
-  readonly B: Tensor;
+  readonly B: MatrixOf<D, N>;
   /** `[..., l, r]` */
-  readonly shape: readonly number[];
+  readonly shape: ShapeOf<N>;
   /** Handed out as copies only: what is written into a result, or transferred away with it, changes no later answer. */
-  readonly #known: { svd?: Svd; spectrum?: Spectrum; wasDecomposed?: boolean } = {};
+  readonly #known: { svd?: Svd<D, N>; spectrum?: Spectrum<D, N>; wasDecomposed?: boolean } = {};
 
   /** @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` (inner dimensions differ, or leading ones do not broadcast) */
   constructor(A: MatrixLike, B: MatrixLike) {
     // biome-ignore lint/complexity/noArguments: surplus ones are an error
-    const factors = entering(FactoredMatrix, 'FactoredMatrix', { takes: ['A', 'B'] }, [...arguments], () =>
+    const factors = entering(Product, 'FactoredMatrix', { takes: ['A', 'B'] }, [...arguments], () =>
       factorsOf(A, B),
     );
-    this.A = factors.A;
-    this.B = factors.B;
-    this.shape = factors.shape;
+    this.A = factors.A as MatrixOf<D, N>;
+    this.B = factors.B as MatrixOf<D, N>;
+    this.shape = factors.shape as ShapeOf<N>;
   }
 
   /** `x` itself, or the same factors from another copy of this package. */
   static from(x: Factored): FactoredMatrix {
-    if (x instanceof FactoredMatrix) return x;
+    if (x instanceof Product) return x as Product;
     if (isFactored(x)) return new FactoredMatrix(x.A, x.B);
     throw svdError('ERR_SVD_ARGUMENT', `FactoredMatrix.from: expected a factored matrix, got ${shown(x)}`);
   }
@@ -122,24 +165,24 @@ export class FactoredMatrix implements Factored {
   get hasLeadingDims(): boolean {
     return this.ndim > 2;
   }
-  get pair(): readonly [A: Tensor, B: Tensor] {
+  get pair(): readonly [A: MatrixOf<D, N>, B: MatrixOf<D, N>] {
     return [this.A, this.B];
   }
 
   /** The product, `[..., l, r]`; formed on every call. */
-  get AB(): Tensor {
-    return runSync(matrixProduct(this.A, this.B));
+  get AB(): MatrixOf<D, N> {
+    return runSync(matrixProduct(this.A, this.B)) as MatrixOf<D, N>;
   }
 
   /** The product the other way round, `[..., k, k]`; needs l = r (`ERR_SVD_SHAPE`). */
-  get BA(): Tensor {
+  get BA(): MatrixOf<D, N> {
     this.#mustBeSquare('BA');
-    return runSync(matrixProduct(this.B, this.A));
+    return runSync(matrixProduct(this.B, this.A)) as MatrixOf<D, N>;
   }
 
   /** The transpose, `Bᵀ·Aᵀ`: views of the same factors. */
-  get T(): FactoredMatrix {
-    return new FactoredMatrix(swapLast(this.B), swapLast(this.A));
+  get T(): FactoredMatrix<D, N> {
+    return product(swapLast(this.B), swapLast(this.A));
   }
 
   // ------------------------------------------------------------------------------------------ decomposition
@@ -151,21 +194,25 @@ export class FactoredMatrix implements Factored {
    * (unless `rank` or another `algorithm` is asked for, or some matrices of the batch failed). See `productSvd` for the
    * algorithm and its source.
    */
-  svd(options: ProductSvdOptions = {}): Svd {
+  svd(options: ProductSvdOptions = {}): Svd<D, N> {
     return runSync(this.#decomposed(options));
   }
 
   /** `svd` off the event loop. */
-  async svdAsync({ signal, onProgress, ...options }: ProductSvdOptions & AsyncOptions = {}): Promise<Svd> {
+  async svdAsync({
+    signal,
+    onProgress,
+    ...options
+  }: ProductSvdOptions & AsyncOptions = {}): Promise<Svd<D, N>> {
     return runAsync(this.#decomposed(options, true), { signal, onProgress });
   }
 
   /** Singular values alone, `[..., p]`: cheaper than `svd`, equal to its S within `bound`. Computed once. */
-  svdvals(): Tensor {
+  svdvals(): VectorOf<D, N> {
     return copyOfSpectrum(runSync(this.#spectrum())).S;
   }
 
-  async svdvalsAsync(options: AsyncOptions = {}): Promise<Tensor> {
+  async svdvalsAsync(options: AsyncOptions = {}): Promise<VectorOf<D, N>> {
     return copyOfSpectrum(await runAsync(this.#spectrum(true), options)).S;
   }
 
@@ -174,31 +221,31 @@ export class FactoredMatrix implements Factored {
    *
    * @deprecated Use `svd`, which returns `Vh`. Emits one `DeprecationWarning`, code `FSVD_DEP0001`, per process.
    */
-  svdLegacy(): LegacySvd {
+  svdLegacy(): LegacySvd<D, N> {
     warnLegacy();
     return runSync(legacy(this.svd()));
   }
 
   /** @deprecated Use `svdAsync`, which returns `Vh`. */
-  async svdLegacyAsync(options: AsyncOptions = {}): Promise<LegacySvd> {
+  async svdLegacyAsync(options: AsyncOptions = {}): Promise<LegacySvd<D, N>> {
     warnLegacy();
     return afterwards(legacy(await this.svdAsync(options)), options);
   }
 
   /** A copy of U, whose decomposition is computed once. */
-  get U(): Tensor {
+  get U(): MatrixOf<D, N> {
     return runSync(contiguousCopy(runSync(this.#kept()).U));
   }
   /** A copy of S. */
-  get S(): Tensor {
+  get S(): VectorOf<D, N> {
     return copyOfSpectrum(runSync(this.#kept())).S;
   }
   /** A copy of Vᵀ, `[..., p, r]`. */
-  get Vh(): Tensor {
+  get Vh(): MatrixOf<D, N> {
     return runSync(contiguousCopy(runSync(this.#kept()).Vh));
   }
   /** V, `[..., r, p]`. */
-  get V(): Tensor {
+  get V(): MatrixOf<D, N> {
     return runSync(transposedVh(runSync(this.#kept())));
   }
 
@@ -209,41 +256,37 @@ export class FactoredMatrix implements Factored {
    *
    * @throws `ERR_SVD_OVERFLOW` when it is not representable
    */
-  norm(ord: Norm = 'fro'): PerMatrix {
+  norm(ord: Norm = 'fro'): N {
     return runSync(this.#norm(ord));
   }
 
-  async normAsync(ord: Norm = 'fro', options: AsyncOptions = {}): Promise<PerMatrix> {
+  async normAsync(ord: Norm = 'fro', options: AsyncOptions = {}): Promise<N> {
     return runAsync(this.#norm(ord, true), options);
   }
 
   /** Number of singular values above the tolerance. */
-  rank(options: ToleranceOptions = {}): PerMatrix {
-    return rank(runSync(this.#spectrum()), this.ldim, this.rdim, options);
+  rank(options: ToleranceOptions = {}): N {
+    return rank(runSync(this.#spectrum()), this.ldim, this.rdim, options) as N;
   }
 
-  async rankAsync({
-    signal,
-    onProgress,
-    ...tolerance
-  }: ToleranceOptions & AsyncOptions = {}): Promise<PerMatrix> {
+  async rankAsync({ signal, onProgress, ...tolerance }: ToleranceOptions & AsyncOptions = {}): Promise<N> {
     const spectrum = await runAsync(this.#spectrum(true), { signal, onProgress });
-    return rank(spectrum, this.ldim, this.rdim, tolerance);
+    return rank(spectrum, this.ldim, this.rdim, tolerance) as N;
   }
 
   /** Condition number σ₁/σ_p of M as a map of rank p = min(l, k, r); `Infinity` when σ_p is 0. */
-  cond(): PerMatrix {
-    return cond(runSync(this.#spectrum()).S);
+  cond(): N {
+    return cond(runSync(this.#spectrum()).S) as N;
   }
 
-  async condAsync(options: AsyncOptions = {}): Promise<PerMatrix> {
-    return cond((await runAsync(this.#spectrum(true), options)).S);
+  async condAsync(options: AsyncOptions = {}): Promise<N> {
+    return cond((await runAsync(this.#spectrum(true), options)).S) as N;
   }
 
   // -------------------------------------------------------------------------------------- new factored matrices
 
   /** Moore–Penrose inverse, `[..., r, l]`, kept factored; which singular values count as zero is said as for `rank`. */
-  pinv(options: ToleranceOptions = {}): FactoredMatrix {
+  pinv(options: ToleranceOptions = {}): FactoredMatrix<D, N> {
     return runSync(this.#inverse(this.svd(), options));
   }
 
@@ -251,46 +294,46 @@ export class FactoredMatrix implements Factored {
     signal,
     onProgress,
     ...tolerance
-  }: ToleranceOptions & AsyncOptions = {}): Promise<FactoredMatrix> {
+  }: ToleranceOptions & AsyncOptions = {}): Promise<FactoredMatrix<D, N>> {
     return afterwards(this.#inverse(await this.svdAsync({ signal, onProgress }), tolerance), { signal });
   }
 
   /** The same matrix as `(U·√S) · (√S·Vh)`: both factors with orthogonal columns or rows of equal length. */
-  makeEven(): FactoredMatrix {
-    return new FactoredMatrix(...runSync(even(runSync(this.#kept()))));
+  makeEven(): FactoredMatrix<D, N> {
+    return product(...runSync(even(runSync(this.#kept()))));
   }
 
-  async makeEvenAsync(options: AsyncOptions = {}): Promise<FactoredMatrix> {
-    return new FactoredMatrix(...(await this.#fromKept(even, options)));
+  async makeEvenAsync(options: AsyncOptions = {}): Promise<FactoredMatrix<D, N>> {
+    return product(...(await this.#fromKept(even, options)));
   }
 
   /** The best approximation of rank p: `(U·diag(S))[:, :p] · Vh[:p]`. `ERR_SVD_ARGUMENT` unless 0 ≤ p ≤ min(l, k, r). */
-  truncate(p: number): FactoredMatrix {
+  truncate(p: number): FactoredMatrix<D, N> {
     const svd = this.svd({ rank: checkRank(p, this.#mostTriplets, 'truncate') });
-    return new FactoredMatrix(runSync(withoutVh(svd)), svd.Vh);
+    return product(runSync(withoutVh(svd)), svd.Vh);
   }
 
-  async truncateAsync(p: number, options: AsyncOptions = {}): Promise<FactoredMatrix> {
+  async truncateAsync(p: number, options: AsyncOptions = {}): Promise<FactoredMatrix<D, N>> {
     const rank = checkRank(p, this.#mostTriplets, 'truncate');
     const svd = await this.svdAsync({ ...options, rank });
-    return new FactoredMatrix(await afterwards(withoutVh(svd), options), svd.Vh);
+    return product(await afterwards(withoutVh(svd), options), svd.Vh);
   }
 
   /** `diag(S) · Vh`, `[..., p, r]`: M without its left orthogonal factor. */
-  collapseL(): Tensor {
+  collapseL(): MatrixOf<D, N> {
     return runSync(withoutU(runSync(this.#kept())));
   }
 
-  async collapseLAsync(options: AsyncOptions = {}): Promise<Tensor> {
+  async collapseLAsync(options: AsyncOptions = {}): Promise<MatrixOf<D, N>> {
     return this.#fromKept(withoutU, options);
   }
 
   /** `U · diag(S)`, `[..., l, p]`: M without its right orthogonal factor. */
-  collapseR(): Tensor {
+  collapseR(): MatrixOf<D, N> {
     return runSync(withoutVh(runSync(this.#kept())));
   }
 
-  async collapseRAsync(options: AsyncOptions = {}): Promise<Tensor> {
+  async collapseRAsync(options: AsyncOptions = {}): Promise<MatrixOf<D, N>> {
     return this.#fromKept(withoutVh, options);
   }
 
@@ -309,41 +352,39 @@ export class FactoredMatrix implements Factored {
   // ------------------------------------------------------------------------------------------ products
 
   /** `this · x`: a vector gives a vector `[..., l]`; a matrix is absorbed where the inner dimension stays smallest. */
-  matmul(x: Factored): FactoredMatrix;
-  matmul(x: MatrixLike | Factored): FactoredMatrix | Tensor;
+  matmul<X extends MatrixLike | Factored>(x: X): TimesFactored<D, N, X>;
   matmul(x: MatrixLike | Factored): FactoredMatrix | Tensor {
-    if (isFactored(x)) return (this.matmul(x.A) as FactoredMatrix).matmul(x.B) as FactoredMatrix;
+    if (isFactored(x)) return (this.matmul(x.A as Matrix) as FactoredMatrix).matmul(x.B as Matrix);
     const right = asTensor(x, 'x', 1);
     const inner = right.shape.length === 1 ? right.shape[0] : rows(right);
     if (inner !== this.rdim) this.#mustFit(this.shape, right.shape);
     if (right.shape.length === 1) return this.#timesVector(right);
     return this.rdim > this.mdim
-      ? new FactoredMatrix(this.A, runSync(matrixProduct(this.B, right)))
-      : new FactoredMatrix(this.AB, right);
+      ? product(this.A, runSync(matrixProduct(this.B, right)))
+      : product(this.AB, right);
   }
 
   /** `x · this`: a vector gives a vector `[..., r]`; a matrix is absorbed where the inner dimension stays smallest. */
-  rmatmul(x: Factored): FactoredMatrix;
-  rmatmul(x: MatrixLike | Factored): FactoredMatrix | Tensor;
+  rmatmul<X extends MatrixLike | Factored>(x: X): TimesFactored<D, N, X>;
   rmatmul(x: MatrixLike | Factored): FactoredMatrix | Tensor {
-    if (isFactored(x)) return FactoredMatrix.from(x).matmul(this);
+    if (isFactored(x)) return FactoredMatrix.from(x).matmul(this as Factored) as FactoredMatrix;
     const left = asTensor(x, 'x', 1);
     if (left.shape[left.shape.length - 1] !== this.ldim) this.#mustFit(left.shape, this.shape);
-    if (left.shape.length === 1) return this.T.matmul(left);
+    if (left.shape.length === 1) return this.T.matmul(left) as Tensor;
     return this.ldim > this.mdim
-      ? new FactoredMatrix(runSync(matrixProduct(left, this.A)), this.B)
-      : new FactoredMatrix(left, this.AB);
+      ? product(runSync(matrixProduct(left, this.A)), this.B)
+      : product(left, this.AB);
   }
 
   /** `scalar · this`, applied to A. The scalar is a finite number or an array of one element. */
-  mul(scalar: number | MatrixLike): FactoredMatrix {
-    return new FactoredMatrix(runSync(scaled(this.A, asScalar(scalar))), this.B);
+  mul(scalar: number | MatrixLike): FactoredMatrix<D, N> {
+    return product(runSync(scaled(this.A, asScalar(scalar))), this.B);
   }
 
   // ------------------------------------------------------------------------------------------ views and parts
 
   /** A new leading dimension of size 1; `axis` counts from 0, or from the end when negative (`ERR_SVD_ARGUMENT`). */
-  unsqueeze(axis: number): FactoredMatrix {
+  unsqueeze(axis: number): FactoredMatrix<D, Tensor<Float64Array>> {
     const at = typeof axis === 'number' && axis < 0 ? axis + this.ndim + 1 : axis;
     if (!Number.isInteger(at) || at < 0 || at > this.ndim - 2) {
       throw svdError(
@@ -351,17 +392,20 @@ export class FactoredMatrix implements Factored {
         `unsqueeze: expected an axis from 0 to ${this.ndim - 2}, got ${shown(axis)}`,
       );
     }
-    return new FactoredMatrix(insertAxis(this.A, at), insertAxis(this.B, at));
+    return product(insertAxis(this.A, at), insertAxis(this.B, at));
   }
 
   /** The upper left k×k corner of every matrix, `[..., min(k, l), min(k, r)]`. */
-  getCorner(k = 3): Tensor {
+  getCorner(k = 3): MatrixOf<D, N> {
     if (!Number.isInteger(k) || k < 0) {
       throw svdError('ERR_SVD_ARGUMENT', `getCorner: expected an integer ≥ 0, got ${shown(k)}`);
     }
     const [row, column] = [this.ndim - 2, this.ndim - 1];
     const top = sliceAxis(this.A, row, 0, Math.min(k, this.ldim));
-    return runSync(matrixProduct(top, sliceAxis(this.B, column, 0, Math.min(k, this.rdim))));
+    return runSync(matrixProduct(top, sliceAxis(this.B, column, 0, Math.min(k, this.rdim)))) as MatrixOf<
+      D,
+      N
+    >;
   }
 
   /**
@@ -371,7 +415,7 @@ export class FactoredMatrix implements Factored {
    *
    * @throws `ERR_SVD_ARGUMENT` for an index out of range, of another kind, or too many of them
    */
-  at(...index: readonly Index[]): FactoredMatrix {
+  at(...index: readonly Index[]): FactoredMatrix<D> {
     const leading = this.ndim - 2;
     let used = 0;
     let split = 0; // entries of `index` for the leading dimensions
@@ -391,7 +435,7 @@ export class FactoredMatrix implements Factored {
     }
     const A = selectLeading(this.A, index.slice(0, split));
     const B = selectLeading(this.B, index.slice(0, split));
-    return new FactoredMatrix(
+    return product(
       row === undefined ? A : select(A, A.shape.length - 2, row, 'row index'),
       column === undefined ? B : select(B, B.shape.length - 1, column, 'column index'),
     );
@@ -417,24 +461,28 @@ export class FactoredMatrix implements Factored {
   }
 
   /** What `svd` answers. `foreign`: asynchronously. */
-  *#decomposed({ algorithm, signs, ...options }: ProductSvdOptions, foreign = false): Steps<Svd> {
+  *#decomposed({ algorithm, signs, ...options }: ProductSvdOptions, foreign = false): Steps<Svd<D, N>> {
     const svd = yield* algorithm === 'three-svd'
       ? this.#threeSvd(foreign)
       : options.rank === undefined
         ? this.#handedOut(options, foreign)
-        : productSvd(this.A, this.B, { ...options, foreign });
+        : this.#computed({ ...options, foreign });
     return signs === 'canonical' ? yield* canonicalSigns(svd) : svd;
   }
 
-  *#threeSvd(foreign: boolean): Steps<Svd> {
+  *#computed(options: Parameters<typeof productSvd>[2]): Steps<Svd<D, N>> {
+    return (yield* productSvd(this.A, this.B, options)) as Svd<D, N>;
+  }
+
+  *#threeSvd(foreign: boolean): Steps<Svd<D, N>> {
     const [A, B] = foreign ? yield* ownedTensors(this.pair) : this.pair;
-    return yield* threeSvd(A, B);
+    return (yield* threeSvd(A, B)) as Svd<D, N>;
   }
 
   /** The whole decomposition, in arrays that are kept nowhere else. */
-  *#handedOut(options: ErrorOptions, foreign: boolean): Steps<Svd> {
+  *#handedOut(options: ErrorOptions, foreign: boolean): Steps<Svd<D, N>> {
     if (this.#known.svd ?? this.#known.wasDecomposed) return yield* copyOfSvd(yield* this.#kept(foreign));
-    const svd = yield* productSvd(this.A, this.B, { ...options, foreign });
+    const svd = yield* this.#computed({ ...options, foreign });
     if (svd.errors.length > 0) return svd;
     this.#known.wasDecomposed = true;
     this.#known.spectrum ??= copyOfSpectrum(svd);
@@ -442,33 +490,32 @@ export class FactoredMatrix implements Factored {
   }
 
   /** The whole decomposition, computed once; not to be handed out. */
-  *#kept(foreign = false): Steps<Svd> {
-    this.#known.svd ??= yield* productSvd(this.A, this.B, { foreign });
+  *#kept(foreign = false): Steps<Svd<D, N>> {
+    this.#known.svd ??= yield* this.#computed({ foreign });
     return this.#known.svd;
   }
 
   /** The singular values where they are known, else from a decomposition without vectors; not to be handed out. */
-  *#spectrum(foreign = false): Steps<Spectrum> {
-    this.#known.spectrum ??=
-      this.#known.svd ?? (yield* productSvd(this.A, this.B, { vectors: 'none', foreign }));
+  *#spectrum(foreign = false): Steps<Spectrum<D, N>> {
+    this.#known.spectrum ??= this.#known.svd ?? (yield* this.#computed({ vectors: 'none', foreign }));
     return this.#known.spectrum;
   }
 
   /** What is made of the decomposition, off the event loop. */
-  async #fromKept<T>(make: (svd: Svd) => Steps<T>, options: AsyncOptions): Promise<T> {
+  async #fromKept<T>(make: (svd: Svd<D, N>) => Steps<T>, options: AsyncOptions): Promise<T> {
     return afterwards(make(await runAsync(this.#kept(true), options)), options);
   }
 
-  *#norm(ord: Norm, foreign = false): Steps<PerMatrix> {
+  *#norm(ord: Norm, foreign = false): Steps<N> {
     checkKind(ord, norms, 'norm');
-    if (ord !== 'fro') return schattenNorm(yield* this.#spectrum(foreign), ord);
-    return perMatrix(yield* productNorm(this.A, this.B, { foreign }), this.shape.slice(0, -2));
+    if (ord !== 'fro') return schattenNorm(yield* this.#spectrum(foreign), ord) as N;
+    return perMatrix(yield* productNorm(this.A, this.B, { foreign }), this.shape.slice(0, -2)) as N;
   }
 
   /** `V·diag(1/S) · Uᵀ` */
-  *#inverse(svd: Svd, tolerance: Tolerance): Steps<FactoredMatrix> {
+  *#inverse(svd: Svd<D, N>, tolerance: Tolerance): Steps<FactoredMatrix<D, N>> {
     const inverse = pseudoInverseValues(svd, this.ldim, this.rdim, tolerance);
-    return new FactoredMatrix(yield* scaleColumns(yield* transposedVh(svd), inverse), swapLast(svd.U));
+    return product(yield* scaleColumns(yield* transposedVh(svd), inverse), swapLast(svd.U));
   }
 
   get #mostTriplets(): number {
@@ -495,7 +542,7 @@ export class FactoredMatrix implements Factored {
   }
 }
 
-exposeMembers(FactoredMatrix, {
+exposeMembers(Product, {
   svd: { options: productOptions },
   svdAsync: { options: { ...productOptions, ...asyncOptions } },
   svdvals: {},
@@ -530,6 +577,12 @@ exposeMembers(FactoredMatrix, {
 });
 
 const norms = oneOf<Norm>('fro', 'nuc', 2);
+
+export const FactoredMatrix = Product as FactoredMatrixConstructor;
+
+/** A product whose types its caller knows. */
+const product = <D extends FloatArray, N extends PerMatrix>(A: Tensor, B: Tensor): FactoredMatrix<D, N> =>
+  new Product<D, N>(A, B);
 
 /** The factors in one dtype, their leading dimensions broadcast, and the shape of the product. */
 function factorsOf(A: MatrixLike, B: MatrixLike) {

@@ -1,14 +1,45 @@
+import type {
+  DataOf,
+  LargerRank,
+  MatrixOf,
+  NumberPer,
+  PerMatrixOf,
+  Promoted,
+  RankOf,
+  Vector,
+} from './array-types.ts';
 import { asTensor, type MatrixLike } from './arrays.ts';
 import { exposed } from './boundary.ts';
-import { FactoredMatrix } from './factored-matrix.ts';
+import { FactoredMatrix, type TimesFactored } from './factored-matrix.ts';
 import { multiply } from './multiply.ts';
-import { isFactored } from './operands.ts';
-import type { Tensor } from './views.ts';
+import { type Factored, isFactored } from './operands.ts';
+import type { FloatArray, Tensor } from './views.ts';
 
-interface MatrixProduct {
-  (a: FactoredMatrix, b: FactoredMatrix): FactoredMatrix;
-  (a: MatrixLike | FactoredMatrix, b: MatrixLike | FactoredMatrix): Tensor | FactoredMatrix | number;
-}
+/** The product of arrays of P and Q dimensions: of two vectors a number. */
+type PlainProduct<D extends FloatArray, P, Q> = P extends 1
+  ? Q extends 1
+    ? number
+    : Q extends 2
+      ? Vector<D>
+      : Tensor<D>
+  : Q extends 1
+    ? P extends 2
+      ? Vector<D>
+      : Tensor<D>
+    : MatrixOf<D, NumberPer<LargerRank<P, Q>>>;
+
+/** The same where a dimension may not be known. */
+type Product<A, B> = 1 | 2 extends RankOf<A> | RankOf<B>
+  ? [RankOf<A>, RankOf<B>] extends [1, 2] | [2, 1]
+    ? PlainProduct<Promoted<DataOf<A>, DataOf<B>>, RankOf<A>, RankOf<B>>
+    : Tensor<Promoted<DataOf<A>, DataOf<B>>> | number
+  : PlainProduct<Promoted<DataOf<A>, DataOf<B>>, RankOf<A>, RankOf<B>>;
+
+type MatmulOf<A, B> = A extends Factored
+  ? TimesFactored<DataOf<A>, PerMatrixOf<A>, B>
+  : B extends Factored
+    ? TimesFactored<DataOf<B>, PerMatrixOf<B>, A>
+    : Product<A, B>;
 
 /**
  * Matrix product as numpy's `matmul`: any mix of matrices, vectors and `FactoredMatrix`. A product with a
@@ -16,11 +47,15 @@ interface MatrixProduct {
  *
  * @throws `ERR_SVD_SHAPE` with both shapes, `ERR_SVD_NON_FINITE`, `ERR_SVD_OVERFLOW`
  */
-export const matmul = exposed(
-  { takes: ['a', 'b'] },
-  function matmul(a: MatrixLike | FactoredMatrix, b: MatrixLike | FactoredMatrix) {
-    if (isFactored(a)) return FactoredMatrix.from(a).matmul(b);
-    if (isFactored(b)) return FactoredMatrix.from(b).rmatmul(a);
-    return multiply(asTensor(a as MatrixLike, 'a', 1), asTensor(b as MatrixLike, 'b', 1));
-  },
-) as MatrixProduct;
+export const matmul = exposed({ takes: ['a', 'b'] }, function matmul<
+  A extends MatrixLike | Factored,
+  B extends MatrixLike | Factored,
+>(a: A, b: B): MatmulOf<A, B> {
+  return product(a, b) as MatmulOf<A, B>;
+});
+
+function product(a: MatrixLike | Factored, b: MatrixLike | Factored): FactoredMatrix | Tensor | number {
+  if (isFactored(a)) return FactoredMatrix.from(a).matmul(b) as FactoredMatrix | Tensor;
+  if (isFactored(b)) return FactoredMatrix.from(b).rmatmul(a) as FactoredMatrix | Tensor;
+  return multiply(asTensor(a, 'a', 1), asTensor(b, 'b', 1));
+}

@@ -73,7 +73,7 @@ export function* scaled(x: Tensor, factor: number): Steps<Tensor> {
 }
 
 /** A contiguous copy that shares no memory with `x`. */
-export const contiguousCopy = (x: Tensor): Steps<Tensor> => copyOf(x, dtypeOf(x));
+export const contiguousCopy = <T extends Tensor>(x: T): Steps<T> => copyOf(x, dtypeOf(x)) as Steps<T>;
 
 function* copyOf(x: Tensor, dtype: Dtype, factor = 1): Steps<Tensor> {
   const out = allocate(dtype, x.shape, 'copy');

@@ -1,3 +1,4 @@
+import type { DataOf, MatrixOf, PerMatrixOf } from './array-types.ts';
 import { asTensor, type MatrixLike } from './arrays.ts';
 import { exposed, exposedAsync } from './boundary.ts';
 import { batchOf, count, items, range, transposed } from './kernels.ts';
@@ -27,17 +28,22 @@ import { leadingDims, type Tensor, withoutRepeats } from './views.ts';
  * const W_U = prepare(unembedding);
  * const spectra = heads.map((OV) => new FactoredMatrix(OV, W_U).svdvals());
  */
-export const prepare = exposed({ takes: ['factor'] }, function prepare(factor: MatrixLike): Tensor {
+export const prepare = exposed({ takes: ['factor'] }, function prepare<
+  M extends MatrixLike,
+>(factor: M): MatrixOf<DataOf<M>, PerMatrixOf<M>> {
   const x = frozenView(factor);
-  return keep(x, runSync(measure(x)));
+  return keep(x, runSync(measure(x))) as MatrixOf<DataOf<M>, PerMatrixOf<M>>;
 });
 
 /** `prepare` off the event loop. `factor` must not be written to until the promise settles. */
 export const prepareAsync = exposedAsync(
   { takes: ['factor'], options: asyncOptions },
-  async function prepareAsync(factor: MatrixLike, options: AsyncOptions = {}): Promise<Tensor> {
+  async function prepareAsync<M extends MatrixLike>(
+    factor: M,
+    options: AsyncOptions = {},
+  ): Promise<MatrixOf<DataOf<M>, PerMatrixOf<M>>> {
     const x = frozenView(factor);
-    return keep(x, await runAsync(measureCopy(x), options));
+    return keep(x, await runAsync(measureCopy(x), options)) as MatrixOf<DataOf<M>, PerMatrixOf<M>>;
   },
 );
 

@@ -2,8 +2,8 @@ import { itemOffsets } from './item-offsets.ts';
 import { contiguousCopy } from './matrix-product.ts';
 import { ndarray } from './ndarray.ts';
 import { type Steps, turn } from './steps.ts';
-import { Svd } from './svd-result.ts';
-import { cols, dtypeOf, epsilon, rows, type Tensor } from './views.ts';
+import { type PerMatrix, Svd } from './svd-result.ts';
+import { cols, dtypeOf, epsilon, type FloatArray, rows, type Tensor } from './views.ts';
 
 /**
  * The same decomposition with fixed signs, for people who look or plot: in every column of U the largest |u| is positive,
@@ -14,7 +14,7 @@ import { cols, dtypeOf, epsilon, rows, type Tensor } from './views.ts';
  * @param svd as `svd` returns it; not modified
  * @returns with new U and Vh; S, bound, driver and errors are those of `svd`
  */
-export function* canonicalSigns(svd: Svd): Steps<Svd> {
+export function* canonicalSigns<D extends FloatArray, N extends PerMatrix>(svd: Svd<D, N>): Steps<Svd<D, N>> {
   const [U, Vh] = [yield* contiguousCopy(svd.U), yield* contiguousCopy(svd.Vh)];
   const p = svd.S.shape[svd.S.shape.length - 1];
   const vOffsets = itemOffsets(Vh);
@@ -33,7 +33,7 @@ export function* canonicalSigns(svd: Svd): Steps<Svd> {
       }
     }
   }
-  return new Svd(U, svd.S, Vh, svd.bound, svd.driver, svd.errors, svd.next);
+  return new Svd<D, N>(U, svd.S, Vh, svd.bound, svd.driver, svd.errors, svd.next);
 }
 
 const elementsPerTurn = 2 ** 16; // about a millisecond

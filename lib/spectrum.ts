@@ -3,7 +3,7 @@ import { svdError } from './errors.ts';
 import { infinite } from './product-svd.ts';
 import { checkOverflow } from './status.ts';
 import { type PerMatrix, perMatrix, type Svd } from './svd-result.ts';
-import { dtypeOf, epsilon, product, showShape, type Tensor } from './views.ts';
+import { dtypeOf, epsilon, type FloatArray, product, showShape, type Tensor } from './views.ts';
 
 // What singular values say about a matrix. S is `[..., p]`, descending and contiguous.
 
@@ -11,7 +11,10 @@ const last = (S: Tensor): number => S.shape[S.shape.length - 1];
 const leading = (S: Tensor): number[] => S.shape.slice(0, -1);
 
 /** Singular values and how exact they are. */
-export type Spectrum = Pick<Svd, 'S' | 'bound'>;
+export type Spectrum<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix> = Pick<
+  Svd<D, N>,
+  'S' | 'bound'
+>;
 
 /** Below which singular values count as zero; of two the larger counts. */
 export interface Tolerance {

@@ -1,9 +1,21 @@
+import { inspect } from 'node:util';
+import type { MatrixOf, PerMatrix, VectorOf } from './array-types.ts';
 import type { SvdError } from './errors.ts';
 import type { DenseDriver } from './kernels.ts';
-import { type Tensor, tensor } from './views.ts';
+import {
+  type ArrayJson,
+  arrayJson,
+  type ErrorJson,
+  errorJson,
+  perMatrixJson,
+  shownDecomposition,
+  shownNames,
+  shownPerMatrix,
+} from './shown-results.ts';
+import { likeTuple } from './tuple.ts';
+import { type FloatArray, tensor } from './views.ts';
 
-/** One number per matrix: a number, or an ndarray of the leading dimensions. */
-export type PerMatrix = number | Tensor<Float64Array>;
+export type { PerMatrix } from './array-types.ts';
 
 /** How a matrix was decomposed: the routine for a dense one; for a product its two factors and its core. */
 export type Driver =
@@ -18,18 +30,28 @@ export type Driver =
  */
 export type FactorDriver = 'gram' | 'cholesky' | 'cholesky2' | 'householder' | 'tsqr' | 'direct';
 
-/** A singular value decomposition: `a ≈ U · diag(S) · Vh`. Frozen, and iterable as `[U, S, Vh]`. */
-export class Svd {
+type Triple<D extends FloatArray, N extends PerMatrix> = readonly [
+  U: MatrixOf<D, N>,
+  S: VectorOf<D, N>,
+  Vh: MatrixOf<D, N>,
+];
+
+/**
+ * A singular value decomposition: `a ≈ U · diag(S) · Vh`. Frozen, and a readonly tuple `[U, S, Vh]`; its arrays are the
+ * caller's own. `D` is the element type, `N` what one number per matrix is: `number`, or an ndarray for a batch.
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: likeTuple gives the class what the interface says
+export class Svd<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix> {
   /** Left singular vectors, `[..., m, p]`. */
-  readonly U: Tensor;
+  readonly U: MatrixOf<D, N>;
   /** Singular values, descending, `[..., p]`. */
-  readonly S: Tensor;
+  readonly S: VectorOf<D, N>;
   /** Right singular vectors as rows, `[..., p, n]`: Vᵀ, not V. */
-  readonly Vh: Tensor;
+  readonly Vh: MatrixOf<D, N>;
   /** Largest error to expect in a singular value, per matrix; docs/numerics.md derives it. */
-  readonly bound: PerMatrix;
+  readonly bound: N;
   /** Which path gave the result: one name, or one per matrix in row-major order where there are leading dimensions. */
-  readonly driver: Driver | readonly Driver[];
+  readonly driver: N extends number ? Driver : readonly Driver[];
   /** With `onError: 'collect'`, an error for every matrix that could not be decomposed; else empty. */
   readonly errors: readonly SvdError[];
   /**
@@ -37,16 +59,16 @@ export class Svd {
    * decomposition are determined. 0 where S holds all that the factors of a product can have; absent where it holds
    * min(m, n). Not enumerable.
    */
-  declare readonly next: PerMatrix | undefined;
+  declare readonly next: N | undefined;
 
   constructor(
-    U: Tensor,
-    S: Tensor,
-    Vh: Tensor,
-    bound: PerMatrix,
-    driver: Driver | readonly Driver[],
+    U: MatrixOf<D, N>,
+    S: VectorOf<D, N>,
+    Vh: MatrixOf<D, N>,
+    bound: N,
+    driver: N extends number ? Driver : readonly Driver[],
     errors: readonly SvdError[] = [],
-    next?: PerMatrix,
+    next?: N,
   ) {
     this.U = U;
     this.S = S;
@@ -58,33 +80,76 @@ export class Svd {
     Object.freeze(this);
   }
 
-  *[Symbol.iterator](): Generator<Tensor, void> {
-    yield this.U;
-    yield this.S;
-    yield this.Vh;
+  /** Plain arrays with their shapes, elements in row-major order. */
+  toJSON(): SvdJson {
+    return {
+      U: arrayJson(this.U),
+      S: arrayJson(this.S),
+      Vh: arrayJson(this.Vh),
+      bound: perMatrixJson(this.bound),
+      ...(this.next !== undefined && { next: perMatrixJson(this.next) }),
+      driver: this.driver,
+      errors: this.errors.map(errorJson),
+    };
+  }
+
+  [inspect.custom](): string {
+    const { U, S, Vh, bound, driver, errors } = this;
+    const more = { bound: shownPerMatrix(bound), driver: shownNames(driver) };
+    return shownDecomposition(
+      'Svd',
+      { U, S, Vh },
+      errors.length > 0 ? { ...more, errors: String(errors.length) } : more,
+    );
   }
 }
+export interface Svd<D extends FloatArray, N extends PerMatrix> extends Triple<D, N> {}
+likeTuple(Svd, ['U', 'S', 'Vh']);
 
-/** `a ≈ U · diag(S) · Vᵀ`, as `torch.svd` returns it. Frozen, and iterable as `[U, S, V]`. */
-export class LegacySvd {
-  readonly U: Tensor;
-  readonly S: Tensor;
+/** What `JSON.stringify` makes of an `Svd`. */
+export interface SvdJson {
+  readonly U: ArrayJson;
+  readonly S: ArrayJson;
+  readonly Vh: ArrayJson;
+  readonly bound: number | ArrayJson;
+  /** Of a truncated decomposition. */
+  readonly next?: number | ArrayJson;
+  readonly driver: Driver | readonly Driver[];
+  readonly errors: readonly ErrorJson[];
+}
+
+type LegacyTriple<D extends FloatArray, N extends PerMatrix> = readonly [
+  U: MatrixOf<D, N>,
+  S: VectorOf<D, N>,
+  V: MatrixOf<D, N>,
+];
+
+/** `a ≈ U · diag(S) · Vᵀ`, as `torch.svd` returns it. Frozen, and a readonly tuple `[U, S, V]`. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: likeTuple gives the class what the interface says
+export class LegacySvd<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix> {
+  readonly U: MatrixOf<D, N>;
+  readonly S: VectorOf<D, N>;
   /** Right singular vectors as columns, `[..., n, p]`. */
-  readonly V: Tensor;
+  readonly V: MatrixOf<D, N>;
 
-  constructor(U: Tensor, S: Tensor, V: Tensor) {
+  constructor(U: MatrixOf<D, N>, S: VectorOf<D, N>, V: MatrixOf<D, N>) {
     this.U = U;
     this.S = S;
     this.V = V;
     Object.freeze(this);
   }
 
-  *[Symbol.iterator](): Generator<Tensor, void> {
-    yield this.U;
-    yield this.S;
-    yield this.V;
+  /** Plain arrays with their shapes, elements in row-major order. */
+  toJSON(): Record<'U' | 'S' | 'V', ArrayJson> {
+    return { U: arrayJson(this.U), S: arrayJson(this.S), V: arrayJson(this.V) };
+  }
+
+  [inspect.custom](): string {
+    return shownDecomposition('LegacySvd', { U: this.U, S: this.S, V: this.V });
   }
 }
+export interface LegacySvd<D extends FloatArray, N extends PerMatrix> extends LegacyTriple<D, N> {}
+likeTuple(LegacySvd, ['U', 'S', 'V']);
 
 /** `values`, one per matrix, in the form that the leading dimensions ask for. */
 export function perMatrix(values: Float64Array, leading: readonly number[]): PerMatrix {

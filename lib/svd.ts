@@ -1,3 +1,4 @@
+import type { DataOf, PerMatrixOf, VectorOf } from './array-types.ts';
 import { asTensor, type MatrixLike } from './arrays.ts';
 import type { ErrorOptions } from './batched-svd.ts';
 import { exposed, exposedAsync } from './boundary.ts';
@@ -35,8 +36,8 @@ function* steps(
 const optionsFor = (a: unknown) => (isFactored(a) ? productOptions : svdOptions);
 
 interface SvdFunction {
-  (a: Factored, options?: ProductSvdOptions): Svd;
-  (a: MatrixLike, options?: SvdOptions): Svd;
+  <M extends Factored>(a: M, options?: ProductSvdOptions): Svd<DataOf<M>, PerMatrixOf<M>>;
+  <M extends MatrixLike>(a: M, options?: SvdOptions): Svd<DataOf<M>, PerMatrixOf<M>>;
 }
 
 /**
@@ -48,17 +49,20 @@ interface SvdFunction {
  *   `ERR_SVD_TOO_LARGE`
  * @example const { U, S, Vh } = svd([[3, 0], [4, 5]]);
  */
-export const svd: SvdFunction = exposed(
+export const svd = exposed(
   { takes: ['a'], options: optionsFor },
   function svd(a: MatrixLike | Factored, options: SvdOptions & ProductSvdOptions = {}): Svd {
     if (isFactored(a)) return FactoredMatrix.from(a).svd(options);
     return runSync(steps(asTensor(a, 'svd'), options));
   },
-);
+) as SvdFunction;
 
 interface SvdAsyncFunction {
-  (a: Factored, options?: ProductSvdOptions & AsyncOptions): Promise<Svd>;
-  (a: MatrixLike, options?: SvdOptions & AsyncOptions): Promise<Svd>;
+  <M extends Factored>(
+    a: M,
+    options?: ProductSvdOptions & AsyncOptions,
+  ): Promise<Svd<DataOf<M>, PerMatrixOf<M>>>;
+  <M extends MatrixLike>(a: M, options?: SvdOptions & AsyncOptions): Promise<Svd<DataOf<M>, PerMatrixOf<M>>>;
 }
 
 /**
@@ -69,7 +73,7 @@ interface SvdAsyncFunction {
  * When the memory is transferred away before it has all been read the promise rejects with `ERR_SVD_ARGUMENT`. Nothing
  * worse can come of it. All asynchronous functions of this package read their arrays like this.
  */
-export const svdAsync: SvdAsyncFunction = exposedAsync(
+export const svdAsync = exposedAsync(
   { takes: ['a'], options: (a) => ({ ...optionsFor(a), ...asyncOptions }) },
   async function svdAsync(
     a: MatrixLike | Factored,
@@ -78,38 +82,49 @@ export const svdAsync: SvdAsyncFunction = exposedAsync(
     if (isFactored(a)) return FactoredMatrix.from(a).svdAsync(options);
     return runAsync(steps(asTensor(a, 'svd'), { ...options, foreign: true }), options);
   },
-);
+) as SvdAsyncFunction;
 
 /** Singular values alone, `[..., p]` descending: cheaper than `svd`, and equal to `svd(a).S` within its `bound`. */
-export const svdvals = exposed({ takes: ['a'] }, function svdvals(a: MatrixLike | Factored): Tensor {
-  if (isFactored(a)) return FactoredMatrix.from(a).svdvals();
-  return runSync(denseSvd(asTensor(a, 'svdvals'), 'none')).S;
+export const svdvals = exposed({ takes: ['a'] }, function svdvals<
+  M extends MatrixLike | Factored,
+>(a: M): VectorOf<DataOf<M>, PerMatrixOf<M>> {
+  const values = isFactored(a)
+    ? FactoredMatrix.from(a as Factored).svdvals()
+    : runSync(denseSvd(asTensor(a as MatrixLike, 'svdvals'), 'none')).S;
+  return values as VectorOf<DataOf<M>, PerMatrixOf<M>>;
 });
 
 /** `svdvals` off the event loop, as `svdAsync`. */
-export const svdvalsAsync = exposedAsync(
-  { takes: ['a'], options: asyncOptions },
-  async function svdvalsAsync(a: MatrixLike | Factored, options: AsyncOptions = {}): Promise<Tensor> {
-    if (isFactored(a)) return FactoredMatrix.from(a).svdvalsAsync(options);
-    return (await runAsync(denseSvd(asTensor(a, 'svdvals'), 'none', { foreign: true }), options)).S;
-  },
-);
+export const svdvalsAsync = exposedAsync({ takes: ['a'], options: asyncOptions }, async function svdvalsAsync<
+  M extends MatrixLike | Factored,
+>(a: M, options: AsyncOptions = {}): Promise<VectorOf<DataOf<M>, PerMatrixOf<M>>> {
+  const values = isFactored(a)
+    ? await FactoredMatrix.from(a as Factored).svdvalsAsync(options)
+    : (await runAsync(denseSvd(asTensor(a as MatrixLike, 'svdvals'), 'none', { foreign: true }), options)).S;
+  return values as VectorOf<DataOf<M>, PerMatrixOf<M>>;
+});
 
 /**
  * `{ U, S, V }` with `a ≈ U · diag(S) · Vᵀ`, what `torch.svd` returns: V is `[..., n, p]`.
  *
  * @deprecated Use `svd`, which returns `Vh`. Emits one `DeprecationWarning`, code `FSVD_DEP0001`, per process.
  */
-export const svdLegacy = exposed({ takes: ['a'] }, function svdLegacy(a: MatrixLike | Factored): LegacySvd {
+export const svdLegacy = exposed({ takes: ['a'] }, function svdLegacy<
+  M extends MatrixLike | Factored,
+>(a: M): LegacySvd<DataOf<M>, PerMatrixOf<M>> {
   warnLegacy();
-  return runSync(legacy(svd(a as MatrixLike)));
+  return runSync(legacy(svd(a as MatrixLike) as Svd<DataOf<M>, PerMatrixOf<M>>));
 });
 
 /** @deprecated Use `svdAsync`, which returns `Vh`. */
 export const svdLegacyAsync = exposedAsync(
   { takes: ['a'], options: asyncOptions },
-  async function svdLegacyAsync(a: MatrixLike | Factored, options: AsyncOptions = {}): Promise<LegacySvd> {
+  async function svdLegacyAsync<M extends MatrixLike | Factored>(
+    a: M,
+    options: AsyncOptions = {},
+  ): Promise<LegacySvd<DataOf<M>, PerMatrixOf<M>>> {
     warnLegacy();
-    return afterwards(legacy(await svdAsync(a as MatrixLike, options)), options);
+    const svd = (await svdAsync(a as MatrixLike, options)) as Svd<DataOf<M>, PerMatrixOf<M>>;
+    return afterwards(legacy(svd), options);
   },
 );

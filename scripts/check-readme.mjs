@@ -1,40 +1,64 @@
-// Runs the code of README.md (or of the file given): every fenced block marked js, ts or sh, each on its own, in a
-// temporary copy of this folder in which `factored-svd` is this package. ts blocks must also pass the type checker.
-// A block right below the line `<!-- ci: ran above -->` is skipped: for the setup commands that CI has run already.
+// Runs the code of README.md and of the pages in docs/ and examples/ (or of the files given): every fenced block marked js,
+// ts or sh, each on its own, in a temporary project that has installed the packed package. js and ts blocks must also pass
+// the type checker, strictly, and so must test/types. A block right below the line `<!-- ci: ran above -->` is skipped:
+// for the setup commands that CI has run already.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, delimiter, join, resolve } from 'node:path';
+import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const readme = resolve(process.argv[2] ?? join(root, 'README.md'));
+const given = process.argv.slice(2);
+const pages = given.length > 0 ? given.map((page) => resolve(page)) : markdownFiles();
 const skipMarker = '<!-- ci: ran above -->';
 const timeout = 300_000;
 const runners = { js: runJs, ts: runTs, sh: runSh };
+const strict = [
+  ...['--ignoreConfig', '--strict', '--noUncheckedIndexedAccess', '--exactOptionalPropertyTypes'],
+  ...['--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023', '--types', 'node'],
+];
 
-const blocks = fencedBlocks(readFileSync(readme, 'utf8'));
-if (blocks.length === 0) throw new Error(`${readme} has no js, ts or sh block`);
-const copy = copyOfPackage();
+const project = projectWithPackage();
 try {
-  for (const block of blocks) {
-    const name = `${basename(readme)}:${block.line} (${block.language})`;
-    if (block.skipped) {
-      console.log(`${name}: skipped, ran above`);
-      continue;
+  check('test/types', () => typecheck(typeTests()));
+  for (const page of pages) {
+    const blocks = fencedBlocks(readFileSync(page, 'utf8'));
+    if (blocks.length === 0 && given.length > 0) throw new Error(`${page} has no js, ts or sh block`);
+    for (const block of blocks) {
+      const name = `${relative(root, page)}:${block.line} (${block.language})`;
+      if (block.skipped) console.log(`${name}: skipped, ran above`);
+      else check(name, () => runners[block.language](block), block.code);
     }
-    const { status, signal, output } = runners[block.language](block);
-    if (status !== 0) {
-      console.error(
-        `${name}: failed with ${signal ?? `status ${status}`}\n${block.code}\n--- output\n${output}`,
-      );
-      process.exitCode = 1;
-      break;
-    }
-    console.log(`${name}: ok`);
   }
 } finally {
-  rmSync(copy, { recursive: true });
+  rmSync(project, { recursive: true });
+}
+
+function check(name, run, code = '') {
+  const { status, signal, output } = run();
+  if (status === 0) return console.log(`${name}: ok`);
+  console.error(`${name}: failed with ${signal ?? `status ${status}`}\n${code}\n--- output\n${output}`);
+  process.exitCode = 1;
+}
+
+function markdownFiles() {
+  const under = (folder) =>
+    readdirSync(join(root, folder), { recursive: true })
+      .filter((file) => file.endsWith('.md') && !file.includes('node_modules'))
+      .map((file) => join(root, folder, file));
+  return [join(root, 'README.md'), ...under('docs'), ...under('examples')];
 }
 
 function fencedBlocks(markdown) {
@@ -65,33 +89,66 @@ function fencedBlocks(markdown) {
   return blocks.filter(({ language }) => language in runners);
 }
 
-/** With the built library and addon and the installed packages, and the package's own command among their programs. */
-function copyOfPackage() {
+/** The packed package as npm unpacks it, with the addon of this folder, and what else is installed here. */
+function projectWithPackage() {
   const folder = mkdtempSync(join(tmpdir(), 'factored-svd-readme-'));
-  const left = ['.git', 'build', 'coverage', 'demo-out'].map((name) => join(root, name));
-  cpSync(root, folder, {
+  const modules = join(folder, 'node_modules');
+  mkdirSync(modules);
+  for (const name of readdirSync(join(root, 'node_modules')))
+    if (!name.startsWith('.')) symlinkSync(join(root, 'node_modules', name), join(modules, name));
+  rmSync(join(modules, 'factored-svd'), { force: true });
+  const [tarball] = must(
+    spawnSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: root, encoding: 'utf8' }),
+  )
+    .trim()
+    .split('\n')
+    .slice(-1);
+  must(spawnSync('tar', ['-xzf', tarball], { cwd: folder, encoding: 'utf8' }));
+  renameSync(join(folder, 'package'), join(modules, 'factored-svd'));
+  cpSync(join(root, 'native/build/Release'), join(modules, 'factored-svd/native/build/Release'), {
     recursive: true,
-    verbatimSymlinks: true,
-    filter: (source) => !left.includes(source),
   });
-  rmSync(join(folder, 'node_modules/.bin/factored-svd'), { force: true });
-  symlinkSync('../../dist/command.js', join(folder, 'node_modules/.bin/factored-svd'));
+  mkdirSync(join(modules, '.bin'));
+  symlinkSync('../factored-svd/dist/command.js', join(modules, '.bin/factored-svd'));
+  chmodSync(join(modules, 'factored-svd/dist/command.js'), 0o755);
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
   return folder;
 }
 
+function must({ status, stdout, stderr, error }) {
+  if (status !== 0) throw error ?? new Error(`${stdout}${stderr}`);
+  return stdout;
+}
+
+/** The type tests of this package, as a user's who has installed it. */
+function typeTests() {
+  const folder = join(root, 'test/types');
+  return readdirSync(folder).map((name) => {
+    const code = readFileSync(join(folder, name), 'utf8');
+    writeFileSync(join(project, name), code.replaceAll('../../lib/index.ts', 'factored-svd'));
+    return name;
+  });
+}
+
+function typecheck(files, emit = '--noEmit') {
+  return run(process.execPath, join(root, 'node_modules/typescript/bin/tsc'), emit, ...strict, ...files);
+}
+
+/** js blocks too: they are TypeScript that is run as it stands. */
 function runJs({ line, code }) {
-  const file = `readme-${line}.mjs`;
-  writeFileSync(join(copy, file), code);
-  return run(process.execPath, file);
+  const name = `block-${line}`;
+  writeFileSync(join(project, `${name}.mts`), code);
+  const compiled = typecheck([`${name}.mts`]);
+  if (compiled.status !== 0) return compiled;
+  writeFileSync(join(project, `${name}.mjs`), code);
+  return run(process.execPath, `${name}.mjs`);
 }
 
 function runTs({ line, code }) {
-  const file = `readme-${line}.mts`;
-  writeFileSync(join(copy, file), code);
-  const options =
-    '--ignoreConfig --module nodenext --target es2023 --strict --skipLibCheck --types node'.split(' ');
-  const compiled = run('node_modules/.bin/tsc', ...options, file);
-  return compiled.status === 0 ? run(process.execPath, `readme-${line}.mjs`) : compiled;
+  const name = `block-${line}`;
+  writeFileSync(join(project, `${name}.mts`), code);
+  const compiled = typecheck([`${name}.mts`], '--pretty');
+  return compiled.status === 0 ? run(process.execPath, `${name}.mjs`) : compiled;
 }
 
 function runSh({ code }) {
@@ -99,9 +156,12 @@ function runSh({ code }) {
 }
 
 function run(command, ...args) {
-  const env = { ...process.env, PATH: `${join(copy, 'node_modules/.bin')}${delimiter}${process.env.PATH}` };
+  const env = {
+    ...process.env,
+    PATH: `${join(project, 'node_modules/.bin')}${delimiter}${process.env.PATH}`,
+  };
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
-    cwd: copy,
+    cwd: project,
     env,
     timeout,
     encoding: 'utf8',

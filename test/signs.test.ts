@@ -2,14 +2,14 @@ import { expect, test } from 'vitest';
 import { FactoredMatrix, svd } from '../lib/index.ts';
 import { canonicalSigns as steps } from '../lib/signs.ts';
 import { runSync } from '../lib/steps.ts';
-import { Svd } from '../lib/svd-result.ts';
+import { type PerMatrix, Svd } from '../lib/svd-result.ts';
 import { bitIdentical, matchSvd, validSvd } from '../lib/testing/index.ts';
-import { epsilon, type Tensor } from '../lib/views.ts';
+import { epsilon, type FloatArray, type Tensor } from '../lib/views.ts';
 import { array, mapMatrix, randomMatrix, randomProduct } from './support/matrices.ts';
 
 /** A decomposition whose U has the one column `u`. */
 const single = (u: number[], v: number[], dtype?: 'float32') =>
-  new Svd(
+  new Svd<FloatArray, PerMatrix>(
     array(u, [u.length, 1], dtype),
     array([1], [1], dtype),
     array(v, [1, v.length], dtype),
