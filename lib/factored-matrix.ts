@@ -542,6 +542,8 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   }
 }
 
+Object.defineProperty(Product, 'name', { value: 'FactoredMatrix' }); // as users know it
+
 exposeMembers(Product, {
   svd: { options: productOptions },
   svdAsync: { options: { ...productOptions, ...asyncOptions } },

@@ -244,28 +244,36 @@ const signals = fc.constantFrom('none', 'aborted', 'soon').map((when) => {
   return controller.signal;
 });
 
-/** Options that TypeScript would refuse as often as not. */
-export const anyOptions = fc.oneof(
-  { weight: 4, arbitrary: fc.constant(undefined) },
-  {
-    weight: 4,
-    arbitrary: fc.record(
-      {
-        fullMatrices: fc.oneof(fc.boolean(), nonsense),
-        algorithm: fc.constantFrom('product', 'three-svd', 'fast', 3),
-        signs: fc.constantFrom('canonical', 'lapack', 7),
-        onError: fc.constantFrom('throw', 'collect', 'ignore'),
-        tol: anyNumber,
-        signal: signals,
-        onProgress: fc.constantFrom(
-          undefined,
-          () => {},
-          () => {
-            throw new Hostile('in onProgress');
-          },
-        ),
-      },
-      { requiredKeys: [] },
-    ),
-  },
-);
+const options = {
+  fullMatrices: fc.oneof(fc.boolean(), nonsense),
+  algorithm: fc.constantFrom('product', 'three-svd', 'fast', 3),
+  signs: fc.constantFrom('canonical', 'lapack', 7),
+  onError: fc.constantFrom('throw', 'collect', 'ignore'),
+  rank: anyNumber,
+  tol: anyNumber,
+  rtol: anyNumber,
+  mode: fc.constantFrom('absolute', 'relative', 'exact'),
+  acceptUndetermined: fc.boolean(),
+  signal: signals,
+  onProgress: fc.constantFrom(
+    undefined,
+    () => {},
+    () => {
+      throw new Hostile('in onProgress');
+    },
+  ),
+};
+
+/** Some of the options `names`, of kinds that TypeScript would refuse as often as not; now and then another one. */
+export const optionsOf = (...names) =>
+  fc.oneof(
+    { weight: 6, arbitrary: fc.constant(undefined) },
+    {
+      weight: 6,
+      arbitrary: fc.record(Object.fromEntries(names.map((name) => [name, options[name]])), {
+        requiredKeys: [],
+      }),
+    },
+    { weight: 1, arbitrary: fc.record(options, { requiredKeys: [] }) },
+    { weight: 1, arbitrary: nonsense },
+  );

@@ -1,19 +1,35 @@
 // Every export of the package as a list of calls: its name, the arguments it is given, and how to make the call.
 import fc from 'fast-check';
-import { anyArray, anyIndex, anyNumber, anyOperand, anyOptions, validArray } from './fuzz-arguments.mjs';
+import { anyArray, anyIndex, anyNumber, anyOperand, optionsOf, validArray } from './fuzz-arguments.mjs';
 
 const api = await import('../dist/index.js');
 const checks = await import('../dist/testing.js');
 
 const call = (name, args, run) => ({ name, args: fc.tuple(...args), run });
 
+const asynchronous = ['signal', 'onProgress'];
+/** The options of every function, without those of its asynchronous twin. */
+const optionNames = {
+  svd: ['fullMatrices', 'signs', 'onError', 'rank', 'algorithm'],
+  'FactoredMatrix.svd': ['rank', 'algorithm', 'signs', 'onError'],
+  'FactoredMatrix.rank': ['tol', 'rtol'],
+  'FactoredMatrix.pinv': ['tol', 'rtol'],
+  'testing.matchSvd': ['acceptUndetermined'],
+  'testing.matchSubspaces': ['acceptUndetermined'],
+  'testing.matchSingularValues': ['mode'],
+};
+const optionsFor = (name) => {
+  const own = optionNames[name.replace(/Async$/, '')] ?? [];
+  return optionsOf(...own, ...(name.endsWith('Async') ? asynchronous : []));
+};
+
 const plain = [
   ...['svd', 'svdvals', 'svdAsync', 'svdvalsAsync', 'svdLegacy', 'svdLegacyAsync'].map((name) =>
-    call(name, [anyArray, anyOptions], (a, options) => api[name](a, options)),
+    call(name, [anyOperand, optionsFor(name)], (a, options) => api[name](a, options)),
   ),
   ...['diagEmbed', 'transpose'].map((name) => call(name, [anyOperand], (a) => api[name](a))),
   ...['dist', 'distAsync'].map((name) =>
-    call(name, [anyOperand, anyOperand, anyOptions], (a, b, options) => api[name](a, b, options)),
+    call(name, [anyOperand, anyOperand, optionsFor(name)], (a, b, options) => api[name](a, b, options)),
   ),
   call('matmul', [anyOperand, anyOperand], (a, b) => api.matmul(a, b)),
   call('slice', [anyNumber, anyNumber, anyNumber], (start, stop, step) => api.slice(start, stop, step)),
@@ -54,7 +70,6 @@ const methods = [
   'svd',
   'svdvals',
   'svdLegacy',
-  'norm',
   'rank',
   'cond',
   'pinv',
@@ -63,16 +78,23 @@ const methods = [
   'collapseR',
   'eigenvalues',
 ];
+const anyNorm = fc.oneof(fc.constantFrom(undefined, 'fro', 'nuc', 2), anyNumber);
 const takesNumber = ['truncate', 'unsqueeze', 'getCorner', 'mul'];
 
 const members = [
   ...getters.map((name) => member(name, [], (m) => m[name])),
   ...methods.flatMap((name) => [
-    member(name, [anyOptions], (m, options) => m[name](options)),
-    member(`${name}Async`, [anyOptions], (m, options) => m[`${name}Async`](options)),
+    member(name, [optionsFor(`FactoredMatrix.${name}`)], (m, options) => m[name](options)),
+    member(`${name}Async`, [optionsFor(`FactoredMatrix.${name}Async`)], (m, options) =>
+      m[`${name}Async`](options),
+    ),
   ]),
   ...takesNumber.map((name) => member(name, [anyNumber], (m, n) => m[name](n))),
-  member('truncateAsync', [anyNumber, anyOptions], (m, p, options) => m.truncateAsync(p, options)),
+  member('truncateAsync', [anyNumber, optionsFor('truncateAsync')], (m, p, options) =>
+    m.truncateAsync(p, options),
+  ),
+  member('norm', [anyNorm], (m, ord) => m.norm(ord)),
+  member('normAsync', [anyNorm, optionsFor('normAsync')], (m, ord, options) => m.normAsync(ord, options)),
   member('mul', [anyArray], (m, x) => m.mul(x)),
   member('matmul', [anyOperand], (m, x) => m.matmul(x)),
   member('rmatmul', [anyOperand], (m, x) => m.rmatmul(x)),
@@ -82,7 +104,7 @@ const members = [
 ];
 
 const testing = Object.keys(checks).map((name) =>
-  call(`testing.${name}`, [anyOperand, anyOperand, anyOptions], (a, b, options) =>
+  call(`testing.${name}`, [anyOperand, anyOperand, optionsFor(`testing.${name}`)], (a, b, options) =>
     checks[name](a, b, options),
   ),
 );
