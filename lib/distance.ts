@@ -151,7 +151,7 @@ function* productSubtrahend(a: Batch, b: Batch, normsM: ColumnNorms, origin: Pla
   const normsA = yield* scan(a, { ...origin, name: 'A' });
   const normsB = yield* scan(b, { ...origin, name: 'B', transposed: true });
   const common = maximum(largestExponents(normsM, n), pairExponents(normsA, normsB, n, a.cols));
-  const gauge = balance(normsA, normsB, n, a.cols, common);
+  const gauge = balance(normsA, normsB, n, a.cols, { common });
   const B = transposed(yield* pack(b, { gauge: gauge.b, dtype: 'float64' }));
   return {
     exponent: gauge.exponent,

@@ -17,12 +17,12 @@ export interface GramSvd {
 
 /**
  * Whether items of this kind may be decomposed from the Gram matrices of their factors: where float32 is asked for, the
- * core would be a small one in float64, and the inner dimension is not graded. Which of them then are depends on each.
+ * core would be a small one in float64, and the inner dimension does not span too much. Which of them then are depends on each.
  */
-export const fitsGramSvd = ({ a, left, right }: Balanced, { dtype, graded }: Kind): boolean =>
+export const fitsGramSvd = ({ a, left, right }: Balanced, { dtype, square }: Kind): boolean =>
   dtypeOfBatch(a) === 'float32' &&
   dtype === 'float64' &&
-  !graded &&
+  square &&
   left !== undefined &&
   right !== undefined &&
   a.cols > 0 &&

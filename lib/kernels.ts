@@ -262,11 +262,12 @@ interface GemmOptions {
   readonly positions?: Int32Array;
 }
 
-const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv', 'gesdd-blocked'] as const;
+const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv', 'gesdd-blocked', 'jacobi'] as const;
 
 /**
  * Routine that decomposed one dense matrix: `gesdd`, or for larger matrices its steps in parts that several threads
- * take (`gesdd-blocked`); or the fallback that answered when these did not converge.
+ * take (`gesdd-blocked`); `jacobi` for the graded core of a product; or the fallback that answered when these did not
+ * converge.
  */
 export type DenseDriver = (typeof drivers)[number];
 
@@ -316,36 +317,43 @@ export function checkSvdSize(m: number, n: number, vectors: Vectors, dtype: Dtyp
 }
 
 /**
- * `U·diag(S)·Vh` (`?gesdd`, and its fallbacks) of every item, into `out`. Where the items are `graded`
- * `?gejsv` comes first, whose small singular values have their digits. Returns the routine that gave each item.
+ * `U·diag(S)·Vh` (`?gesdd`, and its fallbacks) of every item, into `out`. Where the columns of the items have `scales`, as
+ * those of a graded core, the Jacobi method comes first, whose small singular values have their digits. Returns the
+ * routine that gave each item.
  */
 export function* gesdd(
   a: Batch,
   vectors: Vectors,
   out: SvdFactors,
   origin: Origin,
-  graded = false,
+  scales?: Int32Array,
 ): Steps<DenseDriver[]> {
   const status = statusOf(count(a));
-  yield {
-    kernel: 'gesdd',
-    args: [
-      a.data,
-      a.layout,
-      a.rows,
-      a.cols,
-      vectorsCode[vectors],
-      flag(graded),
-      out.U,
-      out.S,
-      out.Vh,
-      status,
-    ],
-  };
+  const source = [a.data, a.layout, a.rows, a.cols];
+  yield { kernel: 'gesdd', args: [...source, vectorsCode[vectors], scales, out.U, out.S, out.Vh, status] };
   checkStatus(status, a.rows, a.cols, origin);
   const names = new Array<DenseDriver>(count(a));
   for (let i = 0; i < names.length; i++) names[i] = drivers[driverOf(status, i)];
   return names;
+}
+
+/** A matrix whose columns have exponents of their own, so that nothing is too large or too small beside another. */
+export interface ScaledColumns {
+  readonly C: Batch;
+  readonly scales: Int32Array;
+}
+
+/**
+ * R_A·diag(2^exponents)·R_Bᵀ of every item, both factors upper triangular (or trapezoidal) with columns of length about 1;
+ * the exponents descend, but for a last few.
+ */
+export function* scaledCore(left: Batch, right: Batch, exponents: Int32Array): Steps<ScaledColumns> {
+  const [n, rows, cols] = [count(left), left.rows, right.rows];
+  const out = scratch('float64', [n, rows, cols]);
+  const scales = new Int32Array(n * cols);
+  const [a, b] = [left, right].map((x) => [x.data, x.layout, x.rows, x.cols]);
+  yield { kernel: 'scaledCore', args: [...a, ...b, exponents, out, scales] };
+  return { C: packed(out, n, rows, cols), scales };
 }
 
 /** Eigenvalues (`?geev`) of every item, square; conjugate pairs stand together. */

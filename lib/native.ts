@@ -14,6 +14,7 @@ export type Kernel =
   | 'qr'
   | 'applyQ'
   | 'gemm'
+  | 'scaledCore'
   | 'gesdd'
   | 'geev';
 

@@ -1,13 +1,33 @@
-import { type Balance, balance, type Gauge, selectBalance, unitGauge } from './balance.ts';
+import {
+  type Balance,
+  balance,
+  type Gauge,
+  selectBalance,
+  selectBlocks,
+  unitBalance,
+  unitGauge,
+} from './balance.ts';
 import { Factor } from './factor.ts';
 import { formsProduct, gaugedProduct } from './formed-product.ts';
-import { type Batch, count, dtypeOfBatch, gemm, itemsAt, pack, packAsItLies, transposed } from './kernels.ts';
+import {
+  type Batch,
+  type ColumnNorms,
+  count,
+  dtypeOfBatch,
+  gemm,
+  itemsAt,
+  pack,
+  packAsItLies,
+  scaledCore,
+  transposed,
+} from './kernels.ts';
 import { isTall } from './measurements.ts';
+import { relativeAccuracy } from './relative-accuracy.ts';
 import type { Origin, Place } from './status.ts';
 import type { Steps } from './steps.ts';
 import type { FactorDriver } from './svd-result.ts';
 import { type Gram, gram, householderQr, type TallQr, tallQr } from './tall-qr.ts';
-import type { Dtype } from './views.ts';
+import { type Dtype, epsilon } from './views.ts';
 
 // Steps 1 to 5 of the product SVD: from the factors to the small core that stands for their product.
 
@@ -18,6 +38,7 @@ export interface Balanced {
   readonly b: Batch;
   readonly left?: Gram;
   readonly right?: Gram;
+  readonly norms: { readonly a: ColumnNorms; readonly b: ColumnNorms };
   readonly balance: Balance;
 }
 
@@ -35,12 +56,15 @@ export function factorsOf(inputs: readonly Batch[], memory: readonly Batch[]): r
 export function* balanceFactors(a: Factor, b: Factor, place: Required<Place>): Steps<Balanced> {
   const left = yield* a.measure({ ...place, name: 'A' });
   const right = yield* b.measure({ ...place, name: 'B', transposed: true });
+  const [n, k] = [count(left.items), left.items.cols];
+  const leading = Math.min(left.items.rows, k, right.items.rows);
   return {
     a: left.items,
     b: right.items,
     left: left.gram,
     right: right.gram,
-    balance: balance(left.norms, right.norms, count(left.items), left.items.cols),
+    norms: { a: left.norms, b: right.norms },
+    balance: balance(left.norms, right.norms, n, k, { leading }),
   };
 }
 
@@ -49,30 +73,45 @@ export interface Kind {
   readonly dtype: Dtype;
   /** The inner dimension spans so much that digits of small singular values must be looked after. */
   readonly graded: boolean;
+  /** It spans so little that the Gram matrices of float32 factors may be enough. */
+  readonly square: boolean;
 }
 
 // LAPACK's float32 SVD of a matrix of size 64 is wrong by some 8ε; in float64 a core this small costs hardly more.
 export const smallCore = 128;
-// Beyond this range of ‖a_j‖·‖b_j‖ (log₂) a float32 core would take digits from small singular values,
-const float32Range = 4;
-// and beyond this one `?gesdd`, accurate relative to the largest, would.
-const gradedRange = 10;
+// Up to this range of ‖a_j‖·‖b_j‖ (log₂) nothing but the matrices themselves makes singular values small,
+export const plainRange = 1;
+// and beyond this one σ₁² is more than 2²⁴·σ_p² at once, which is too much for Gram matrices.
+const squareRange = 12;
 
 function kindOf({ a, b, balance }: Balanced, i: number): Kind {
   const size = formsProduct(a, b)
     ? Math.min(a.rows, b.rows)
     : Math.max(Math.min(a.rows, a.cols), Math.min(b.rows, b.cols));
   const range = balance.range[i];
-  const single = dtypeOfBatch(a) === 'float32' && size > smallCore && range <= float32Range;
-  return { dtype: single ? 'float32' : 'float64', graded: range > gradedRange };
+  const wanted = dtypeOfBatch(a);
+  const single = wanted === 'float32' && size > smallCore && range <= plainRange;
+  const p = Math.min(a.rows, a.cols, b.rows);
+  return {
+    dtype: single ? 'float32' : 'float64',
+    graded: range > plainRange && range > Math.log2(mostRatio(wanted, 'float64', p)),
+    square: range <= squareRange,
+  };
 }
+
+/**
+ * The largest σ₁/σ_j up to which a decomposition whose errors are relative to σ₁, in `dtype`, leaves to σ_j of p singular
+ * values the relative accuracy that a result of `wanted` promises.
+ */
+export const mostRatio = (wanted: Dtype, dtype: Dtype, p: number): number =>
+  relativeAccuracy(wanted) / (epsilon(dtype) * Math.sqrt(p));
 
 /** The items of each kind, by their positions: nearly always all of one. */
 export function kinds(all: Balanced): { kind: Kind; positions: Int32Array }[] {
   const groups = new Map<string, { kind: Kind; positions: number[] }>();
   for (let i = 0; i < count(all.a); i++) {
     const kind = kindOf(all, i);
-    const name = `${kind.dtype} ${kind.graded}`;
+    const name = `${kind.dtype} ${kind.graded} ${kind.square}`;
     const group = groups.get(name);
     if (group) group.positions.push(i);
     else groups.set(name, { kind, positions: [i] });
@@ -84,18 +123,26 @@ export function kinds(all: Balanced): { kind: Kind; positions: Int32Array }[] {
 export function selectBalanced(all: Balanced, positions: Int32Array): Balanced {
   if (positions.length === count(all.a)) return all;
   const of = (g?: Gram) => g && { ...g, source: positions.map((i) => (g.source ? g.source[i] : i)) };
+  const k = all.a.cols;
+  const norms = ({ fraction, exponent }: ColumnNorms) => ({
+    fraction: selectBlocks(fraction, positions, k),
+    exponent: selectBlocks(exponent, positions, k),
+  });
   return {
     a: itemsAt(all.a, positions),
     b: itemsAt(all.b, positions),
     left: of(all.left),
     right: of(all.right),
-    balance: selectBalance(all.balance, positions, all.a.cols),
+    norms: { a: norms(all.norms.a), b: norms(all.norms.b) },
+    balance: selectBalance(all.balance, positions, k),
   };
 }
 
 export interface Core {
   /** R_A·R_Bᵀ, or the factor itself where it is not tall; or the R of the product. */
   readonly C: Batch;
+  /** Of graded items: column j of item i stands for itself times 2^scales[i·columns + j]. */
+  readonly scales?: Int32Array;
   readonly left: Side;
   readonly right: Side;
 }
@@ -103,11 +150,26 @@ export interface Core {
 /** Steps 4 and 5, for items of one kind. */
 export function* core(items: Balanced, kind: Kind, at: Place, force?: FactorDriver): Steps<Core> {
   const { a, b, left, right, balance } = items;
-  if (formsProduct(a, b) && !kind.graded) return yield* formedCore(items, kind, at, force);
+  if (kind.graded) return yield* gradedCore(items, kind, at, force);
+  if (formsProduct(a, b)) return yield* formedCore(items, kind, at, force);
   const halfA = yield* half(a, left, balance.a, kind, { ...at, name: 'A' }, force);
   const halfB = yield* half(b, right, balance.b, kind, { ...at, name: 'B' }, force);
   const C = yield* gemm(halfA.factor, transposed(halfB.factor), { ...at, name: 'core of A·B' });
   return { C, left: halfA, right: halfB };
+}
+
+/** The same with columns of length 1, so that no pair is too small beside another, and a core whose columns are scaled. */
+function* gradedCore(
+  { a, b, left, right, norms, balance }: Balanced,
+  kind: Kind,
+  at: Place,
+  force?: FactorDriver,
+): Steps<Core> {
+  const unit = unitBalance(norms.a, norms.b, balance.a, a.cols);
+  const halfA = yield* half(a, left, unit.a, kind, { ...at, name: 'A' }, force);
+  const halfB = yield* half(b, right, unit.b, kind, { ...at, name: 'B' }, force);
+  const { C, scales } = yield* scaledCore(halfA.factor, halfB.factor, unit.exponents);
+  return { C, scales, left: halfA, right: halfB };
 }
 
 /** The same with A·B formed, and one QR decomposition: of A·B or of its transpose, whichever is tall. */

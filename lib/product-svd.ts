@@ -29,11 +29,13 @@ import {
   factorsOf,
   type Kind,
   kinds,
+  mostRatio,
+  plainRange,
   type Side,
   selectBalanced,
 } from './product-core.ts';
 import { checkOverflow, type Origin, type Place, placeOf } from './status.ts';
-import type { Steps } from './steps.ts';
+import { asPart, type Steps } from './steps.ts';
 import type { Driver, FactorDriver, Svd } from './svd-result.ts';
 import {
   broadcastShapes,
@@ -136,7 +138,7 @@ function* normsOf(a: Factor, b: Factor, place: Required<Place>, out: Float64Arra
   const all = yield* balanceFactors(a, b, place);
   for (const { kind, positions: alike } of kinds(all)) {
     const group = selectBalanced(all, alike);
-    const { C } = yield* core(group, kind, placeOf(place, alike));
+    const { C } = yield* core(group, { ...kind, graded: false }, placeOf(place, alike));
     const part = yield* frobenius(C, group.balance.exponent, { ...placeOf(place, alike), name: 'norm' });
     alike.forEach((position, i) => {
       out[position] = part[i];
@@ -267,7 +269,7 @@ function* decomposeQuickly(
   });
 }
 
-/** Steps 4 to 6 for items of one kind. */
+/** Steps 4 to 6 for items of one kind; those whose small singular values lack digits are taken for graded and done again. */
 function* decomposeAlike(
   items: Balanced,
   kind: Kind,
@@ -276,16 +278,16 @@ function* decomposeAlike(
   place: Place,
   force?: FactorDriver,
 ): Steps<Outcome> {
-  const { C, left, right } = yield* core(items, kind, place, force);
+  const { C, scales, left, right } = yield* core(items, kind, place, force);
   const n = count(C);
   const p = Math.min(C.rows, C.cols);
   const vectors = form === 'none' || form === 0 ? 'none' : 'thin';
   const inner = scratchSvd(n, C.rows, C.cols, vectors, dtypeOfBatch(C));
   const until = shares(items, C, form);
   yield { within: [until.core, until.svd] };
-  const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' }, kind.graded);
-  const origin = { ...place, name: 'singular values of A·B' };
-  const next = unscale(inner.S, items.balance.exponent, n, out.S, origin);
+  const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' }, scales);
+  const exponent = scales ? new Int32Array(n) : items.balance.exponent;
+  const next = unscale(inner.S, exponent, n, out.S, { ...place, name: 'singular values of A·B' });
   if (vectors === 'thin') {
     const U = packed(inner.U, n, C.rows, p);
     const V = transposed(packed(inner.Vh, n, p, C.cols));
@@ -297,6 +299,20 @@ function* decomposeAlike(
   const driver = routines.map(
     (routine, i): Driver => `${factorDriver(left, i)}/${factorDriver(right, i)}/${routine}`,
   );
+  const again = kind.graded ? [] : [...driver.keys()].filter((i) => lacksDigits(items, i, inner.S, p));
+  if (again.length > 0) {
+    const positions = Int32Array.from(again);
+    const part = likeItems(out, again.length, n);
+    const graded: Kind = { ...kind, dtype: 'float64', graded: true };
+    const at = placeOf(place, positions);
+    const some = selectBalanced(items, positions);
+    const better = yield* asPart(decomposeAlike(some, graded, form, part, at, force));
+    scatter(part, positions, out, n);
+    again.forEach((i, j) => {
+      driver[i] = better.driver[j];
+      next[i] = better.next[j];
+    });
+  }
   return { driver, next };
 }
 
@@ -308,6 +324,18 @@ function shares({ a, b }: Balanced, C: Batch, form: number | 'none') {
   const [left, right] = [a, b].map((x) => (form === 'none' ? 0 : 2 * x.rows * x.cols * form));
   const all = Math.max(1, factors + svd + left + right);
   return { core: factors / all, svd: (factors + svd) / all, left: (factors + svd + left) / all };
+}
+
+/**
+ * Whether an error relative to σ₁ takes digits from a smaller singular value, and whether it is the scaling of the inner
+ * dimension that makes it small: by no more than matrices do that are conditioned well enough for the promise.
+ */
+function lacksDigits({ a, balance: { range } }: Balanced, i: number, S: FloatArray, p: number): boolean {
+  if (p === 0 || range[i] <= plainRange) return false;
+  const most = mostRatio(dtypeOfBatch(a), S instanceof Float32Array ? 'float32' : 'float64', p);
+  const own = S.subarray(i * p, (i + 1) * p);
+  const least = own[0] / (most * Math.sqrt(p) * 2 ** range[i]);
+  return own.some((s) => s * most < own[0] && s >= least);
 }
 
 /** Step 6: `Q·x` into `out` (or its transpose), or x itself where there is no Q. */

@@ -187,5 +187,6 @@ template float* Arguments::strided_items(const std::int32_t*, std::int64_t, std:
 template double* Arguments::strided_items(const std::int32_t*, std::int64_t, std::int64_t, std::int64_t);
 template float* Arguments::array(std::int64_t);
 template double* Arguments::array(std::int64_t);
+template std::int32_t* Arguments::array(std::int64_t);
 
 }  // namespace fsvd

@@ -10,6 +10,7 @@
 #include "core/gram.h"
 #include "core/gram_svd.h"
 #include "core/qr.h"
+#include "core/scaled_core.h"
 #include "core/scan.h"
 
 namespace fsvd {
@@ -24,13 +25,22 @@ double product(std::int64_t a, std::int64_t b, std::int64_t c = 1) {
   return static_cast<double>(a) * static_cast<double>(b) * static_cast<double>(c);
 }
 
+// Exponents of columns, whose differences are exponents too; or null.
+const std::int32_t* column_exponents(Arguments& in, std::int64_t length) {
+  constexpr std::int32_t most = 1 << 20;
+  const std::int32_t* e = in.array<std::int32_t>(length);
+  in.require(!e || std::all_of(e, e + length, [](std::int32_t x) { return x >= -most && x <= most; }),
+             "exponents beyond all numbers");
+  return e;
+}
+
 // One builder for both types: Build<T>::work, chosen by the typed array that comes after `ahead` others.
 template <template <class> class Build, int ahead = 0>
 Work either(Arguments& in) {
   return in.is_float(ahead) ? Build<float>::work(in) : Build<double>::work(in);
 }
 
-// a, vectors, graded, u, s, vh, status
+// a, vectors, scales, u, s, vh, status
 template <class T>
 struct BuildGesdd {
   static Work work(Arguments& in) {
@@ -39,7 +49,7 @@ struct BuildGesdd {
     const std::int64_t vectors = in.integer();
     in.require(vectors >= 0 && vectors <= 2, "unknown vectors");
     k.vectors = static_cast<Vectors>(vectors);
-    k.graded = in.boolean();
+    k.scales = column_exponents(in, in.extent(k.a.count, k.a.cols));
     const std::int64_t n = k.a.count, rows = k.a.rows, cols = k.a.cols, p = std::min(rows, cols);
     const bool full = k.vectors == Vectors::full, none = k.vectors == Vectors::none;
     k.u = in.required_array<T>(none ? 0 : in.extent(n, rows, full ? rows : p));
@@ -49,6 +59,20 @@ struct BuildGesdd {
     return fsvd::work(k, n, k.flops());
   }
 };
+
+// a, b, exponents, c, scales
+Work scaled_core_work(Arguments& in) {
+  ScaledCore k;
+  k.a = in.batch<double>();
+  k.b = in.batch<double>();
+  const std::int64_t n = k.a.count, l = k.a.rows, r = k.b.rows;
+  in.require(k.b.count == n && k.b.cols == k.a.cols && r <= k.b.cols, "factors of other shapes");
+  k.exponents = column_exponents(in, in.extent(n, k.a.cols));
+  in.require(k.exponents || k.a.cols == 0, "expected exponents");
+  k.c = in.required_array<double>(in.extent(n, l, r));
+  k.scales = in.required_array<std::int32_t>(in.extent(n, r));
+  return work(k, n, 2 * product(l, k.a.cols, r));
+}
 
 // a, q, tau, r, status
 Work qr_work(Arguments& in) {
@@ -253,6 +277,7 @@ struct BuildPack {
 const std::vector<Kernel>& kernel_table() {
   static const std::vector<Kernel> table{
       {"gesdd", either<BuildGesdd>},
+      {"scaledCore", scaled_core_work},
       {"qr", qr_work},
       {"applyQ", apply_q_work},
       {"gram", either<BuildGram>},

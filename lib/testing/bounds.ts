@@ -1,3 +1,4 @@
+import { relativeAccuracy } from '../relative-accuracy.ts';
 import { type Dtype, epsilon } from '../views.ts';
 
 export { denseBound } from '../dense-svd.ts';
@@ -23,9 +24,6 @@ export const reconstruction = (dtype: Dtype, norm: number, l: number, r: number,
 /** |s − t| of the singular values of one matrix, computed twice with the given bounds (4εβ each). */
 export const singularValues = (dtype: Dtype, boundS: number, boundT: number): number =>
   boundS + boundT + eta(dtype);
-
-/** Relative accuracy of every singular value of a product whose bad scaling is diagonal. */
-const relativeAccuracy = (dtype: Dtype): number => (dtype === 'float32' ? 1e-5 : 1e-13);
 
 /** |s − t| / max(s, t) of the singular values of one such product, computed twice. */
 export const relativeSingularValues = (a: Dtype, b: Dtype): number =>

@@ -3,7 +3,7 @@
 
 namespace fsvd {
 
-enum class Driver { gesdd = 0, gesvd = 1, gesvd_scaled = 2, gejsv = 3, blocked = 4 };
+enum class Driver { gesdd = 0, gesvd = 1, gesvd_scaled = 2, gejsv = 3, blocked = 4, jacobi = 5 };
 
 #ifdef FSVD_FAULTS
 // Bit d set: driver d reports that it did not converge.

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "blocked_svd.h"
 #include "faults.h"
+#include "jacobi.h"
 #include "lapack.h"
 #include "pack.h"
+#include "squares.h"
 #include "task.h"
 #include "workspace.h"
 
@@ -22,13 +25,15 @@ struct Item {
   const Gesdd<T>& job;
   std::int64_t i, m, n, p, u_cols, vh_rows;
   T *u, *s, *vh;
+  const std::int32_t* scales;
   Status& status;
 
   Item(const Gesdd<T>& job, std::int64_t i)
       : job(job), i(i), m(job.a.rows), n(job.a.cols), p(std::min(m, n)),
         u_cols(job.vectors == Vectors::full ? m : p), vh_rows(job.vectors == Vectors::full ? n : p),
         u(values_only() ? nullptr : job.u + i * m * u_cols), s(job.s + i * p),
-        vh(values_only() ? nullptr : job.vh + i * vh_rows * n), status(job.status[i]) {}
+        vh(values_only() ? nullptr : job.vh + i * vh_rows * n), scales(job.scales ? job.scales + i * n : nullptr),
+        status(job.status[i]) {}
 
   bool values_only() const { return job.vectors == Vectors::none; }
 
@@ -37,6 +42,9 @@ struct Item {
   lapack_int x_cols() const { return static_cast<lapack_int>(m); }
   lapack_int ld_vh() const { return static_cast<lapack_int>(std::max<std::int64_t>(n, 1)); }
   lapack_int ld_u() const { return static_cast<lapack_int>(std::max<std::int64_t>(u_cols, 1)); }
+
+  // The largest scale of a column.
+  int top() const { return scales ? *std::max_element(scales, scales + n) : 0; }
 
   bool outputs_finite() const {
     if (std::any_of(s, s + p, [](T x) { return std::isnan(x); })) return false;
@@ -71,9 +79,26 @@ WorkSize gejsv_work(std::int64_t tall, std::int64_t n) {
   return {least, least + 64 * (tall + n)};
 }
 
+// A copy whose columns, where they have scales, are scaled relative to the largest scale.
 template <class T>
 bool gather(const Item<T>& item, T* x) {
-  return gather_finite(item.job.a, item.i, x, item.status);
+  if (!gather_finite(item.job.a, item.i, x, item.status)) return false;
+  if (item.scales)
+    for (std::int64_t e = 0; e < item.m * item.n; ++e) x[e] = std::ldexp(x[e], item.scales[e % item.n] - item.top());
+  return true;
+}
+
+// Whether the n vectors, each `size` elements behind the last, are orthonormal as docs/numerics.md promises.
+template <class T>
+bool orthonormal(const T* x, std::int64_t size, std::int64_t n) {
+  T sum = 0;
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j <= i; ++j) {
+      const T d = dot(x + i * size, x + j * size, size) - (i == j ? 1 : 0);
+      sum += (i == j ? 1 : 2) * d * d;
+    }
+  const T most = 40 * std::numeric_limits<T>::epsilon();
+  return sum <= most * most * static_cast<T>(n);
 }
 
 // Scales x to a largest element in [1/2, 1); x = 2^exponent * what it becomes.
@@ -202,6 +227,8 @@ lapack_int run_gejsv(const Item<T>& item) {
   const T scale = work[0] / work[1];
   std::transform(s, s + n, item.s, [&](T x) { return std::ldexp(x * scale, exponent); });
   if (!vectors) return 0;
+  // Of matrices without full rank it can answer with vectors that are not.
+  if (!orthonormal(left, tall, left_cols) || !orthonormal(right, n, n)) return 1;
   T* long_side = wide ? item.vh : item.u;  // vectors of the longer dimension: left is tall x left_cols, column-major
   T* short_side = wide ? item.u : item.vh;
   const std::int64_t one = 1;
@@ -213,6 +240,29 @@ lapack_int run_gejsv(const Item<T>& item) {
     copy(right, one, n, short_side, one, n, n, n);  // Vh = V^T
   }
   return 0;
+}
+
+template <class T>
+lapack_int run_jacobi(const Item<T>& item) {
+  using W = Workspace;
+  const std::int64_t one = 1, m = item.m, n = item.n;
+  JacobiSvd<T> svd;
+  svd.rows = m, svd.cols = n, svd.u_cols = item.u_cols, svd.v_cols = item.vh_rows, svd.s = item.s;
+  const std::int64_t vectors = item.values_only() ? 0 : m * item.u_cols;
+  W ws(2 * W::bytes_for<T>(m * n) + W::bytes_for<std::int32_t>(n) + W::bytes_for<T>(vectors) +
+       W::bytes_for<T>(svd.work_size()) + W::bytes_for<std::int64_t>(svd.index_size()));
+  T* rows = ws.template take<T>(m * n);
+  if (!gather_finite(item.job.a, item.i, rows, item.status)) return 0;
+  svd.c = ws.template take<T>(m * n);
+  copy(rows, n, one, svd.c, one, m, m, n);
+  svd.exponents = ws.template take<std::int32_t>(n);
+  std::copy_n(item.scales, n, svd.exponents);
+  if (!item.values_only()) svd.u = ws.template take<T>(vectors), svd.v = item.vh;
+  svd.work = ws.template take<T>(svd.work_size());
+  svd.index = ws.template take<std::int64_t>(svd.index_size());
+  const lapack_int info = svd.run();
+  if (info == 0 && !item.values_only()) copy(svd.u, one, m, item.u, item.u_cols, one, m, item.u_cols);
+  return info;
 }
 
 template <class T>
@@ -241,22 +291,25 @@ void Gesdd<T>::operator()(std::int64_t i) const {
     return;
   }
   lapack_int info = 0;
-  constexpr std::array usual{Driver::blocked, Driver::gesdd, Driver::gesvd, Driver::gesvd_scaled, Driver::gejsv};
-  constexpr std::array precise{Driver::gejsv, Driver::gesvd_scaled, Driver::gesvd, Driver::gesdd, Driver::blocked};
+  constexpr std::array ladder{Driver::jacobi, Driver::blocked, Driver::gesdd, Driver::gesvd, Driver::gesvd_scaled,
+                              Driver::gejsv};
   const bool large = BlockedSvd<T>::serves(item.p) && (vectors != Vectors::full || item.m == item.n);
-  for (const Driver driver : graded ? precise : usual) {
-    if (driver == Driver::blocked && !large) continue;
+  for (const Driver driver : ladder) {
+    if ((driver == Driver::jacobi && !scales) || (driver == Driver::blocked && !large)) continue;
     switch (driver) {
       case Driver::blocked: info = run_blocked(item); break;
       case Driver::gesdd: info = run_gesdd(item, size); break;
       case Driver::gesvd: info = run_gesvd(item, false); break;
       case Driver::gesvd_scaled: info = run_gesvd(item, true); break;
       case Driver::gejsv: info = run_gejsv(item); break;
+      case Driver::jacobi: info = run_jacobi(item); break;
     }
     if (item.status.code != Status::ok) return;
     if (info < 0) return item.status.set(Status::internal, info);
     if (faulty(driver)) info = 1;
     if (info == 0 && item.outputs_finite()) {
+      if (scales && driver != Driver::jacobi)
+        std::transform(item.s, item.s + item.p, item.s, [&](T s) { return std::ldexp(s, item.top()); });
       item.status.driver = static_cast<double>(driver);
       std::transform(item.s, item.s + item.p, item.s, [](T s) { return s + T(0); });  // LAPACK leaves -0 among them
       if (!all_finite(item.s, item.p)) item.status.set(Status::overflow);

@@ -13,14 +13,14 @@ std::int64_t gesdd_workspace(std::int64_t m, std::int64_t n, Vectors vectors);
 // a = U * diag(S) * Vh, row-major: U is m x p, S is p, Vh is p x n, p = min(m, n) (thin; m x m and n x n for full).
 // The input is copied and checked first. Large matrices are decomposed in parts (blocked_svd.h), the others by ?gesdd.
 // When that does not converge the item is tried again with ?gesdd, with ?gesvd, with ?gesvd on the matrix scaled to a
-// largest element of 1, and with ?gejsv; `Status::driver` says which one answered.
-// Graded matrices begin with the Jacobi method of ?gejsv, accurate relative to each singular value; beyond 25 columns
-// the divide and conquer of ?gesdd is accurate relative to the largest only.
+// largest element of 1, and with ?gejsv, whose vectors are looked at first; `Status::driver` says which one answered.
+// A matrix whose columns have `scales` is a * diag(2^scales): its small singular values are to be accurate relative to
+// themselves, so it begins with JacobiSvd (jacobi.h). The others are accurate relative to the largest only.
 template <class T>
 struct Gesdd {
   Batch<const T> a;
   Vectors vectors = Vectors::thin;
-  bool graded = false;
+  const std::int32_t* scales = nullptr;
   T *u = nullptr, *s = nullptr, *vh = nullptr;
   Status* status = nullptr;
 

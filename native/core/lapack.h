@@ -73,11 +73,11 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
     prefix##gesvd_(&job, &job, &m, &n, a, &lda, s, u, &ldu, vt, &ldvt, work, &lwork, &info, 1, 1);                     \
     return info;                                                                                                       \
   }                                                                                                                    \
-  /* Jacobi SVD, tall (m >= n), full accuracy without perturbation ('C', 'N', 'N'); V is not transposed. */           \
+  /* Jacobi SVD, tall (m >= n), full accuracy ('C'), range restricted ('R'); V is not transposed. */                    \
   inline lapack_int gejsv(char jobu, char jobv, lapack_int m, lapack_int n, T* a, T* sva, T* u, T* v, T* work,        \
                           lapack_int lwork, lapack_int* iwork) {                                                       \
     lapack_int info = 0, ldv = n > 1 ? n : 1;                                                                          \
-    prefix##gejsv_("C", &jobu, &jobv, "N", "N", "N", &m, &n, a, &m, sva, u, &m, v, &ldv, work, &lwork, iwork, &info,   \
+    prefix##gejsv_("C", &jobu, &jobv, "R", "N", "N", &m, &n, a, &m, sva, u, &m, v, &ldv, work, &lwork, iwork, &info,   \
                    1, 1, 1, 1, 1, 1);                                                                                  \
     return info;                                                                                                       \
   }                                                                                                                    \

@@ -1,6 +1,7 @@
 // Random items, strides and hostile elements through native/core alone, to be run under sanitizers:
 //   core SECONDS [SEED]
 // Every item must come back with a status that says what is wrong with it, or with finite results.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include "core/gesdd.h"
 #include "core/gram.h"
 #include "core/gram_svd.h"
+#include "core/jacobi.h"
 #include "core/pack.h"
 #include "core/qr.h"
 #include "core/scan.h"
@@ -31,13 +33,54 @@ static void decompose(std::int64_t least, std::int64_t most) {
   const std::int64_t count = up_to(3);
   const Random<T> a(m, n, count);
   Gesdd<T> k;
-  k.a = a.batch, k.vectors = static_cast<Vectors>(up_to(2)), k.graded = up_to(3) == 0;
+  k.a = a.batch, k.vectors = static_cast<Vectors>(up_to(2));
+  std::vector<std::int32_t> scales(count * n);
+  for (std::int32_t& scale : scales) scale = static_cast<std::int32_t>(up_to(100) ? up_to(4000) - 3000 : -(1 << 14));
+  if (up_to(3) == 0) k.scales = scales.data();
   const bool none = k.vectors == Vectors::none, full = k.vectors == Vectors::full;
   std::vector<T> u(none ? 0 : count * m * (full ? m : p)), s(count * p), vh(none ? 0 : count * n * (full ? n : p));
   std::vector<Status> status(count);
   k.u = u.data(), k.s = s.data(), k.vh = vh.data(), k.status = status.data();
   for (std::int64_t i = 0; i < count; ++i) k(i);
   if (fine(status)) check(a.finite && all_finite(u) && all_finite(s) && all_finite(vh), "gesdd: not finite");
+}
+
+// Ĉ·diag(2^e) of low rank too, its exponents anywhere: orthogonal vectors, and U·diag(S)·Vᵀ in the scale of each column.
+template <class T>
+static void rotate() {
+  const std::int64_t m = 1 + up_to(20), n = 1 + up_to(20), p = std::min(m, n), rank = up_to(2) ? p : up_to(p);
+  const int kind = up_to(1) ? 0 : 4;
+  std::vector<T> left(m * rank), right(rank * n), c(m * n), u(m * p), v(n * p), s(p);
+  for (T& x : left) x = element<T>(kind);
+  for (T& x : right) x = element<T>(kind);
+  for (std::int64_t j = 0; j < n; ++j)
+    for (std::int64_t q = 0; q < rank; ++q)
+      for (std::int64_t i = 0; i < m; ++i) c[i + j * m] += left[i + q * m] * right[q + j * rank];
+  std::vector<std::int32_t> exponents(n);
+  const std::int64_t span = up_to(1) ? 30 : 5000;
+  for (std::int32_t& e : exponents) e = static_cast<std::int32_t>(up_to(span) - span / 2);
+  const std::vector<T> c0 = c;
+  const std::vector<std::int32_t> e0 = exponents;
+  JacobiSvd<T> svd;
+  svd.rows = m, svd.cols = n, svd.c = c.data(), svd.exponents = exponents.data(), svd.s = s.data();
+  svd.u = u.data(), svd.v = v.data(), svd.u_cols = p, svd.v_cols = p;
+  std::vector<T> work(svd.work_size());
+  std::vector<std::int64_t> index(svd.index_size());
+  svd.work = work.data(), svd.index = index.data();
+  if (svd.run() != 0) return;
+  const double eps = std::numeric_limits<T>::epsilon(), size = std::sqrt(static_cast<double>(p));
+  check(departure(u, m, p) <= 40 * eps * size && departure(v, n, p) <= 40 * eps * size, "jacobi: orthogonal vectors");
+  check(std::is_sorted(s.rbegin(), s.rend()) && s[p - 1] >= 0, "jacobi: descending");
+  if (span > 30) return;
+  double largest = 0, residual = 0;
+  for (std::int64_t j = 0; j < n; ++j)
+    for (std::int64_t i = 0; i < m; ++i) {
+      const double x = std::ldexp(static_cast<double>(c0[i + j * m]), e0[j]);
+      double sum = 0;
+      for (std::int64_t q = 0; q < p; ++q) sum += static_cast<double>(u[i + q * m]) * s[q] * v[j + q * n];
+      largest += x * x, residual += (x - sum) * (x - sum);
+    }
+  check(std::sqrt(residual) <= 50 * eps * std::sqrt(largest), "jacobi: U, S and V make up the matrix");
 }
 
 template <class T>
@@ -233,6 +276,7 @@ int main(int argc, char** argv) {
   for (; std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < seconds; ++cases) {
     decompose<double>(0, 30), decompose<float>(0, 30);
     if (cases % 8 == 0) decompose<double>(30, 90), decompose<float>(30, 90);
+    rotate<double>(), rotate<float>();
     divide<double>(), divide<float>();
     tridiagonalise();
     twist();

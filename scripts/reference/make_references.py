@@ -282,7 +282,21 @@ def graded_families():
         cases = [graded_case(order, a0, b0, columns, rows) for order, columns, rows in orders]
         families.append({"name": name, "A": stored(a0), "B": stored(b0), "cases": cases})
     families.append(two_levels(rng))
+    for name, shape in [("tall, k = 20", (24, 20, 22)), ("A flat, k = 20", (6, 20, 24)), ("B flat, k = 20", (24, 20, 6))]:
+        families.append(levels_apart(rng, name, *shape))
     return families
+
+
+def levels_apart(rng, name, l, k, r):
+    """Two levels from 2 to 1e18 apart: each is the largest that some way of decomposing can still be exact for."""
+    a0, b0 = integers(rng, l, k), integers(rng, k, r)
+    zero = [0] * k
+    cases = []
+    for n, apart in enumerate([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 20, 31, 45, 60]):
+        large = [apart if (3 * j + n) % 7 < 3 else 0 for j in range(k)]
+        columns, rows = (large, zero) if n % 2 else (zero, large)
+        cases.append(graded_case(f"levels 2^{apart} apart", a0, b0, columns, rows))
+    return {"name": name, "A": stored(a0), "B": stored(b0), "cases": cases}
 
 
 def two_levels(rng):
