@@ -36,8 +36,13 @@ const wrong: [message: string, kernel: Name, args: unknown[]][] = [
   ],
   ['negative dimension', 'scan', [f64(6), layout(3, 1), -2, 3, f64(3), new Int32Array(3), status()]],
   ['expected 3 elements, not 2', 'scan', [...batch(2, 3), f64(3), new Int32Array(2), status()]],
-  ['expected a typed array', 'gesdd', [...batch(3, 2), 1, 0, null, f64(2), f64(4), status()]],
-  ['unknown vectors', 'gesdd', [...batch(3, 2), 3, 0, f64(6), f64(2), f64(4), status()]],
+  ['expected a typed array', 'gesdd', [...batch(3, 2), 1, null, null, f64(2), f64(4), status()]],
+  ['unknown vectors', 'gesdd', [...batch(3, 2), 3, null, f64(6), f64(2), f64(4), status()]],
+  [
+    'exponents beyond all numbers',
+    'gesdd',
+    [...batch(3, 1), 1, Int32Array.of(2 ** 30), f64(3), f64(1), f64(1), status()],
+  ],
   ['expected square matrices', 'geev', [...batch(2, 3), f64(2), f64(2), status()]],
   ['than Q has reflectors', 'applyQ', [...batch(4, 2), 3, 5, f64(15), f64(4), f64(6), status()]],
   [

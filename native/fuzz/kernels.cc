@@ -212,9 +212,15 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
   if (kernel == "gesdd") {
     const int vectors = choices.up_to(2);
     const std::int64_t u = vectors == 2 ? m : r, vh = vectors == 2 ? n : r;
-    call.batch<T>(m, n, count), call.number(vectors), call.number(flag());
+    call.batch<T>(m, n, count), call.number(vectors);
+    if (flag()) call.exponents(count * n);
+    else call.missing();
     call.array<T>(vectors ? count * m * u : 0), call.array<T>(count * r), call.array<T>(vectors ? count * vh * n : 0);
     call.statuses(count);
+  } else if (kernel == "scaledCore") {
+    const std::int64_t inner = k + n;
+    call.batch<double>(m, inner, count), call.batch<double>(k, inner, count);
+    call.exponents(count * inner), call.array<double>(count * m * k), call.exponents(count * k);
   } else if (kernel == "qr") {
     call.batch<double>(m, n, count), call.array<double>(count * m * n), call.array<double>(count * r);
     call.array<double>(count * r * n), call.statuses(count);
