@@ -146,6 +146,7 @@ for (let i = 0; i < kills; i++) {
   if (!existsSync(path)) continue;
   if (!(await writer.check(path))) throw new Error(`kill ${i + 1} (seed ${seed}): ${path} is not complete`);
   complete++;
+  if (complete % 100 === 0) console.log(`${complete} files were complete after ${i + 1} kills`);
 }
 await write(join(folder, 'loop.safetensors'), 0);
 const rest = readdirSync(folder).filter(
