@@ -21,6 +21,7 @@ import {
 } from './kernels.ts';
 import { ahead, type InputOptions } from './owned.ts';
 import { ldexp } from './power-of-two.ts';
+import { productBound } from './product-bound.ts';
 import {
   type Balanced,
   balanceFactors,
@@ -42,7 +43,6 @@ import {
   cols,
   type Dtype,
   dtypeOf,
-  epsilon,
   type FloatArray,
   leadingDims,
   promote,
@@ -79,7 +79,7 @@ export function* productSvd(
   const batched = { leading, shapes, dtype, blockSize, onError };
   const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize));
   return yield* batchedSvd(batched, function* (place, out) {
-    const { balance, driver, next } = yield* decompose(
+    const { balance, ways } = yield* decompose(
       left,
       right,
       vectors === 'none' ? 'none' : p,
@@ -87,20 +87,18 @@ export function* productSvd(
       place,
       force,
     );
-    const bound = balance.beta.map((beta, i) =>
-      productBound(dtype, ldexp(beta, balance.exponent[i]), balance.pairs[i], p > 0 ? out.S[i * p] : 0),
+    const bound = ways.map(({ computed }, i) =>
+      productBound({
+        dtype,
+        computed,
+        beta: ldexp(balance.beta[i], balance.exponent[i]),
+        pairs: balance.pairs[i],
+        sigma1: p > 0 ? out.S[i * p] : 0,
+      }),
     );
-    return { bound, driver, next: p < Math.min(l, r) ? next : undefined };
+    const driver = ways.map((way) => way.driver);
+    return { bound, driver, next: p < Math.min(l, r) ? ways.map((way) => way.next) : undefined };
   });
-}
-
-/**
- * Error bound of the singular values of a product: 4εβ. Where many columns of about one size are nearly parallel the
- * rounding errors of equal terms do not cancel, and it is 4ε·σ₁·√pairs, once that is more than twice as much.
- */
-function productBound(dtype: Dtype, beta: number, pairs: number, sigma1: number): number {
-  const parallel = Math.sqrt(pairs) * sigma1;
-  return 4 * epsilon(dtype) * (parallel > 2 * beta ? parallel : beta);
 }
 
 interface ProductOptions extends ErrorOptions, InputOptions {
@@ -192,10 +190,13 @@ function blockSize(a: Batch, b: Batch): number {
   return Math.max(1, Math.ceil(count(a) / Math.max(blocks, 1)));
 }
 
-/** How each item was decomposed, and the singular value that follows those which were kept. */
-interface Outcome {
-  readonly driver: Driver[];
-  readonly next: Float64Array;
+/** How an item was decomposed. */
+interface Way {
+  readonly driver: Driver;
+  /** In which its singular values were computed. */
+  readonly computed: Dtype;
+  /** The singular value that follows those which were kept. */
+  readonly next: number;
 }
 
 /** Steps 1 to 6 for one block of the batch; `form` is the number of singular vectors to form. */
@@ -206,14 +207,14 @@ function* decompose(
   out: SvdFactors,
   place: Required<Place>,
   force?: FactorDriver,
-): Steps<Outcome & { balance: Balance }> {
+): Steps<{ balance: Balance; ways: Way[] }> {
   const all = yield* balanceFactors(a, b, place);
-  const outcome = yield* inGroups(all, kinds(all), out, place, function* (items, { kind }, part, at) {
+  const ways = yield* inGroups(all, kinds(all), out, place, function* (items, { kind }, part, at) {
     if ((force && force !== 'gram') || !fitsGramSvd(items, kind))
       return yield* decomposeAlike(items, kind, form, part, at, force);
     return yield* decomposeQuickly(items, kind, form, part, at);
   });
-  return { balance: all.balance, ...outcome };
+  return { balance: all.balance, ways };
 }
 
 interface Group {
@@ -226,11 +227,10 @@ function* inGroups<G extends Group>(
   groups: readonly G[],
   out: SvdFactors,
   place: Place,
-  decompose: (items: Balanced, group: G, part: SvdFactors, at: Place) => Steps<Outcome>,
-): Steps<Outcome> {
+  decompose: (items: Balanced, group: G, part: SvdFactors, at: Place) => Steps<Way[]>,
+): Steps<Way[]> {
   const n = count(all.a);
-  const driver = new Array<Driver>(n);
-  const next = new Float64Array(n);
+  const ways = new Array<Way>(n);
   for (const group of groups) {
     const { positions } = group;
     if (positions.length === 0) continue;
@@ -238,11 +238,10 @@ function* inGroups<G extends Group>(
     const done = yield* decompose(selectBalanced(all, positions), group, part, placeOf(place, positions));
     if (part !== out) scatter(part, positions, out, n);
     positions.forEach((position, i) => {
-      driver[position] = done.driver[i];
-      next[position] = done.next[i];
+      ways[position] = done[i];
     });
   }
-  return { driver, next };
+  return ways;
 }
 
 /** Steps 4 to 6 from Gram matrices alone, but for the items that need more. */
@@ -252,7 +251,7 @@ function* decomposeQuickly(
   form: number | 'none',
   out: SvdFactors,
   place: Place,
-): Steps<Outcome> {
+): Steps<Way[]> {
   const found = yield* gramSvd(all, form);
   const groups = [
     { positions: found.served, quick: true },
@@ -265,7 +264,11 @@ function* decomposeQuickly(
     const next = unscale(S, items.balance.exponent, positions.length, part.S, origin);
     const [X, Y] = [itemsAt(found.X, positions), itemsAt(found.Y, positions)];
     yield* liftGramSvd(items, { S, X, Y }, part.U, part.Vh, at);
-    return { driver: new Array(positions.length).fill('gram/gram/eigen'), next };
+    return Array.from(next, (following) => ({
+      driver: 'gram/gram/eigen',
+      computed: 'float64',
+      next: following,
+    }));
   });
 }
 
@@ -277,7 +280,7 @@ function* decomposeAlike(
   out: SvdFactors,
   place: Place,
   force?: FactorDriver,
-): Steps<Outcome> {
+): Steps<Way[]> {
   const { C, scales, left, right } = yield* core(items, kind, place, force);
   const n = count(C);
   const p = Math.min(C.rows, C.cols);
@@ -296,10 +299,13 @@ function* decomposeAlike(
     yield { within: [until.left, 1] };
     yield* lift(right, { ...V, cols: form as number }, true, out.Vh);
   }
-  const driver = routines.map(
-    (routine, i): Driver => `${factorDriver(left, i)}/${factorDriver(right, i)}/${routine}`,
-  );
-  const again = kind.graded ? [] : [...driver.keys()].filter((i) => lacksDigits(items, i, inner.S, p));
+  const ways = routines.map((routine, i): Way => {
+    const factors = [left, right].map((side) => factorDriver(side, i));
+    const own = dtypeOfBatch(C) === 'float32' || factors.includes('cholesky2'); // whose first Q is in that of the factors
+    const driver: Driver = `${factors[0]}/${factors[1]}/${routine}`;
+    return { driver, computed: own ? dtypeOfBatch(items.a) : 'float64', next: next[i] };
+  });
+  const again = kind.graded ? [] : [...ways.keys()].filter((i) => lacksDigits(items, i, inner.S, p));
   if (again.length > 0) {
     const positions = Int32Array.from(again);
     const part = likeItems(out, again.length, n);
@@ -309,11 +315,10 @@ function* decomposeAlike(
     const better = yield* asPart(decomposeAlike(some, graded, form, part, at, force));
     scatter(part, positions, out, n);
     again.forEach((i, j) => {
-      driver[i] = better.driver[j];
-      next[i] = better.next[j];
+      ways[i] = better[j];
     });
   }
-  return { driver, next };
+  return ways;
 }
 
 /** Roughly, what share of its operations each step of a decomposition has behind it. */
