@@ -15,6 +15,7 @@ const classes = [
   ['graded 1e±12, descending', /both descending/],
   ['graded 1e±12, ascending', /both ascending/],
   ['graded, two levels 2.6e5 apart', /two levels/],
+  ['two levels from 2 to 1e18 apart', /levels 2\^\d+ apart/],
   ['graded 1e±12, one factor only', /alone/],
   ['graded 1e±12, permuted', /permuted$/],
   ['well conditioned', /well conditioned/],
@@ -23,6 +24,7 @@ const classes = [
   ['rank-deficient', /dependent|zero column|cancellation to zero/],
   ['repeated and clustered', /repeated|clusters/],
   ['factors near 1e±150 (float32: 1e25)', /^(float32, )?factors/],
+  ['pairs over all that the dtype can hold', /every exponent/],
   ['other shapes', /^(float32, )?(k |1 by n|n by 1)/],
 ];
 
@@ -64,12 +66,74 @@ function productTables() {
 Largest relative error of any singular value, over all products of a class (singular values that are exactly 0 left out).
 
 ${errorTable('class', byClass, 'relative', scientific)}
-The same products: largest |Δσ| in units of ε·β, β = Σ‖a_j‖·‖b_j‖. The promise, \`bound\`, is 4.
+The same products: largest |Δσ| in units of ε·β, β = Σ‖a_j‖·‖b_j‖. In float64 the promise, \`bound\`, is 4.
 
 ${errorTable('class', byClass, 'absolute', plain)}
+The same products: largest |Δσ| as a part of \`bound\`, which in float32 is that of float64 and the rounding of the result wherever
+float64 computes it.
+
+${table(['class', 'dtype', 'this library', 'this library, svdvals'], sharesOf(byClass))}
+${hostileTable()}
 The graded products by shape (\`l×k×r\`): largest relative error.
 
 ${errorTable('shape', byFamily, 'relative', scientific)}`;
+}
+
+/** Of the bounds that come with the results. */
+function sharesOf(groups) {
+  return groups.flatMap(([label, members]) =>
+    dtypes.flatMap((dtype) => {
+      const own = members.filter((x) => x.dtype === dtype);
+      const worst = (method) => plain(Math.max(...own.map((x) => x.errors[method].share)));
+      return own.length === 0
+        ? []
+        : [[label, dtype, ...['this library', 'this library, svdvals'].map(worst)]];
+    }),
+  );
+}
+
+/** float32 products whose rounding errors tend to add up, against float64 of the same numbers. */
+function hostileTable() {
+  const shapes = [[12, 6, 10], [90, 24, 80], [20, 20, 20], [6, 40, 50], [3000, 8, 2000], [300, 64, 300], [300, 150, 280]]; // biome-ignore format: a table
+  const hostile = {
+    'uniform numbers': (u) => [u, u],
+    'positive numbers': (u) => [() => 1 + u(), () => 1 + u()],
+    'coin tosses': (u) => [() => (u() > 0 ? 1 : 0), () => (u() > 0 ? 1 : 0)],
+    'equal elements': () => [() => 1 / 3, () => 0.1],
+    'nearly equal elements': (u) => [() => 1 + u() / 1e4, () => 1 + u() / 1e4],
+    'a shared component': (u, l, r) => {
+      const [a, b] = [l, r].map((n) => Array.from({ length: n }, u));
+      return [(i) => a[i] + u() / 10, (_, j) => b[j] + u() / 10];
+    },
+    'parallel columns': (u, l, r) => {
+      const [a, b] = [l, r].map((n) => Array.from({ length: n }, u));
+      return [(i) => a[i], (_, j) => b[j]];
+    },
+    'two levels 64 apart': (u) => [(_, q) => u() * (q % 3 === 0 ? 1 : 64), u],
+    'near 1e-40': (u) => [() => u() * 1e-30, () => u() * 1e-10],
+    'near 1e34': (u) => [() => u() * 1e25, () => u() * 1e9],
+  };
+  const rows = Object.entries(hostile).map(([label, elements]) => {
+    const shares = shapes.map(([l, k, r]) => {
+      const [a, b] = elements(uniform(l + k + r), l, r);
+      const fill = (m, n, f) =>
+        Array.from({ length: m * n }, (_, e) => Math.fround(f(Math.floor(e / n), e % n)));
+      const factors = [
+        { data: fill(l, k, a), shape: [l, k] },
+        { data: fill(k, r, b), shape: [k, r] },
+      ];
+      const of = (dtype) =>
+        new FactoredMatrix(...factors.map(({ data, shape }) => ({ data: typed(dtype, data), shape }))).svd();
+      const [narrow, exact] = [of('float32'), of('float64')];
+      const error = Math.max(...Array.from(exact.S.data, (s, j) => Math.abs(narrow.S.data[j] - s)));
+      return error / (narrow.bound + exact.bound + 2 ** -149);
+    });
+    return [label, ...shares.map(plain)];
+  });
+  return `float32 products whose rounding errors tend to add up, against float64 of the same numbers: largest |Δσ| as a part of
+\`bound\`, by shape (\`l×k×r\`).
+
+${table(['elements', ...shapes.map((shape) => shape.join('×'))], rows)}`;
 }
 
 function classOf(name) {
@@ -90,16 +154,19 @@ function errorTable(what, groups, kind, format) {
   return table([what, 'dtype', 'products', ...Object.keys(methods)], rows);
 }
 
-/** Of every method; infinite where it throws. */
+/** Of every method; infinite where it throws. `bound` is that of the decomposition. */
 function productErrors({ A, B, dtype, singularValues, beta }) {
+  const { bound } = new FactoredMatrix(A, B).svd();
   const errorsOf = (compute) => {
     const S = valuesOrError(() => compute(new FactoredMatrix(A, B)).data);
-    if (!S) return { relative: Number.POSITIVE_INFINITY, absolute: Number.POSITIVE_INFINITY };
+    const infinite = Number.POSITIVE_INFINITY;
+    if (!S) return { relative: infinite, absolute: infinite, share: infinite };
     const differences = singularValues.map((s, j) => Math.abs(S[j] - s));
     const relative = differences.map((d, j) => (singularValues[j] > 0 ? d / singularValues[j] : 0));
     return {
       relative: Math.max(...relative),
       absolute: Math.max(...differences) / (epsilon[dtype] * beta),
+      share: Math.max(...differences) / bound,
     };
   };
   return Object.fromEntries(Object.entries(methods).map(([name, compute]) => [name, errorsOf(compute)]));
@@ -139,7 +206,38 @@ function references() {
     ...products,
     ...graded,
     ...dtypes.flatMap((dtype) => [8, 32, 128, 300].map((k) => equalColumns(k, dtype))),
+    ...dtypes.flatMap((dtype) => [2, 8, 32].map((n) => everyExponent(n, dtype))),
   ];
+}
+
+/** H·diag(2^e) times diag(2^f)·H with Sylvester's matrix H of order n: its singular values are n·2^(e + f). */
+function everyExponent(n, dtype) {
+  const [top, bottom] = dtype === 'float32' ? [110, -120] : [1000, -1010];
+  const pairs = Array.from({ length: n }, (_, j) => Math.round(top + ((bottom - top) * j) / (n - 1)));
+  const order = pairs.map((_, j) => pairs[(j * 3 + 1) % n]);
+  const left = order.map((e, j) => Math.round(e / 2) + (j % 3) * 5);
+  const sign = (i, j) => (-1) ** [...(i & j).toString(2)].filter((bit) => bit === '1').length;
+  const fill = (f) => Array.from({ length: n * n }, (_, e) => f(Math.floor(e / n), e % n));
+  return {
+    name: 'every exponent',
+    dtype,
+    A: {
+      data: typed(
+        dtype,
+        fill((i, j) => sign(i, j) * 2 ** left[j]),
+      ),
+      shape: [n, n],
+    },
+    B: {
+      data: typed(
+        dtype,
+        fill((i, j) => sign(i, j) * 2 ** (order[i] - left[i])),
+      ),
+      shape: [n, n],
+    },
+    singularValues: pairs.map((e) => n * 2 ** e),
+    beta: pairs.reduce((sum, e) => sum + n * 2 ** e, 0),
+  };
 }
 
 /** k times the same column of integers times k times the same row: its one singular value is k·‖a‖·‖b‖, and so is β. */
@@ -289,15 +387,18 @@ function conditioned(l, k, exponent, dtype) {
 // ---------------------------------------------------------------------------------------------------------- helpers
 
 /** Uniform numbers in (−1, 1), the same for the same seed everywhere (mulberry32). */
-function random(rows, cols, dtype, seed) {
+function uniform(seed) {
   let state = seed >>> 0;
-  const next = () => {
+  return () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let t = Math.imul(state ^ (state >>> 15), state | 1);
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return (((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * 2 - 1;
   };
-  return { data: typed(dtype, Array.from({ length: rows * cols }, next)), shape: [rows, cols] };
+}
+
+function random(rows, cols, dtype, seed) {
+  return { data: typed(dtype, Array.from({ length: rows * cols }, uniform(seed))), shape: [rows, cols] };
 }
 
 function typed(dtype, values) {
