@@ -3,7 +3,7 @@ import { batchOf, checkSvdSize, gesdd, itemsAt, svdShapes, type Vectors } from '
 import { ahead, type InputOptions, owned } from './owned.ts';
 import type { Steps } from './steps.ts';
 import type { Svd } from './svd-result.ts';
-import { cols, type Dtype, dtypeOf, epsilon, leadingDims, rows, type Tensor } from './views.ts';
+import { cols, type Dtype, dtypeOf, epsilon, type Input, leadingDims, rows } from './views.ts';
 
 /**
  * Singular value decomposition of plain matrices by `?gesdd`.
@@ -13,7 +13,7 @@ import { cols, type Dtype, dtypeOf, epsilon, leadingDims, rows, type Tensor } fr
  * @throws `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW`, `ERR_SVD_TOO_LARGE`
  */
 export function* denseSvd(
-  A: Tensor,
+  A: Input,
   vectors: Vectors = 'thin',
   { foreign, onError }: ErrorOptions & InputOptions = {},
 ): Steps<Svd> {
@@ -22,9 +22,9 @@ export function* denseSvd(
   const p = Math.min(m, n);
   const dtype = dtypeOf(A);
   checkSvdSize(m, n, vectors, dtype, 'svd');
-  const blockSize = Math.max(1, Math.floor(blockFlops / Math.max(1, 14 * m * n * p)));
+  const blockSize = Math.min(blockItems, Math.max(1, Math.floor(blockFlops / Math.max(1, 14 * m * n * p))));
   const batched = { leading, shapes: svdShapes(m, n, vectors), dtype, blockSize, onError };
-  const [a] = yield* ahead([batchOf(A, leading, foreign)], blockSize);
+  const [a] = yield* ahead([batchOf(A, leading, foreign)], blockSize, dtype);
   return yield* batchedSvd(batched, function* (place, out) {
     const part = yield* owned(itemsAt(a, place.positions));
     const { leading, positions } = place;
@@ -45,3 +45,4 @@ export const denseBound = (dtype: Dtype, m: number, n: number, sigma1: number): 
     : 0;
 
 const blockFlops = 2e9;
+const blockItems = 4096; // what is said of each takes time on this thread, too

@@ -1,13 +1,14 @@
 import type { LargerRank, NumberPer, RankOf } from './array-types.ts';
 import { exposed, exposedAsync } from './boundary.ts';
 import { distance } from './distance.ts';
+import type { FloatArray } from './elements.ts';
 import { svdError } from './errors.ts';
-import { asOperand, type DistOperand, operandShape, type Parts, partsOf } from './operands.ts';
+import { asOperand, type DistOperand, operandShape, type Parts, readParts } from './operands.ts';
 import { asyncOptions } from './option-tables.ts';
-import { ownedTensors } from './owned.ts';
+import { floats, ownedTensors } from './owned.ts';
 import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
 import type { PerMatrix } from './svd-result.ts';
-import { showShape, type Tensor } from './views.ts';
+import { type Input, showShape, type Tensor } from './views.ts';
 
 /**
  * Frobenius distance `‖a − b‖_F` per matrix, leading dimensions broadcast. Either side may be a plain matrix, a
@@ -21,7 +22,7 @@ export const dist = exposed({ takes: ['a', 'b'] }, function dist<
   A extends DistOperand,
   B extends DistOperand,
 >(a: A, b: B): Distance<A, B> {
-  return runSync(between(...checked(a, b))) as Distance<A, B>;
+  return runSync(between(a, b, eachAsFloats)) as Distance<A, B>;
 });
 
 type Distance<A, B> = NumberPer<LargerRank<RankOf<A>, RankOf<B>>>;
@@ -31,27 +32,35 @@ export const distAsync = exposedAsync({ takes: ['a', 'b'], options: asyncOptions
   A extends DistOperand,
   B extends DistOperand,
 >(a: A, b: B, options: AsyncOptions = {}): Promise<Distance<A, B>> {
-  return (await runAsync(betweenOwned(...checked(a, b)), options)) as Distance<A, B>;
+  return (await runAsync(between(a, b, ownedTensors), options)) as Distance<A, B>;
 });
 
-function* between(a: Parts, b: Parts): Steps<PerMatrix> {
-  return yield* distance(yield* asOperand(a), yield* asOperand(b));
-}
-
-function* betweenOwned(a: Parts, b: Parts): Steps<PerMatrix> {
-  const [x, y] = [Object.entries(a), Object.entries(b)];
-  const copies = yield* ownedTensors([...x, ...y].map(([, part]) => part));
-  const again = (parts: [string, Tensor][], from: number) =>
-    Object.fromEntries(parts.map(([name], i) => [name, copies[from + i]])) as unknown as Parts;
-  return yield* between(again(x, 0), again(y, x.length));
-}
-
-function checked(a: DistOperand, b: DistOperand): [Parts, Parts] {
-  const [x, y] = [partsOf(a, 'a'), partsOf(b, 'b')];
+/** `read` gives the arrays that are computed with for those that were given. */
+function* between(
+  a: DistOperand,
+  b: DistOperand,
+  read: (inputs: readonly Input[]) => Steps<Tensor[]>,
+): Steps<PerMatrix> {
+  const [x, y] = [yield* readParts(a, 'a'), yield* readParts(b, 'b')];
   const [p, q] = [operandShape(x), operandShape(y)];
-  if (p.join() === q.join()) return [x, y];
-  throw svdError(
-    'ERR_SVD_SHAPE',
-    `dist: matrices of shapes ${showShape(p)} and ${showShape(q)} cannot be compared`,
-  );
+  if (p.join() !== q.join()) {
+    throw svdError(
+      'ERR_SVD_SHAPE',
+      `dist: matrices of shapes ${showShape(p)} and ${showShape(q)} cannot be compared`,
+    );
+  }
+  const parts = [x, y].flatMap((z): [string, Input][] => Object.entries(z));
+  const arrays = yield* read(parts.map(([, part]) => part));
+  const again = (z: Parts, from: number) =>
+    Object.fromEntries(
+      Object.keys(z).map((name, i) => [name, arrays[from + i]]),
+    ) as unknown as Parts<FloatArray>;
+  const [left, right] = [again(x, 0), again(y, Object.keys(x).length)];
+  return yield* distance(yield* asOperand(left), yield* asOperand(right));
+}
+
+function* eachAsFloats(inputs: readonly Input[]): Steps<Tensor[]> {
+  const out: Tensor[] = [];
+  for (const x of inputs) out.push(yield* floats(x));
+  return out;
 }

@@ -1,4 +1,14 @@
-import { type Batch, type ColumnNorms, count, distinctItems, itemsAt, scan } from './kernels.ts';
+import { type Dtype, formatOf } from './elements.ts';
+import {
+  type Batch,
+  type ColumnNorms,
+  count,
+  distinctItems,
+  type InputBatch,
+  itemsAt,
+  mayRepeat,
+  scan,
+} from './kernels.ts';
 import { type Measurement, measureEach } from './measurements.ts';
 import { owned } from './owned.ts';
 import { recall } from './prepared.ts';
@@ -20,35 +30,38 @@ export interface Measured {
  * measured once, and what is known of it kept from the block that comes across it first to the last one that needs it.
  */
 export class Factor {
-  readonly #all: Batch;
-  readonly #memory: Batch;
+  readonly #all: InputBatch;
+  readonly #memory: InputBatch;
+  readonly #dtype: Dtype;
   readonly #hasGram: boolean;
-  /** By offset: the last item that is a repetition of it. */
+  /** By offset: the last item that is a repetition of it; of a batch without repetitions nothing. */
   readonly #last = new Map<number, number>();
   readonly #kept = new Map<number, Measurement>();
 
   /**
    * @param all by whose memory and layout repeated and prepared matrices are known
    * @param memory where they are to be read: the same, or copies
+   * @param dtype that they are computed with in
    * @param hasGram whether Gram matrices are wanted too
    */
-  constructor(all: Batch, memory: Batch, hasGram: boolean) {
+  constructor(all: InputBatch, memory: InputBatch, dtype: Dtype, hasGram: boolean) {
     this.#all = all;
     this.#memory = memory;
+    this.#dtype = dtype;
     this.#hasGram = hasGram;
-    for (let i = 0; i < count(all); i++) this.#last.set(offsetOf(all, i), i);
+    if (mayRepeat(all)) for (let i = 0; i < count(all); i++) this.#last.set(offsetOf(all, i), i);
   }
 
   /** Measures the items at `origin.positions`, which do not fall from one call to the next. `ERR_SVD_NON_FINITE`. */
   *measure(origin: Origin & { readonly positions: Int32Array }): Steps<Measured> {
     const given = itemsAt(this.#all, origin.positions);
-    const items = yield* owned(itemsAt(this.#memory, origin.positions));
+    const items = yield* owned(itemsAt(this.#memory, origin.positions), this.#dtype);
     const { distinct, source } = distinctItems(given);
     const own = itemsAt(items, distinct);
     const at = placeOf(origin, distinct);
     const end = origin.positions[origin.positions.length - 1];
     const known = Array.from(distinct, (i) => this.#known(given, i));
-    const needed = Array.from(distinct, (i) => (this.#last.get(offsetOf(given, i)) as number) > end);
+    const needed = Array.from(distinct, (i) => (this.#last.get(offsetOf(given, i)) ?? end) > end);
     if (!known.some(Boolean) && !needed.some(Boolean))
       return spread(items, source, yield* measureTogether(own, this.#hasGram, at));
 
@@ -64,12 +77,13 @@ export class Factor {
     return spread(items, source, joined(known as Measurement[], this.#hasGram, items.cols));
   }
 
-  #known(items: Batch, i: number): Measurement | undefined {
-    return this.#kept.get(offsetOf(items, i)) ?? recall(items, i);
+  #known(items: InputBatch, i: number): Measurement | undefined {
+    const prepared = formatOf(items.data) === this.#dtype ? recall(items, i) : undefined;
+    return this.#kept.get(offsetOf(items, i)) ?? prepared;
   }
 }
 
-const offsetOf = (x: Batch, i: number): number => x.layout[2 + i];
+const offsetOf = (x: InputBatch, i: number): number => x.layout[2 + i];
 
 /** Measurements of several matrices, one behind the other. */
 type Joined = Pick<Measured, 'norms' | 'gram'>;

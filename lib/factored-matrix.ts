@@ -10,7 +10,7 @@ import type {
   ShapeOf,
   VectorOf,
 } from './array-types.ts';
-import { asTensor, type MatrixLike } from './arrays.ts';
+import { asInput, asTensor, type MatrixLike } from './arrays.ts';
 import type { ErrorOptions } from './batched-svd.ts';
 import { entering, exposeMembers } from './boundary.ts';
 import { warnLegacy } from './deprecation.ts';
@@ -18,11 +18,11 @@ import { scaleColumns } from './diagonal.ts';
 import { type Eigenvalues, eigenvaluesOf } from './eigenvalues.ts';
 import { shown, svdError } from './errors.ts';
 import { type Index, select, selectLeading } from './indexing.ts';
-import { contiguousCopy, inDtype, matrixProduct, scaled } from './matrix-product.ts';
-import { type Factored, isFactored } from './operands.ts';
+import { contiguousCopy, matrixProduct, scaled } from './matrix-product.ts';
+import { type Factored, isFactored, keepFactors, type StoredFactors } from './operands.ts';
 import { asyncOptions, productOptions, toleranceOptions } from './option-tables.ts';
 import { checkKind, oneOf } from './options.ts';
-import { ownedTensors } from './owned.ts';
+import { floats, ownedTensors } from './owned.ts';
 import { checkRank, productNorm, productSvd } from './product-svd.ts';
 import { copyOfSpectrum, copyOfSvd, even, legacy, transposedVh, withoutU, withoutVh } from './results.ts';
 import { canonicalSigns } from './signs.ts';
@@ -42,9 +42,11 @@ import {
   broadcastLeading,
   broadcastShapes,
   cols,
+  type Dtype,
   dropAxis,
   dtypeOf,
   type FloatArray,
+  type Input,
   insertAxis,
   leadingDims,
   promote,
@@ -120,12 +122,13 @@ export interface FactoredMatrix<D extends FloatArray = FloatArray, N extends Per
   extends Product<D, N> {}
 
 class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix> implements Factored {
-  /** `[..., l, k]`, leading dimensions broadcast. */
-  readonly A: MatrixOf<D, N>;
-  /** `[..., k, r]`, leading dimensions broadcast. */
-  readonly B: MatrixOf<D, N>;
   /** `[..., l, r]` */
   readonly shape: ShapeOf<N>;
+  /** As they are stored, which may be as 16-bit floats, or in another dtype than the other. */
+  readonly #stored: StoredFactors;
+  readonly #dtype: Dtype;
+  #A?: Tensor;
+  #B?: Tensor;
   /** Handed out as copies only: what is written into a result, or transferred away with it, changes no later answer. */
   readonly #known: { svd?: Svd<D, N>; spectrum?: Spectrum<D, N>; wasDecomposed?: boolean } = {};
 
@@ -135,8 +138,9 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     const factors = entering(Product, 'FactoredMatrix', { takes: ['A', 'B'] }, [...arguments], () =>
       factorsOf(A, B),
     );
-    this.A = factors.A as MatrixOf<D, N>;
-    this.B = factors.B as MatrixOf<D, N>;
+    this.#stored = { A: factors.A, B: factors.B };
+    this.#dtype = factors.dtype;
+    keepFactors(this, this.#stored);
     this.shape = factors.shape as ShapeOf<N>;
   }
 
@@ -147,20 +151,30 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     throw svdError('ERR_SVD_ARGUMENT', `FactoredMatrix.from: expected a factored matrix, got ${shown(x)}`);
   }
 
+  /** `[..., l, k]`, leading dimensions broadcast; widened when it is first asked for. */
+  get A(): MatrixOf<D, N> {
+    this.#A ??= runSync(floats(this.#stored.A, this.#dtype));
+    return this.#A as MatrixOf<D, N>;
+  }
+  /** `[..., k, r]`, leading dimensions broadcast; widened when it is first asked for. */
+  get B(): MatrixOf<D, N> {
+    this.#B ??= runSync(floats(this.#stored.B, this.#dtype));
+    return this.#B as MatrixOf<D, N>;
+  }
   get ndim(): number {
     return this.shape.length;
   }
   /** l, the rows of A. */
   get ldim(): number {
-    return rows(this.A);
+    return rows(this.#stored.A);
   }
   /** k, the inner dimension. */
   get mdim(): number {
-    return cols(this.A);
+    return cols(this.#stored.A);
   }
   /** r, the columns of B. */
   get rdim(): number {
-    return cols(this.B);
+    return cols(this.#stored.B);
   }
   get hasLeadingDims(): boolean {
     return this.ndim > 2;
@@ -171,18 +185,18 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   /** The product, `[..., l, r]`; formed on every call. */
   get AB(): MatrixOf<D, N> {
-    return runSync(matrixProduct(this.A, this.B)) as MatrixOf<D, N>;
+    return runSync(matrixProduct(this.#stored.A, this.#stored.B)) as MatrixOf<D, N>;
   }
 
   /** The product the other way round, `[..., k, k]`; needs l = r (`ERR_SVD_SHAPE`). */
   get BA(): MatrixOf<D, N> {
     this.#mustBeSquare('BA');
-    return runSync(matrixProduct(this.B, this.A)) as MatrixOf<D, N>;
+    return runSync(matrixProduct(this.#stored.B, this.#stored.A)) as MatrixOf<D, N>;
   }
 
   /** The transpose, `Bᵀ·Aᵀ`: views of the same factors. */
   get T(): FactoredMatrix<D, N> {
-    return product(swapLast(this.B), swapLast(this.A));
+    return product(swapLast(this.#stored.B), swapLast(this.#stored.A));
   }
 
   // ------------------------------------------------------------------------------------------ decomposition
@@ -344,9 +358,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   async eigenvaluesAsync(options: AsyncOptions = {}): Promise<Eigenvalues> {
     this.#mustBeSquare('eigenvalues');
-    return this.#offThread(function* (A, B) {
-      return yield* eigenvaluesOf(yield* matrixProduct(B, A));
-    }, options);
+    return runAsync(this.#eigenvaluesOfCopies(), options);
   }
 
   // ------------------------------------------------------------------------------------------ products
@@ -355,12 +367,12 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   matmul<X extends MatrixLike | Factored>(x: X): TimesFactored<D, N, X>;
   matmul(x: MatrixLike | Factored): FactoredMatrix | Tensor {
     if (isFactored(x)) return (this.matmul(x.A as Matrix) as FactoredMatrix).matmul(x.B as Matrix);
-    const right = asTensor(x, 'x', 1);
+    const right = asInput(x, 'x', 1);
     const inner = right.shape.length === 1 ? right.shape[0] : rows(right);
     if (inner !== this.rdim) this.#mustFit(this.shape, right.shape);
     if (right.shape.length === 1) return this.#timesVector(right);
     return this.rdim > this.mdim
-      ? product(this.A, runSync(matrixProduct(this.B, right)))
+      ? product(this.#stored.A, runSync(matrixProduct(this.B, right)))
       : product(this.AB, right);
   }
 
@@ -368,17 +380,17 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   rmatmul<X extends MatrixLike | Factored>(x: X): TimesFactored<D, N, X>;
   rmatmul(x: MatrixLike | Factored): FactoredMatrix | Tensor {
     if (isFactored(x)) return FactoredMatrix.from(x).matmul(this as Factored) as FactoredMatrix;
-    const left = asTensor(x, 'x', 1);
+    const left = asInput(x, 'x', 1);
     if (left.shape[left.shape.length - 1] !== this.ldim) this.#mustFit(left.shape, this.shape);
     if (left.shape.length === 1) return this.T.matmul(left) as Tensor;
     return this.ldim > this.mdim
-      ? product(runSync(matrixProduct(left, this.A)), this.B)
+      ? product(runSync(matrixProduct(left, this.A)), this.#stored.B)
       : product(left, this.AB);
   }
 
   /** `scalar · this`, applied to A. The scalar is a finite number or an array of one element. */
   mul(scalar: number | MatrixLike): FactoredMatrix<D, N> {
-    return product(runSync(scaled(this.A, asScalar(scalar))), this.B);
+    return product(runSync(scaled(this.A, asScalar(scalar))), this.#stored.B);
   }
 
   // ------------------------------------------------------------------------------------------ views and parts
@@ -392,7 +404,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
         `unsqueeze: expected an axis from 0 to ${this.ndim - 2}, got ${shown(axis)}`,
       );
     }
-    return product(insertAxis(this.A, at), insertAxis(this.B, at));
+    return product(insertAxis(this.#stored.A, at), insertAxis(this.#stored.B, at));
   }
 
   /** The upper left k×k corner of every matrix, `[..., min(k, l), min(k, r)]`. */
@@ -401,11 +413,10 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
       throw svdError('ERR_SVD_ARGUMENT', `getCorner: expected an integer ≥ 0, got ${shown(k)}`);
     }
     const [row, column] = [this.ndim - 2, this.ndim - 1];
-    const top = sliceAxis(this.A, row, 0, Math.min(k, this.ldim));
-    return runSync(matrixProduct(top, sliceAxis(this.B, column, 0, Math.min(k, this.rdim)))) as MatrixOf<
-      D,
-      N
-    >;
+    const top = sliceAxis(this.#stored.A, row, 0, Math.min(k, this.ldim));
+    return runSync(
+      matrixProduct(top, sliceAxis(this.#stored.B, column, 0, Math.min(k, this.rdim))),
+    ) as MatrixOf<D, N>;
   }
 
   /**
@@ -433,8 +444,8 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     if (row === null || column === null) {
       throw svdError('ERR_SVD_ARGUMENT', 'at: a new axis must stand before the index of the row');
     }
-    const A = selectLeading(this.A, index.slice(0, split));
-    const B = selectLeading(this.B, index.slice(0, split));
+    const A = selectLeading(this.#stored.A, index.slice(0, split));
+    const B = selectLeading(this.#stored.B, index.slice(0, split));
     return product(
       row === undefined ? A : select(A, A.shape.length - 2, row, 'row index'),
       column === undefined ? B : select(B, B.shape.length - 1, column, 'column index'),
@@ -446,18 +457,19 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   }
 
   [inspect.custom](): string {
-    return `FactoredMatrix ${showShape(this.shape)} = ${showShape(this.A.shape)} · ${showShape(this.B.shape)} ${dtypeOf(this.A)}`;
+    return `FactoredMatrix ${showShape(this.shape)} = ${showShape(this.#stored.A.shape)} · ${showShape(this.#stored.B.shape)} ${this.#dtype}`;
   }
 
   // ------------------------------------------------------------------------------------------ helpers
 
-  /** For computations that read the factors more than once or at different times: over copies of them. */
-  #offThread<T>(steps: (A: Tensor, B: Tensor) => Steps<T>, options: AsyncOptions): Promise<T> {
-    const overCopies = function* (factors: readonly Tensor[]): Steps<T> {
-      const [A, B] = yield* ownedTensors(factors);
-      return yield* steps(A, B);
-    };
-    return runAsync(overCopies(this.pair), options);
+  /** For asynchronous computations that read the factors more than once or at different times. */
+  #copies(): Steps<Tensor[]> {
+    return ownedTensors([this.#stored.A, this.#stored.B], this.#dtype);
+  }
+
+  *#eigenvaluesOfCopies(): Steps<Eigenvalues> {
+    const [A, B] = yield* this.#copies();
+    return yield* eigenvaluesOf(yield* matrixProduct(B, A));
   }
 
   /** What `svd` answers. `foreign`: asynchronously. */
@@ -471,11 +483,11 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   }
 
   *#computed(options: Parameters<typeof productSvd>[2]): Steps<Svd<D, N>> {
-    return (yield* productSvd(this.A, this.B, options)) as Svd<D, N>;
+    return (yield* productSvd(this.#stored.A, this.#stored.B, options)) as Svd<D, N>;
   }
 
   *#threeSvd(foreign: boolean): Steps<Svd<D, N>> {
-    const [A, B] = foreign ? yield* ownedTensors(this.pair) : this.pair;
+    const [A, B] = foreign ? yield* this.#copies() : this.pair;
     return (yield* threeSvd(A, B)) as Svd<D, N>;
   }
 
@@ -509,7 +521,10 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   *#norm(ord: Norm, foreign = false): Steps<N> {
     checkKind(ord, norms, 'norm');
     if (ord !== 'fro') return schattenNorm(yield* this.#spectrum(foreign), ord) as N;
-    return perMatrix(yield* productNorm(this.A, this.B, { foreign }), this.shape.slice(0, -2)) as N;
+    return perMatrix(
+      yield* productNorm(this.#stored.A, this.#stored.B, { foreign }),
+      this.shape.slice(0, -2),
+    ) as N;
   }
 
   /** `V·diag(1/S) · Uᵀ` */
@@ -523,7 +538,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   }
 
   /** A·(B·x), `[..., l]`. */
-  #timesVector(x: Tensor): Tensor {
+  #timesVector(x: Input): Tensor {
     const inner = runSync(matrixProduct(this.B, insertAxis(x, 1), [this.B, x]));
     const column = runSync(matrixProduct(this.A, inner));
     return dropAxis(column, column.shape.length - 1);
@@ -583,21 +598,21 @@ const norms = oneOf<Norm>('fro', 'nuc', 2);
 export const FactoredMatrix = Product as FactoredMatrixConstructor;
 
 /** A product whose types its caller knows. */
-const product = <D extends FloatArray, N extends PerMatrix>(A: Tensor, B: Tensor): FactoredMatrix<D, N> =>
+const product = <D extends FloatArray, N extends PerMatrix>(A: Input, B: Input): FactoredMatrix<D, N> =>
   new Product<D, N>(A, B);
 
-/** The factors in one dtype, their leading dimensions broadcast, and the shape of the product. */
+/** The factors with their leading dimensions broadcast, and dtype and shape of the product. */
 function factorsOf(A: MatrixLike, B: MatrixLike) {
-  const [a, b] = [asTensor(A, 'A'), asTensor(B, 'B')];
+  const [a, b] = [asInput(A, 'A'), asInput(B, 'B')];
   if (cols(a) !== rows(b)) {
     const shapes = `A ${showShape(a.shape)} and B ${showShape(b.shape)}`;
     throw svdError('ERR_SVD_SHAPE', `FactoredMatrix: inner dimensions of ${shapes} differ`);
   }
   const leading = broadcastShapes(leadingDims(a), leadingDims(b), 'FactoredMatrix');
-  const dtype = promote(dtypeOf(a), dtypeOf(b));
   return {
-    A: broadcastLeading(runSync(inDtype(a, dtype)), leading),
-    B: broadcastLeading(runSync(inDtype(b, dtype)), leading),
+    A: broadcastLeading(a, leading),
+    B: broadcastLeading(b, leading),
+    dtype: promote(dtypeOf(a), dtypeOf(b)),
     shape: Object.freeze([...leading, rows(a), cols(b)]),
   };
 }

@@ -3,6 +3,7 @@ import {
   type Batch,
   count,
   gemm,
+  type InputBatch,
   itemsAt,
   packAsItLies,
   packed,
@@ -23,7 +24,7 @@ import { scratch } from './workspace.ts';
  * against 2·t·k·s for the product, t·s² for its Gram matrix and 2·t·s² to apply its Q. These are equal at k = √3·s, and
  * at about 2·s where float32 factors are multiplied in float64.
  */
-export function formsProduct(a: Batch, b: Batch): boolean {
+export function formsProduct(a: InputBatch, b: InputBatch): boolean {
   const [s, t] = a.rows < b.rows ? [a.rows, b.rows] : [b.rows, a.rows];
   return 3 * s <= a.cols && a.cols < t;
 }

@@ -1,3 +1,5 @@
+// 16-bit floats on this thread, for those who read files; what is computed with, native/core/half.h widens.
+
 /** bfloat16 bits → float32, exactly: the upper half of a float32. */
 export function widenBfloat16(bits: Uint16Array): Float32Array {
   const words = new Uint32Array(bits.length);
@@ -5,10 +7,13 @@ export function widenBfloat16(bits: Uint16Array): Float32Array {
   return new Float32Array(words.buffer);
 }
 
+let every: Float32Array | undefined; // float16 number, by its bits
+
 /** IEEE 754 half precision bits → float32, exactly (subnormals, infinities and NaN included). */
 export function widenFloat16(bits: Uint16Array): Float32Array {
+  every ??= Float32Array.from({ length: 2 ** 16 }, (_, i) => halfToNumber(i));
   const out = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) out[i] = halfToNumber(bits[i]);
+  for (let i = 0; i < bits.length; i++) out[i] = every[bits[i]];
   return out;
 }
 

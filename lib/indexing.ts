@@ -1,8 +1,11 @@
 import { exposed } from './boundary.ts';
+import { has } from './describe.ts';
+import { formatOf } from './elements.ts';
 import { shown, svdError } from './errors.ts';
 import { itemOffsets } from './item-offsets.ts';
+import { mustBeThere } from './kernels.ts';
 import { allocate } from './memory.ts';
-import { dropAxis, dtypeOf, insertAxis, sliceAxis, type Tensor, tensor } from './views.ts';
+import { dropAxis, type Input, insertAxis, sliceAxis, tensor } from './views.ts';
 
 /** A range of indices, as in Python: negative bounds count from the end, a missing one is the end in that direction. */
 export interface Slice {
@@ -28,8 +31,7 @@ export const slice = exposed(
   },
 );
 
-const isSlice = (x: unknown): x is Slice =>
-  x !== null && typeof x === 'object' && 'step' in x && 'start' in x;
+const isSlice = (x: unknown): x is Slice => has(x, 'start', 'step');
 
 /** The index of one entry of an axis of `size`, from the end when negative. `ERR_SVD_ARGUMENT` when out of range. */
 function resolve(index: unknown, size: number, at: string): number {
@@ -57,7 +59,7 @@ function resolveSlice(given: Slice, size: number) {
 }
 
 /** The view (or, for gathered entries, the copy) of `x` that `index` selects on `axis`; an integer keeps size 1. */
-export function select(x: Tensor, axis: number, index: Exclude<Index, null>, at: string): Tensor {
+export function select(x: Input, axis: number, index: Exclude<Index, null>, at: string): Input {
   const size = x.shape[axis];
   if (isSlice(index)) {
     const { first, count, step } = resolveSlice(index, size);
@@ -74,9 +76,9 @@ export function select(x: Tensor, axis: number, index: Exclude<Index, null>, at:
 }
 
 /** Applies indices to the leading dimensions of `x`: an integer drops its axis, `null` adds one. */
-export function selectLeading(x: Tensor, index: readonly Index[]): Tensor {
+export function selectLeading(x: Input, index: readonly Index[]): Input {
   let axis = 0;
-  return index.reduce<Tensor>((view, entry, position) => {
+  return index.reduce<Input>((view, entry, position) => {
     if (entry === null) return insertAxis(view, axis++);
     const selected = select(view, axis, entry, `index ${position}`);
     if (typeof entry === 'number') return dropAxis(selected, axis);
@@ -85,9 +87,10 @@ export function selectLeading(x: Tensor, index: readonly Index[]): Tensor {
   }, x);
 }
 
-function gather(x: Tensor, axis: number, indices: readonly number[]): Tensor {
+function gather(x: Input, axis: number, indices: readonly number[]): Input {
+  mustBeThere(x);
   const shape = x.shape.with(axis, indices.length);
-  const out = tensor(allocate(dtypeOf(x), shape, 'gathered entries'), shape);
+  const out = tensor(allocate(formatOf(x.data), shape, 'gathered entries'), shape);
   indices.forEach((index, i) => {
     const from = itemOffsets(sliceAxis(x, axis, index, 1), shape.length);
     const to = itemOffsets(sliceAxis(out, axis, i, 1), shape.length);

@@ -1,8 +1,8 @@
 import { allocate } from './memory.ts';
-import { product, type Tensor } from './views.ts';
+import { type Input, product } from './views.ts';
 
 /** Offset of every item of the leading dimensions, in row-major order. */
-export function itemOffsets(x: Tensor, dims = x.shape.length - 2): Float64Array {
+export function itemOffsets(x: Input, dims = x.shape.length - 2): Float64Array {
   const shape = x.shape.slice(0, dims);
   const out = allocate('float64', [product(shape)], 'list of items') as Float64Array;
   const index = new Array<number>(dims).fill(0);

@@ -1,26 +1,26 @@
+import {
+  type Dtype,
+  dtypeOfStored,
+  type FloatArray,
+  type Format,
+  formatOf,
+  type Stored,
+} from './elements.ts';
 import { type SvdError, svdError } from './errors.ts';
 import { itemOffsets } from './item-offsets.ts';
 import { allocate, descriptor, zeros } from './memory.ts';
 import { kernels } from './native.ts';
 import { checkStatus, driverOf, hasFailures, type Origin, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
-import {
-  broadcastLeading,
-  cols,
-  type Dtype,
-  type FloatArray,
-  rows,
-  showShape,
-  type Tensor,
-} from './views.ts';
+import { broadcastLeading, cols, type Input, reach, rows, showShape } from './views.ts';
 import { scratch } from './workspace.ts';
 
 /**
  * `count` strided matrices as the addon takes them. `layout` holds the row stride, the column stride and the offset of
  * every item; broadcast items repeat their offset.
  */
-export interface Batch {
-  readonly data: FloatArray;
+export interface Batch<D extends Stored = FloatArray> {
+  readonly data: D;
   readonly layout: Float64Array;
   readonly rows: number;
   readonly cols: number;
@@ -28,30 +28,45 @@ export interface Batch {
   readonly foreign?: boolean;
 }
 
-export const count = (a: Batch): number => a.layout.length - 2;
-export const dtypeOfBatch = (a: Batch): Dtype => (a.data instanceof Float32Array ? 'float32' : 'float64');
+/** A batch of an input, as that is stored: only `pack` takes it, and `owned` makes a `Batch` of it. */
+export type InputBatch = Batch<Stored>;
 
-/** The items of `x`, broadcast to `leading`. `ERR_SVD_ARGUMENT` when its memory has been detached since. */
-export function batchOf(x: Tensor, leading: readonly number[], foreign?: boolean): Batch {
+export const count = (a: InputBatch): number => a.layout.length - 2;
+export const dtypeOfBatch = (a: InputBatch): Dtype => dtypeOfStored(a.data);
+
+/** The items of `x`, broadcast to `leading`. `ERR_SVD_ARGUMENT` when its memory is no longer there. */
+export function batchOf<D extends Stored>(
+  x: Input<D>,
+  leading: readonly number[],
+  foreign?: boolean,
+): Batch<D> {
+  mustBeThere(x);
   const full = broadcastLeading(x, leading);
-  if (full.data.length === 0 && full.size > 0) throw transferred(x.shape);
   const n = full.stride.length;
   const [down, across] = [full.stride[n - 2], full.stride[n - 1]];
   return layOut(full.data, rows(full), cols(full), down, across, itemOffsets(full), foreign);
 }
 
-export const transferred = (shape: readonly number[]): SvdError =>
-  svdError('ERR_SVD_ARGUMENT', `the memory of a matrix of shape ${showShape(shape)} was transferred away`);
+/** `ERR_SVD_ARGUMENT` when `x` reads elements that its memory does not have any more. */
+export function mustBeThere(x: Input): void {
+  if (reach(x) > x.data.length) throw transferred(x.shape);
+}
 
-function layOut(
-  data: FloatArray,
+export const transferred = (shape: readonly number[]): SvdError =>
+  svdError(
+    'ERR_SVD_ARGUMENT',
+    `the memory of an array of shape ${showShape(shape)} was transferred away or resized`,
+  );
+
+function layOut<D extends Stored>(
+  data: D,
   rows: number,
   cols: number,
   down: number,
   across: number,
   offsets: Float64Array,
   foreign?: boolean,
-): Batch {
+): Batch<D> {
   const layout = descriptor(2 + offsets.length);
   layout[0] = down;
   layout[1] = across;
@@ -60,18 +75,18 @@ function layOut(
 }
 
 /** `count` row-major matrices that lie one behind the other in `data`. */
-export function packed(data: FloatArray, count: number, rows: number, cols: number): Batch {
+export function packed<D extends Stored>(data: D, count: number, rows: number, cols: number): Batch<D> {
   const offsets = new Float64Array(count);
   for (let i = 0; i < count; i++) offsets[i] = i * rows * cols;
   return layOut(data, rows, cols, cols, 1, offsets);
 }
 
-export function transposed({ data, layout, rows, cols, foreign }: Batch): Batch {
+export function transposed<D extends Stored>({ data, layout, rows, cols, foreign }: Batch<D>): Batch<D> {
   return layOut(data, cols, rows, layout[1], layout[0], layout.subarray(2), foreign);
 }
 
 /** The items at `positions`, which ascend; or as many repetitions of them as there are. */
-export function itemsAt(a: Batch, positions: Int32Array): Batch {
+export function itemsAt<D extends Stored>(a: Batch<D>, positions: Int32Array): Batch<D> {
   if (positions.length === count(a)) return a;
   const { data, layout, rows, cols, foreign } = a;
   const offsets = new Float64Array(positions.length);
@@ -80,12 +95,14 @@ export function itemsAt(a: Batch, positions: Int32Array): Batch {
 }
 
 /** Items `from` … `to − 1`. */
-export function items({ data, layout, rows, cols, foreign }: Batch, from: number, to: number): Batch {
+export function items<D extends Stored>(a: Batch<D>, from: number, to: number): Batch<D> {
+  const { data, layout, rows, cols, foreign } = a;
   return layOut(data, rows, cols, layout[0], layout[1], layout.subarray(2 + from, 2 + to), foreign);
 }
 
 /** Rows `from` … `to − 1` of every item. */
-export function rowRange({ data, layout, cols, foreign }: Batch, from: number, to: number): Batch {
+export function rowRange<D extends Stored>(a: Batch<D>, from: number, to: number): Batch<D> {
+  const { data, layout, cols, foreign } = a;
   const offsets = layout.subarray(2).map((o) => o + from * layout[0]);
   return layOut(data, to - from, cols, layout[0], layout[1], offsets, foreign);
 }
@@ -98,7 +115,8 @@ export function range(from: number, to: number): Int32Array {
 }
 
 /** A broadcast batch has each matrix once: the items that are not repetitions, and which of them every item is. */
-export function distinctItems(x: Batch): { distinct: Int32Array; source: Int32Array } {
+export function distinctItems(x: InputBatch): { distinct: Int32Array; source: Int32Array } {
+  if (!mayRepeat(x)) return { distinct: range(0, count(x)), source: range(0, count(x)) };
   const known = new Map<number, number>();
   const distinct: number[] = [];
   const source = Int32Array.from({ length: count(x) }, (_, i) => {
@@ -109,6 +127,15 @@ export function distinctItems(x: Batch): { distinct: Int32Array; source: Int32Ar
     return distinct.push(i) - 1;
   });
   return { distinct: Int32Array.from(distinct), source };
+}
+
+/** Where every item lies behind the one before, or every one before it, none is a repetition: so it nearly always is. */
+export function mayRepeat({ layout }: InputBatch): boolean {
+  const direction = Math.sign(layout[3] - layout[2]);
+  for (let i = 3; i < layout.length; i++) {
+    if (!((layout[i] - layout[i - 1]) * direction > 0)) return true;
+  }
+  return false;
 }
 
 /** Norms of the columns of every item, as `fraction · 2^exponent`: they neither overflow nor underflow. */
@@ -143,7 +170,10 @@ interface PackOptions {
 }
 
 /** A contiguous copy in `dtype`: `alpha · a` with its gauge applied. */
-export function* pack(a: Batch, { dtype = dtypeOfBatch(a), ...options }: PackOptions = {}): Steps<Batch> {
+export function* pack(
+  a: InputBatch,
+  { dtype = dtypeOfBatch(a), ...options }: PackOptions = {},
+): Steps<Batch> {
   const out = packed(scratch(dtype, [count(a), a.rows, a.cols]), count(a), a.rows, a.cols);
   yield* packInto(a, out.data, options);
   return out;
@@ -155,7 +185,7 @@ interface PackAsItLiesOptions extends PackOptions {
 }
 
 /** `pack`, row-major or column-major as `a` lies in memory: nothing is transposed. */
-export function* packAsItLies(a: Batch, options: PackAsItLiesOptions = {}): Steps<Batch> {
+export function* packAsItLies(a: InputBatch, options: PackAsItLiesOptions = {}): Steps<Batch> {
   const { dtype = dtypeOfBatch(a), out = scratch(dtype, [count(a), a.rows, a.cols]), gauge, alpha } = options;
   const columnMajor = Math.abs(a.layout[0]) < Math.abs(a.layout[1]);
   yield* packInto(a, out, { gauge, alpha, columnMajor });
@@ -175,16 +205,18 @@ interface PackIntoOptions extends Omit<PackOptions, 'dtype'> {
 }
 
 /** `pack` into `out`, in the dtype of `out`. */
-export function* packInto(a: Batch, out: FloatArray, options: PackIntoOptions = {}): Steps<void> {
+export function* packInto(a: InputBatch, out: FloatArray, options: PackIntoOptions = {}): Steps<void> {
   if (a.rows * a.cols > 0) yield { kernel: 'pack', args: packArguments(a, out, options) };
 }
 
-/** A contiguous copy of `a` into `out`, made by this thread alone. */
-export function copyAlone(a: Batch, out: FloatArray): void {
-  if (a.rows * a.cols > 0) kernels().packAlone(...packArguments(a, out));
+/** The elements of `a` as they are stored, row-major into `out`, by this thread alone. */
+export function copyAlone<D extends Stored>(a: Batch<D>, out: D): void {
+  if (a.rows * a.cols > 0) kernels().copyAlone(a.data, a.layout, a.rows, a.cols, out);
 }
 
-function packArguments(a: Batch, out: FloatArray, options: PackIntoOptions = {}): unknown[] {
+const formats = { float32: 0, float64: 1, bfloat16: 2, float16: 3 } as const satisfies Record<Format, number>;
+
+function packArguments(a: InputBatch, out: FloatArray, options: PackIntoOptions = {}): unknown[] {
   const {
     gauge,
     alpha = 1,
@@ -196,7 +228,7 @@ function packArguments(a: Batch, out: FloatArray, options: PackIntoOptions = {})
   const { perm = null, exponents = null } = gauge ?? {};
   const narrow = out instanceof Float32Array;
   const how = [flag(narrow), perm, exponents, alpha, flag(accumulate), flag(columnMajor), stride, positions];
-  return [a.data, a.layout, a.rows, a.cols, ...how, out];
+  return [formats[formatOf(a.data)], a.data, a.layout, a.rows, a.cols, ...how, out];
 }
 
 const flag = (x: boolean) => (x ? 1 : 0);

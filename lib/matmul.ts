@@ -8,7 +8,7 @@ import type {
   RankOf,
   Vector,
 } from './array-types.ts';
-import { asTensor, type MatrixLike } from './arrays.ts';
+import { asInput, type MatrixLike } from './arrays.ts';
 import { exposed } from './boundary.ts';
 import { FactoredMatrix, type TimesFactored } from './factored-matrix.ts';
 import { multiply } from './multiply.ts';
@@ -57,5 +57,5 @@ export const matmul = exposed({ takes: ['a', 'b'] }, function matmul<
 function product(a: MatrixLike | Factored, b: MatrixLike | Factored): FactoredMatrix | Tensor | number {
   if (isFactored(a)) return FactoredMatrix.from(a).matmul(b) as FactoredMatrix | Tensor;
   if (isFactored(b)) return FactoredMatrix.from(b).rmatmul(a) as FactoredMatrix | Tensor;
-  return multiply(asTensor(a, 'a', 1), asTensor(b, 'b', 1));
+  return multiply(asInput(a, 'a', 1), asInput(b, 'b', 1));
 }

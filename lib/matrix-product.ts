@@ -1,12 +1,14 @@
 import { type SvdError, svdError } from './errors.ts';
 import { batchOf, gemm, packInto, scan } from './kernels.ts';
 import { allocate } from './memory.ts';
+import { floats } from './owned.ts';
 import type { Steps } from './steps.ts';
 import {
   broadcastShapes,
   cols,
   type Dtype,
   dtypeOf,
+  type Input,
   insertAxis,
   leadingDims,
   promote,
@@ -21,10 +23,10 @@ import {
  *
  * @throws `ERR_SVD_NON_FINITE` when an element of an operand is not finite, `ERR_SVD_OVERFLOW` when one of the result
  */
-export function* matrixProduct(a: Tensor, b: Tensor, given = [a, b]): Steps<Tensor> {
+export function* matrixProduct(a: Input, b: Input, given = [a, b]): Steps<Tensor> {
   const leading = broadcastShapes(leadingDims(a), leadingDims(b), 'matrix product');
   const dtype = promote(dtypeOf(a), dtypeOf(b));
-  const [left, right] = [yield* inDtype(a, dtype), yield* inDtype(b, dtype)];
+  const [left, right] = [yield* floats(a, dtype), yield* floats(b, dtype)];
   const shape = [...leading, rows(a), cols(b)];
   const out = allocate(dtype, shape, 'matrix product');
   const origin = { name: 'matrix product', leading };
@@ -41,9 +43,9 @@ export function* matrixProduct(a: Tensor, b: Tensor, given = [a, b]): Steps<Tens
 }
 
 /** `ERR_SVD_NON_FINITE` for the first element of `x`, a vector or matrices, that is not finite. */
-export function* mustBeFinite(x: Tensor, name: string): Steps<void> {
+export function* mustBeFinite(x: Input, name: string): Steps<void> {
   const isVector = x.shape.length === 1;
-  const matrices = isVector ? insertAxis(x, 0) : x;
+  const matrices = yield* floats(isVector ? insertAxis(x, 0) : x);
   const leading = leadingDims(matrices);
   try {
     yield* scan(batchOf(matrices, leading), { name, leading });
@@ -53,14 +55,8 @@ export function* mustBeFinite(x: Tensor, name: string): Steps<void> {
   }
 }
 
-/** `x` itself, or widened to float64. */
-export function* inDtype(x: Tensor, dtype: Dtype): Steps<Tensor> {
-  if (dtypeOf(x) === dtype) return x;
-  return yield* copyOf(x, dtype);
-}
-
 /** `factor · x`, contiguous. `ERR_SVD_OVERFLOW` when an element of the product does not fit. */
-export function* scaled(x: Tensor, factor: number): Steps<Tensor> {
+export function* scaled(x: Input, factor: number): Steps<Tensor> {
   const result = yield* copyOf(x, dtypeOf(x), factor);
   try {
     yield* mustBeFinite(result, 'mul');
@@ -75,7 +71,10 @@ export function* scaled(x: Tensor, factor: number): Steps<Tensor> {
 /** A contiguous copy that shares no memory with `x`. */
 export const contiguousCopy = <T extends Tensor>(x: T): Steps<T> => copyOf(x, dtypeOf(x)) as Steps<T>;
 
-function* copyOf(x: Tensor, dtype: Dtype, factor = 1): Steps<Tensor> {
+/** The same in float64. */
+export const wideCopy = (x: Tensor): Steps<Tensor> => copyOf(x, 'float64');
+
+function* copyOf(x: Input, dtype: Dtype, factor = 1): Steps<Tensor> {
   const out = allocate(dtype, x.shape, 'copy');
   yield* packInto(batchOf(x, leadingDims(x)), out, { alpha: factor });
   return tensor(out, x.shape);

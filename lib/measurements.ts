@@ -1,4 +1,13 @@
-import { type Batch, type ColumnNorms, count, itemsAt, packed, packInto, scan } from './kernels.ts';
+import {
+  type Batch,
+  type ColumnNorms,
+  count,
+  type InputBatch,
+  itemsAt,
+  packed,
+  packInto,
+  scan,
+} from './kernels.ts';
 import type { Origin } from './status.ts';
 import type { Steps } from './steps.ts';
 import { gram } from './tall-qr.ts';
@@ -14,7 +23,7 @@ export interface Measurement {
 }
 
 /** Only a matrix with more rows than columns is replaced by the R of its QR decomposition. */
-export const isTall = (x: Batch): boolean => x.rows > x.cols;
+export const isTall = (x: InputBatch): boolean => x.rows > x.cols;
 
 /** Measures every item, its Gram matrix too where `hasGram`. `ERR_SVD_NON_FINITE`. */
 export function* measureEach(x: Batch, hasGram: boolean, origin: Origin): Steps<Measurement[]> {

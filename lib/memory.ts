@@ -1,7 +1,15 @@
 import { constants } from 'node:buffer';
 import { totalmem } from 'node:os';
+import {
+  arrayOf,
+  bytesPerElement,
+  type Dtype,
+  type FloatArray,
+  type Format,
+  type Stored,
+} from './elements.ts';
 import { svdError } from './errors.ts';
-import { type Dtype, type FloatArray, product, showShape } from './views.ts';
+import { product, showShape } from './views.ts';
 
 const installed = totalmem(); // asking takes longer than a small decomposition
 const smallBytes = 4096; // of such, V8 zeroes an array sooner than Node finds unset memory for it
@@ -11,14 +19,17 @@ const smallBytes = 4096; // of such, V8 zeroes an array sooner than Node finds u
  * than many a kernel. `ERR_SVD_TOO_LARGE` with `bytes` when it exceeds this machine's memory (the
  * system would hand it out all the same and end the process later) or cannot be had.
  */
-export function allocate(dtype: Dtype, shape: readonly number[], what: string): FloatArray {
+export function allocate(format: Dtype, shape: readonly number[], what: string): FloatArray;
+export function allocate(format: Format, shape: readonly number[], what: string): Stored;
+export function allocate(format: Format, shape: readonly number[], what: string): Stored {
   const length = product(shape);
-  const bytes = length * (dtype === 'float32' ? 4 : 8);
+  const bytes = length * bytesPerElement(format);
   if (!(bytes <= installed)) throw tooLarge(what, shape, bytes);
   try {
-    const array = dtype === 'float32' ? Float32Array : Float64Array;
+    const array = arrayOf(format);
     const zeroed = bytes <= smallBytes || bytes > constants.MAX_LENGTH;
-    return zeroed ? new array(length) : new array(Buffer.allocUnsafeSlow(bytes).buffer, 0, length);
+    const buffer = zeroed ? new ArrayBuffer(bytes) : Buffer.allocUnsafeSlow(bytes).buffer;
+    return new array(buffer, 0, length);
   } catch (cause) {
     throw tooLarge(what, shape, bytes, cause);
   }

@@ -1,10 +1,10 @@
 import { svdError } from './errors.ts';
 import { matrixProduct } from './matrix-product.ts';
 import { runSync } from './steps.ts';
-import { cols, dropAxis, insertAxis, rows, showShape, type Tensor } from './views.ts';
+import { cols, dropAxis, type Input, insertAxis, rows, showShape, type Tensor } from './views.ts';
 
 /** `x · y` of plain arrays, either of which may be a vector. */
-export function multiply(x: Tensor, y: Tensor): Tensor | number {
+export function multiply(x: Input, y: Input): Tensor | number {
   const [rowVector, columnVector] = [x.shape.length === 1, y.shape.length === 1];
   const left = rowVector ? insertAxis(x, 0) : x;
   const right = columnVector ? insertAxis(y, 1) : y;

@@ -35,8 +35,8 @@ interface NativeVersions {
 }
 
 interface Addon extends Sync, Async {
-  /** `pack` on the calling thread, which waits for no other. */
-  packAlone(...args: readonly unknown[]): void;
+  /** A row-major copy, by the calling thread, which waits for no other. */
+  copyAlone(...args: readonly unknown[]): void;
   task(): Task;
   /** What has not begun of the present call is dropped, what runs ends soon, and the call rejects. */
   stop(task: Task): void;

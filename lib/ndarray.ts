@@ -1,8 +1,8 @@
 import compiled, { type NdArray } from 'ndarray';
-import type { FloatArray } from './views.ts';
+import { type Dtype, dtypeOfStored, type Stored } from './elements.ts';
 
 /** What scijs `ndarray` is: a constructor of views of `data`, strides and offset in elements. */
-type Construct = <D extends FloatArray>(
+type Construct = <D extends Stored>(
   data: D,
   shape: number[],
   stride?: number[],
@@ -26,7 +26,7 @@ function compiles(): boolean {
 }
 
 /** A view with the members of a scijs `ndarray`, by the same rules. */
-export function strided<D extends FloatArray>(
+export function strided<D extends Stored>(
   data: D,
   shape: number[],
   stride: number[] = contiguous(shape),
@@ -50,20 +50,20 @@ type Index = number | null | undefined;
 const given = (i: Index): i is number => typeof i === 'number' && i >= 0;
 
 class Strided {
-  readonly data: FloatArray;
+  readonly data: Stored;
   readonly shape: number[];
   readonly stride: number[];
   offset: number;
 
-  constructor(data: FloatArray, shape: readonly number[], stride: readonly number[], offset: number) {
+  constructor(data: Stored, shape: readonly number[], stride: readonly number[], offset: number) {
     this.data = data;
     this.shape = [...shape];
     this.stride = [...stride];
     this.offset = offset;
   }
 
-  get dtype(): 'float32' | 'float64' {
-    return this.data instanceof Float32Array ? 'float32' : 'float64';
+  get dtype(): Dtype {
+    return dtypeOfStored(this.data);
   }
   get dimension(): number {
     return this.shape.length;

@@ -1,10 +1,12 @@
-import { asTensor, type MatrixLike } from './arrays.ts';
+import { type MatrixLike, readInput } from './arrays.ts';
+import { has } from './describe.ts';
 import { scaleColumns } from './diagonal.ts';
 import type { Operand } from './distance.ts';
+import type { FloatArray, Stored } from './elements.ts';
 import { svdError } from './errors.ts';
-import { contiguousCopy, inDtype } from './matrix-product.ts';
+import { wideCopy } from './matrix-product.ts';
 import type { Steps } from './steps.ts';
-import { cols, insertAxis, rows, showShape, sliceAxis, swapLast, type Tensor } from './views.ts';
+import { cols, type Input, insertAxis, rows, showShape, sliceAxis, swapLast, type Tensor } from './views.ts';
 
 /** A matrix kept as the product `A·B`. */
 export interface Factored {
@@ -20,24 +22,35 @@ export type SvdLike =
 /** What `dist` compares. */
 export type DistOperand = MatrixLike | Factored | SvdLike;
 
-const has = (x: unknown, ...keys: string[]): boolean =>
-  x !== null && typeof x === 'object' && keys.every((key) => key in x);
+/** Factors as they are stored. */
+export interface StoredFactors {
+  readonly A: Input;
+  readonly B: Input;
+}
+
+const factors = new WeakMap<object, StoredFactors>();
+
+/** Keeps what the factors of `x` are stored in: its A and B are widened when they are asked for. */
+export const keepFactors = (x: Factored, stored: StoredFactors): void => void factors.set(x, stored);
 
 /** A `FactoredMatrix`, of this or of another copy of this package. */
 export const isFactored = (x: unknown): x is Factored => has(x, 'A', 'B', 'mdim');
 
 const isSvd = (x: unknown): x is SvdLike => has(x, 'U', 'S') && (has(x, 'Vh') || has(x, 'V'));
 
-/** An operand as views of the caller's arrays; the singular values as a matrix of one row. */
-export type Parts = Operand | { readonly U: Tensor; readonly S: Tensor; readonly Vh: Tensor };
+/** An operand as views of arrays; the singular values as a matrix of one row. */
+export type Parts<D extends Stored = Stored> =
+  | { readonly M: Input<D> }
+  | { readonly A: Input<D>; readonly B: Input<D> }
+  | { readonly U: Input<D>; readonly S: Input<D>; readonly Vh: Input<D> };
 
 /** The parts of an operand, after they have been checked against each other. */
-export function partsOf(x: DistOperand, name: string): Parts {
-  if (isFactored(x)) return asFactors(x, name);
-  if (!isSvd(x)) return { M: asTensor(x as MatrixLike, name) };
-  const U = asTensor(x.U, `${name}.U`);
-  const S = asTensor(x.S, `${name}.S`, 1);
-  const Vh = 'Vh' in x ? asTensor(x.Vh, `${name}.Vh`) : swapLast(asTensor(x.V, `${name}.V`));
+export function* readParts(x: DistOperand, name: string): Steps<Parts> {
+  if (isFactored(x)) return yield* readFactors(x, name);
+  if (!isSvd(x)) return { M: yield* readInput(x as MatrixLike, name) };
+  const U = yield* readInput(x.U, `${name}.U`);
+  const S = yield* readInput(x.S, `${name}.S`, 1);
+  const Vh = 'Vh' in x ? yield* readInput(x.Vh, `${name}.Vh`) : swapLast(yield* readInput(x.V, `${name}.V`));
   const p = S.shape[S.shape.length - 1];
   const sameLeading = [U, Vh].every((f) => f.shape.slice(0, -2).join() === S.shape.slice(0, -1).join());
   if (cols(U) < p || rows(Vh) < p || !sameLeading) {
@@ -47,28 +60,31 @@ export function partsOf(x: DistOperand, name: string): Parts {
       `${name}: U, S, Vh of shapes ${shapes} are not the factors of one decomposition`,
     );
   }
-  const thin = (f: Tensor, axis: number) => sliceAxis(f, axis, 0, p); // square factors have more than U·diag(S)·Vh uses
+  const thin = (f: Input, axis: number) => sliceAxis(f, axis, 0, p); // square factors have more than U·diag(S)·Vh uses
   return { U: thin(U, U.shape.length - 1), S: asMatrix(S), Vh: thin(Vh, Vh.shape.length - 2) };
 }
 
 /** The operand that its parts stand for: `U·diag(S)` and Vh of a decomposition. */
-export function* asOperand(parts: Parts): Steps<Operand> {
+export function* asOperand(parts: Parts<FloatArray>): Steps<Operand> {
   if (!('U' in parts)) return parts;
-  const left = yield* contiguousCopy(yield* inDtype(parts.U, 'float64'));
-  const sigma = yield* contiguousCopy(yield* inDtype(parts.S, 'float64'));
+  const left = yield* wideCopy(parts.U);
+  const sigma = yield* wideCopy(parts.S);
   return { A: yield* scaleColumns(left, sigma), B: parts.Vh };
 }
 
 /** The factors of a `FactoredMatrix`, or of what only looks like one. */
-function asFactors(x: Factored, name: string): Operand {
-  const [A, B] = [asTensor(x.A, `${name}.A`), asTensor(x.B, `${name}.B`)];
+export function* readFactors(x: Factored, name: string): Steps<StoredFactors> {
+  const own = factors.get(x);
+  if (own) return own;
+  const A = yield* readInput(x.A, `${name}.A`);
+  const B = yield* readInput(x.B, `${name}.B`);
   if (cols(A) === rows(B)) return { A, B };
   const shapes = `A ${showShape(A.shape)} and B ${showShape(B.shape)}`;
   throw svdError('ERR_SVD_SHAPE', `${name}: inner dimensions of ${shapes} differ`);
 }
 
 /** A vector as the one row of a matrix, so that kernels over matrices can take it. */
-const asMatrix = (s: Tensor): Tensor => insertAxis(s, s.shape.length - 1);
+const asMatrix = (s: Input): Input => insertAxis(s, s.shape.length - 1);
 
 /** The last two dimensions `[l, r]` of the matrices that an operand stands for. */
 export function operandShape(x: Parts): number[] {

@@ -1,14 +1,15 @@
 import type { DataOf, MatrixOf, PerMatrixOf } from './array-types.ts';
-import { asTensor, type MatrixLike } from './arrays.ts';
+import { type MatrixLike, readInput } from './arrays.ts';
 import { exposed, exposedAsync } from './boundary.ts';
+import { formatOf } from './elements.ts';
 import { batchOf, count, items, range, transposed } from './kernels.ts';
 import { isTall, type Measurement, measureEach } from './measurements.ts';
 import { ndarray } from './ndarray.ts';
 import { asyncOptions } from './option-tables.ts';
-import { ownedTensors } from './owned.ts';
+import { floats, type InputOptions, ownedTensors } from './owned.ts';
 import { remember } from './prepared.ts';
 import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
-import { leadingDims, type Tensor, withoutRepeats } from './views.ts';
+import { dtypeOf, leadingDims, type Tensor, withoutRepeats } from './views.ts';
 
 /**
  * The same matrix, ready to be a factor of many products: what a decomposition of `A·B` needs of A alone, or of B
@@ -31,8 +32,7 @@ import { leadingDims, type Tensor, withoutRepeats } from './views.ts';
 export const prepare = exposed({ takes: ['factor'] }, function prepare<
   M extends MatrixLike,
 >(factor: M): MatrixOf<DataOf<M>, PerMatrixOf<M>> {
-  const x = frozenView(factor);
-  return keep(x, runSync(measure(x))) as MatrixOf<DataOf<M>, PerMatrixOf<M>>;
+  return runSync(prepared(factor)) as MatrixOf<DataOf<M>, PerMatrixOf<M>>;
 });
 
 /** `prepare` off the event loop. `factor` must not be written to until the promise settles. */
@@ -42,14 +42,23 @@ export const prepareAsync = exposedAsync(
     factor: M,
     options: AsyncOptions = {},
   ): Promise<MatrixOf<DataOf<M>, PerMatrixOf<M>>> {
-    const x = frozenView(factor);
-    return keep(x, await runAsync(measureCopy(x), options)) as MatrixOf<DataOf<M>, PerMatrixOf<M>>;
+    return (await runAsync(prepared(factor, { foreign: true }), options)) as MatrixOf<
+      DataOf<M>,
+      PerMatrixOf<M>
+    >;
   },
 );
 
+function* prepared(factor: MatrixLike, { foreign }: InputOptions = {}): Steps<Tensor> {
+  const input = yield* readInput(factor, 'prepare');
+  const widened = formatOf(input.data) !== dtypeOf(input);
+  const [copy] = foreign ? yield* ownedTensors([input]) : [yield* floats(input)];
+  const result = frozenView(widened ? copy : (input as Tensor));
+  return keep(result, yield* measure(copy));
+}
+
 /** Over an array object of its own: what is known stays with the result, and the caller's array is measured as it is. */
-function frozenView(factor: MatrixLike): Tensor {
-  const { data, shape, stride, offset } = asTensor(factor, 'prepare');
+function frozenView({ data, shape, stride, offset }: Tensor): Tensor {
   const own = ndarray(data.subarray(0), shape, stride, offset);
   Object.freeze(own.shape);
   Object.freeze(own.stride);
@@ -63,11 +72,6 @@ interface BothWays {
 }
 
 const distinct = (x: Tensor) => batchOf(withoutRepeats(x), leadingDims(withoutRepeats(x)));
-
-function* measureCopy(x: Tensor): Steps<BothWays> {
-  const [copy] = yield* ownedTensors([x]);
-  return yield* measure(copy);
-}
 
 function* measure(x: Tensor): Steps<BothWays> {
   const leading = leadingDims(withoutRepeats(x));

@@ -1,17 +1,17 @@
-import type { Batch } from './kernels.ts';
+import type { Stored } from './elements.ts';
+import type { Batch, InputBatch } from './kernels.ts';
 import type { Measurement } from './measurements.ts';
-import type { FloatArray } from './views.ts';
 
 // What is known of the matrices in an array that `prepare` has returned, for as long as that array lives.
 
-const known = new WeakMap<FloatArray, Map<string, Measurement>>();
+const known = new WeakMap<Stored, Map<string, Measurement>>();
 
 /** Two matrices in one array are the same where these numbers are. */
-const layoutOf = ({ layout, rows, cols }: Batch, i: number): string =>
+const layoutOf = ({ layout, rows, cols }: InputBatch, i: number): string =>
   [rows, cols, layout[0], layout[1], layout[2 + i]].join();
 
 /** The measurement of item `i` of `x`, if it was prepared. */
-export const recall = (x: Batch, i: number): Measurement | undefined =>
+export const recall = (x: InputBatch, i: number): Measurement | undefined =>
   known.get(x.data)?.get(layoutOf(x, i));
 
 export function remember(x: Batch, measurements: readonly Measurement[]): void {

@@ -15,6 +15,7 @@ import {
   count,
   dtypeOfBatch,
   gemm,
+  type InputBatch,
   itemsAt,
   pack,
   packAsItLies,
@@ -43,13 +44,17 @@ export interface Balanced {
 }
 
 /**
- * Both operands, A and Bᵀ, with the memory to read them from (`ahead`); each has its Gram matrix taken where it is to
+ * Both operands, A and Bᵀ, with the memory to read them from (`ahead`), to be computed with in `dtype`; each has its Gram matrix taken where it is to
  * have a QR decomposition.
  */
-export function factorsOf(inputs: readonly Batch[], memory: readonly Batch[]): readonly [Factor, Factor] {
+export function factorsOf(
+  inputs: readonly InputBatch[],
+  memory: readonly InputBatch[],
+  dtype: Dtype,
+): readonly [Factor, Factor] {
   const [a, b] = inputs;
-  const hasQr = (x: Batch) => isTall(x) && !formsProduct(a, b);
-  return [new Factor(a, memory[0], hasQr(a)), new Factor(b, memory[1], hasQr(b))];
+  const hasQr = (x: InputBatch) => isTall(x) && !formsProduct(a, b);
+  return [new Factor(a, memory[0], dtype, hasQr(a)), new Factor(b, memory[1], dtype, hasQr(b))];
 }
 
 /** The items at `place.positions` of both factors. */

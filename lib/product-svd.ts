@@ -1,5 +1,6 @@
 import { type Balance, selectBlocks } from './balance.ts';
 import { batchedSvd, type ErrorOptions, likeItems, scatter } from './batched-svd.ts';
+import { bytesPerElement } from './elements.ts';
 import { shown, svdError } from './errors.ts';
 import type { Factor } from './factor.ts';
 import { fitsGramSvd, gramSvd, liftGramSvd } from './gram-svd.ts';
@@ -10,6 +11,7 @@ import {
   count,
   dtypeOfBatch,
   gesdd,
+  type InputBatch,
   itemsAt,
   packed,
   packInto,
@@ -44,10 +46,10 @@ import {
   type Dtype,
   dtypeOf,
   type FloatArray,
+  type Input,
   leadingDims,
   promote,
   rows,
-  type Tensor,
 } from './views.ts';
 import { inWorkspace, returnWorkspace, takeWorkspace } from './workspace.ts';
 
@@ -60,13 +62,13 @@ import { inWorkspace, returnWorkspace, takeWorkspace } from './workspace.ts';
  * general matrix product/quotient", SIAM J. Matrix Anal. Appl. 22 (2000); docs/numerics.md.)
  *
  * @param A `[..., l, k]`
- * @param B `[..., k, r]`, leading dimensions broadcast against those of A, same dtype
+ * @param B `[..., k, r]`, leading dimensions broadcast against those of A; of mixed dtypes both are taken as float64
  * @returns U `[..., l, p]`, S `[..., p]`, Vh `[..., p, r]`, p = min(l, k, r); without vectors U and Vh are empty
  * @throws `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW`, `ERR_SVD_TOO_LARGE`
  */
 export function* productSvd(
-  A: Tensor,
-  B: Tensor,
+  A: Input,
+  B: Input,
   { vectors = 'thin', rank, force, onError, foreign }: ProductOptions = {},
 ): Steps<Svd> {
   const { inputs, dtype, leading, blockSize } = operands(A, B, foreign);
@@ -77,7 +79,7 @@ export function* productSvd(
   const thin = { U: [l, p], S: [p], Vh: [p, r] } as const;
   const shapes = vectors === 'none' ? ({ U: [0], S: [p], Vh: [0] } as const) : thin;
   const batched = { leading, shapes, dtype, blockSize, onError };
-  const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize));
+  const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize, dtype), dtype);
   return yield* batchedSvd(batched, function* (place, out) {
     const { balance, ways } = yield* decompose(
       left,
@@ -116,9 +118,9 @@ export function checkRank(rank: number, most: number, name = 'rank'): number {
 }
 
 /** Frobenius norm of `A·B` per matrix, from the core: as accurate as the SVD, and free of overflow on the way. */
-export function* productNorm(A: Tensor, B: Tensor, { foreign }: InputOptions = {}): Steps<Float64Array> {
-  const { inputs, leading, blockSize } = operands(A, B, foreign);
-  const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize));
+export function* productNorm(A: Input, B: Input, { foreign }: InputOptions = {}): Steps<Float64Array> {
+  const { inputs, dtype, leading, blockSize } = operands(A, B, foreign);
+  const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize, dtype), dtype);
   const norms = new Float64Array(count(inputs[0]));
   const workspace = takeWorkspace();
   for (let from = 0; from < norms.length; from += blockSize) {
@@ -168,25 +170,26 @@ export function infinite(x: FloatArray, size: number): number[] {
 }
 
 /** A and Bᵀ as batches of tall or wide matrices whose columns are the inner dimension. */
-function operands(A: Tensor, B: Tensor, foreign?: boolean) {
+function operands(A: Input, B: Input, foreign?: boolean) {
   const leading = broadcastShapes(leadingDims(A), leadingDims(B), 'A·B');
   const dtype: Dtype = promote(dtypeOf(A), dtypeOf(B));
   const inputs = [batchOf(A, leading, foreign), transposed(batchOf(B, leading, foreign))] as const;
-  return { inputs, dtype, leading, blockSize: blockSize(...inputs) };
+  return { inputs, dtype, leading, blockSize: blockSize(...inputs, dtype) };
 }
 
 const blockBytes = 32 * 2 ** 20; // of factors: what a cache of the last level may hold
 const blockScratch = 24 * 2 ** 20; // of k×k matrices, of which there are about a dozen for every item
+const blockItems = 512; // what is said of each takes time on the JavaScript thread, too
 
 /**
  * How many items are decomposed together: many small matrices, or one large one. A repeated factor counts every time,
  * because reflections and products with Q take memory for every item.
  */
-function blockSize(a: Batch, b: Batch): number {
-  const factors = (a.rows + b.rows) * a.cols * a.data.BYTES_PER_ELEMENT;
+function blockSize(a: InputBatch, b: InputBatch, dtype: Dtype): number {
+  const factors = (a.rows + b.rows) * a.cols * bytesPerElement(dtype);
   const scratch = 12 * 8 * a.cols ** 2;
-  const most = Math.max(1, Math.min(blockBytes / Math.max(factors, 1), blockScratch / Math.max(scratch, 1)));
-  const blocks = Math.ceil(count(a) / Math.floor(most));
+  const fit = Math.min(blockBytes / Math.max(factors, 1), blockScratch / Math.max(scratch, 1));
+  const blocks = Math.ceil(count(a) / Math.floor(Math.min(blockItems, Math.max(1, fit))));
   return Math.max(1, Math.ceil(count(a) / Math.max(blocks, 1)));
 }
 

@@ -1,9 +1,8 @@
-import { itemOffsets } from './item-offsets.ts';
+import { dtypeOfStored, type FloatArray } from './elements.ts';
 import { contiguousCopy } from './matrix-product.ts';
-import { ndarray } from './ndarray.ts';
 import { type Steps, turn } from './steps.ts';
 import { type PerMatrix, Svd } from './svd-result.ts';
-import { cols, dtypeOf, epsilon, type FloatArray, rows, type Tensor } from './views.ts';
+import { cols, epsilon, leadingDims, product, rows } from './views.ts';
 
 /**
  * The same decomposition with fixed signs, for people who look or plot: in every column of U the largest |u| is positive,
@@ -17,16 +16,26 @@ import { cols, dtypeOf, epsilon, type FloatArray, rows, type Tensor } from './vi
 export function* canonicalSigns<D extends FloatArray, N extends PerMatrix>(svd: Svd<D, N>): Steps<Svd<D, N>> {
   const [U, Vh] = [yield* contiguousCopy(svd.U), yield* contiguousCopy(svd.Vh)];
   const p = svd.S.shape[svd.S.shape.length - 1];
-  const vOffsets = itemOffsets(Vh);
+  const [m, n, triplets] = [rows(U), cols(Vh), Math.max(cols(U), rows(Vh))];
   let looked = 0;
-  for (const [i, offset] of itemOffsets(U).entries()) {
-    const u = (j: number): Tensor => ndarray(U.data, [rows(U)], [cols(U)], offset + j);
-    const v = (j: number): Tensor => ndarray(Vh.data, [cols(Vh)], [1], vOffsets[i] + j * cols(Vh));
-    for (let j = 0; j < Math.max(cols(U), rows(Vh)); j++) {
-      if (j < p && pointsDown(u(j))) [u(j), v(j)].forEach(flip);
-      if (j >= p && j < cols(U) && pointsDown(u(j))) flip(u(j));
-      if (j >= p && j < rows(Vh) && pointsDown(v(j))) flip(v(j));
-      looked += rows(U) + cols(Vh);
+  for (let item = 0; item < product(leadingDims(U)); item++) {
+    for (let j = 0; j < triplets; j++) {
+      const u: Line = {
+        data: U.data,
+        from: item * m * cols(U) + j,
+        step: cols(U),
+        length: j < cols(U) ? m : 0,
+      };
+      const v: Line = {
+        data: Vh.data,
+        from: (item * rows(Vh) + j) * n,
+        step: 1,
+        length: j < rows(Vh) ? n : 0,
+      };
+      const [down, own] = [pointsDown(u), j >= p && pointsDown(v)];
+      if (down) flip(u);
+      if (j < p ? down : own) flip(v);
+      looked += m + n + lineCost;
       if (looked > elementsPerTurn) {
         looked = 0;
         yield turn;
@@ -36,19 +45,28 @@ export function* canonicalSigns<D extends FloatArray, N extends PerMatrix>(svd: 
   return new Svd<D, N>(U, svd.S, Vh, svd.bound, svd.driver, svd.errors, svd.next);
 }
 
-const elementsPerTurn = 2 ** 16; // about a millisecond
+const elementsPerTurn = 2 ** 17; // about a millisecond
+const lineCost = 32; // elements that could be looked at while a line is found
 const tie = 8;
 
+/** A column of U or a row of Vh. */
+interface Line {
+  readonly data: FloatArray;
+  readonly from: number;
+  readonly step: number;
+  readonly length: number;
+}
+
 /** The first of the elements that are largest, up to ties, is negative. */
-function pointsDown(x: Tensor): boolean {
-  const n = x.shape[0];
+function pointsDown({ data, from, step, length }: Line): boolean {
+  const end = from + length * step;
   let largest = 0;
-  for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(x.get(i)));
-  const enough = largest * (1 - tie * epsilon(dtypeOf(x)));
-  for (let i = 0; i < n; i++) if (Math.abs(x.get(i)) >= enough) return x.get(i) < 0;
+  for (let i = from; i < end; i += step) largest = Math.max(largest, Math.abs(data[i]));
+  const enough = largest * (1 - tie * epsilon(dtypeOfStored(data)));
+  for (let i = from; i < end; i += step) if (Math.abs(data[i]) >= enough) return data[i] < 0;
   return false;
 }
 
-function flip(x: Tensor): void {
-  for (let i = 0; i < x.shape[0]; i++) x.set(i, 0 - x.get(i)); // 0 stays +0
+function flip({ data, from, step, length }: Line): void {
+  for (let i = from; i < from + length * step; i += step) data[i] = 0 - data[i]; // 0 stays +0
 }

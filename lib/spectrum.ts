@@ -26,13 +26,15 @@ export interface Tolerance {
 function tolerances({ S, bound }: Spectrum, l: number, r: number, { tol, rtol }: Tolerance): Float64Array {
   const p = last(S);
   const bounds = typeof bound === 'number' ? [bound] : bound.data;
-  return Float64Array.from({ length: product(leading(S)) }, (_, i) => {
+  const relative = Math.max(l, r) * epsilon(dtypeOf(S));
+  const out = new Float64Array(product(leading(S)));
+  for (let i = 0; i < out.length; i++) {
     const sigma1 = p === 0 ? 0 : S.data[i * p];
-    if (sigma1 === 0) return tol ?? 0;
-    if (tol === undefined && rtol === undefined)
-      return Math.max(Math.max(l, r) * epsilon(dtypeOf(S)) * sigma1, bounds[i]);
-    return Math.max(tol ?? 0, (rtol ?? 0) * sigma1);
-  });
+    if (sigma1 === 0) out[i] = tol ?? 0;
+    else if (tol === undefined && rtol === undefined) out[i] = Math.max(relative * sigma1, bounds[i]);
+    else out[i] = Math.max(tol ?? 0, (rtol ?? 0) * sigma1);
+  }
+  return out;
 }
 
 /** Number of singular values above the tolerance, per matrix l×r. */

@@ -1,5 +1,5 @@
 import type { DataOf, PerMatrixOf, VectorOf } from './array-types.ts';
-import { asTensor, type MatrixLike } from './arrays.ts';
+import { type MatrixLike, readInput } from './arrays.ts';
 import type { ErrorOptions } from './batched-svd.ts';
 import { exposed, exposedAsync } from './boundary.ts';
 import { denseSvd } from './dense-svd.ts';
@@ -25,11 +25,18 @@ export interface SvdOptions extends ErrorOptions {
 }
 
 function* steps(
-  a: Tensor,
+  a: MatrixLike,
   { fullMatrices = false, signs, onError, foreign }: SvdOptions & InputOptions,
 ): Steps<Svd> {
-  const result = yield* denseSvd(a, fullMatrices ? 'full' : 'thin', { onError, foreign });
+  const result = yield* denseSvd(yield* readInput(a, 'svd'), fullMatrices ? 'full' : 'thin', {
+    onError,
+    foreign,
+  });
   return signs === 'canonical' ? yield* canonicalSigns(result) : result;
+}
+
+function* valuesOf(a: MatrixLike, options?: InputOptions): Steps<Tensor> {
+  return (yield* denseSvd(yield* readInput(a, 'svdvals'), 'none', options)).S;
 }
 
 /** Those of `FactoredMatrix.svd` where the first argument is one. */
@@ -53,7 +60,7 @@ export const svd = exposed(
   { takes: ['a'], options: optionsFor },
   function svd(a: MatrixLike | Factored, options: SvdOptions & ProductSvdOptions = {}): Svd {
     if (isFactored(a)) return FactoredMatrix.from(a).svd(options);
-    return runSync(steps(asTensor(a, 'svd'), options));
+    return runSync(steps(a, options));
   },
 ) as SvdFunction;
 
@@ -80,7 +87,7 @@ export const svdAsync = exposedAsync(
     options: SvdOptions & ProductSvdOptions & AsyncOptions = {},
   ): Promise<Svd> {
     if (isFactored(a)) return FactoredMatrix.from(a).svdAsync(options);
-    return runAsync(steps(asTensor(a, 'svd'), { ...options, foreign: true }), options);
+    return runAsync(steps(a, { ...options, foreign: true }), options);
   },
 ) as SvdAsyncFunction;
 
@@ -90,7 +97,7 @@ export const svdvals = exposed({ takes: ['a'] }, function svdvals<
 >(a: M): VectorOf<DataOf<M>, PerMatrixOf<M>> {
   const values = isFactored(a)
     ? FactoredMatrix.from(a as Factored).svdvals()
-    : runSync(denseSvd(asTensor(a as MatrixLike, 'svdvals'), 'none')).S;
+    : runSync(valuesOf(a as MatrixLike));
   return values as VectorOf<DataOf<M>, PerMatrixOf<M>>;
 });
 
@@ -100,7 +107,7 @@ export const svdvalsAsync = exposedAsync({ takes: ['a'], options: asyncOptions }
 >(a: M, options: AsyncOptions = {}): Promise<VectorOf<DataOf<M>, PerMatrixOf<M>>> {
   const values = isFactored(a)
     ? await FactoredMatrix.from(a as Factored).svdvalsAsync(options)
-    : (await runAsync(denseSvd(asTensor(a as MatrixLike, 'svdvals'), 'none', { foreign: true }), options)).S;
+    : await runAsync(valuesOf(a as MatrixLike, { foreign: true }), options);
   return values as VectorOf<DataOf<M>, PerMatrixOf<M>>;
 });
 

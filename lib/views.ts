@@ -1,16 +1,18 @@
 import type { NdArray } from 'ndarray';
+import { type Dtype, dtypeOfStored, type FloatArray, type Stored } from './elements.ts';
 import { svdError } from './errors.ts';
 import { ndarray } from './ndarray.ts';
 
-/** Element storage of every array this package computes with. */
-export type FloatArray = Float32Array | Float64Array;
+export type { Dtype, FloatArray } from './elements.ts';
 
 /** A strided view: the scijs `ndarray` this package returns. */
 export type Tensor<D extends FloatArray = FloatArray> = NdArray<D>;
 
-export type Dtype = 'float32' | 'float64';
+/** A view of what a caller gave, as it is stored. */
+export type Input<D extends Stored = Stored> = NdArray<D>;
 
-export const dtypeOf = (x: Tensor): Dtype => (x.data instanceof Float32Array ? 'float32' : 'float64');
+/** What the elements are computed in. */
+export const dtypeOf = (x: Input): Dtype => dtypeOfStored(x.data);
 
 /** ε of the bounds: the distance from 1 to the next number of the dtype. */
 export const epsilon = (dtype: Dtype): number => (dtype === 'float32' ? 2 ** -23 : 2 ** -52);
@@ -29,26 +31,30 @@ export const rowMajorStrides = (shape: readonly number[]): number[] => {
 };
 
 /** A row-major, contiguous view of all of `data`. */
-export const tensor = <D extends FloatArray>(data: D, shape: readonly number[]): Tensor<D> =>
+export const tensor = <D extends Stored>(data: D, shape: readonly number[]): Input<D> =>
   ndarray(data, [...shape], rowMajorStrides(shape), 0);
 
-const view = (x: Tensor, shape: number[], stride: number[], offset = x.offset): Tensor =>
-  ndarray(x.data, shape, stride, offset);
+const view = <D extends Stored>(
+  x: Input<D>,
+  shape: number[],
+  stride: number[],
+  offset = x.offset,
+): Input<D> => ndarray(x.data, shape, stride, offset);
 
-export const isContiguous = (x: Tensor): boolean => {
+export const isContiguous = (x: Input): boolean => {
   const expected = rowMajorStrides(x.shape);
   return x.shape.every((n, axis) => n === 1 || x.stride[axis] === expected[axis]);
 };
 
 /** Dimensions before the last two. */
-export const leadingDims = (x: Tensor): number[] => x.shape.slice(0, -2);
-export const rows = (x: Tensor): number => x.shape[x.shape.length - 2];
-export const cols = (x: Tensor): number => x.shape[x.shape.length - 1];
+export const leadingDims = (x: Input): number[] => x.shape.slice(0, -2);
+export const rows = (x: Input): number => x.shape[x.shape.length - 2];
+export const cols = (x: Input): number => x.shape[x.shape.length - 1];
 
 export const showShape = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 
 /** View with the last two dimensions swapped. */
-export function swapLast(x: Tensor): Tensor {
+export function swapLast<D extends Stored>(x: Input<D>): Input<D> {
   const swap = (v: number[]) => [...v.slice(0, -2), v[v.length - 1], v[v.length - 2]];
   return view(x, swap(x.shape), swap(x.stride));
 }
@@ -67,7 +73,7 @@ export function broadcastShapes(a: readonly number[], b: readonly number[], what
 }
 
 /** View of `x` with its leading dimensions broadcast to `leading` (stride 0 where a dimension is repeated). */
-export function broadcastLeading(x: Tensor, leading: readonly number[]): Tensor {
+export function broadcastLeading<D extends Stored>(x: Input<D>, leading: readonly number[]): Input<D> {
   const own = leadingDims(x);
   const pad = leading.length - own.length;
   if (pad === 0 && own.every((n, axis) => n === leading[axis])) return x;
@@ -75,8 +81,18 @@ export function broadcastLeading(x: Tensor, leading: readonly number[]): Tensor 
   return view(x, [...leading, ...x.shape.slice(-2)], [...stride, ...x.stride.slice(-2)]);
 }
 
+/** One more than the index of the last element that `x` reads; it reads none before index 0. */
+export function reach({ shape, stride, offset }: Input): number {
+  let last = offset;
+  for (let axis = 0; axis < shape.length; axis++) {
+    if (shape[axis] === 0) return 0;
+    last += Math.max(0, (shape[axis] - 1) * stride[axis]);
+  }
+  return last + 1;
+}
+
 /** View without its repetitions: every dimension of stride 0 becomes 1. */
-export function withoutRepeats(x: Tensor): Tensor {
+export function withoutRepeats<D extends Stored>(x: Input<D>): Input<D> {
   return view(
     x,
     x.shape.map((n, axis) => (x.stride[axis] === 0 && n > 1 ? 1 : n)),
@@ -85,7 +101,7 @@ export function withoutRepeats(x: Tensor): Tensor {
 }
 
 /** View of `x` repeated to `shape`: stride 0 in the dimensions of size 1 that grow. */
-export function repeat(x: Tensor, shape: readonly number[]): Tensor {
+export function repeat<D extends Stored>(x: Input<D>, shape: readonly number[]): Input<D> {
   return view(
     x,
     [...shape],
@@ -94,17 +110,23 @@ export function repeat(x: Tensor, shape: readonly number[]): Tensor {
 }
 
 /** View with a new dimension of size 1 before `axis`. */
-export function insertAxis(x: Tensor, axis: number): Tensor {
+export function insertAxis<D extends Stored>(x: Input<D>, axis: number): Input<D> {
   return view(x, x.shape.toSpliced(axis, 0, 1), x.stride.toSpliced(axis, 0, 0));
 }
 
 /** View without the dimension `axis`, which has size 1. */
-export function dropAxis(x: Tensor, axis: number): Tensor {
+export function dropAxis<D extends Stored>(x: Input<D>, axis: number): Input<D> {
   return view(x, x.shape.toSpliced(axis, 1), x.stride.toSpliced(axis, 1));
 }
 
 /** View of `count` entries of one dimension: `start`, `start + step`, … */
-export function sliceAxis(x: Tensor, axis: number, start: number, count: number, step = 1): Tensor {
+export function sliceAxis<D extends Stored>(
+  x: Input<D>,
+  axis: number,
+  start: number,
+  count: number,
+  step = 1,
+): Input<D> {
   const shape = x.shape.with(axis, count);
   const offset = count > 0 ? x.offset + start * x.stride[axis] : x.offset;
   return view(x, shape, x.stride.with(axis, x.stride[axis] * step), offset);

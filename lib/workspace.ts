@@ -1,6 +1,14 @@
+import {
+  arrayOf,
+  bytesPerElement,
+  type Dtype,
+  type FloatArray,
+  type Format,
+  type Stored,
+} from './elements.ts';
 import { allocate } from './memory.ts';
 import type { Steps } from './steps.ts';
-import { type Dtype, type FloatArray, product } from './views.ts';
+import { product } from './views.ts';
 
 /**
  * Storage for the intermediate results of one block of a batch. The next block gets the same memory: fresh pages cost
@@ -10,16 +18,16 @@ export class Workspace {
   #free = new Map<number, ArrayBufferLike[]>();
   #taken: ArrayBufferLike[] = [];
 
-  take(dtype: Dtype, shape: readonly number[]): FloatArray {
-    const bytes = product(shape) * (dtype === 'float32' ? 4 : 8);
+  take(format: Format, shape: readonly number[]): Stored {
+    const bytes = product(shape) * bytesPerElement(format);
     const known = this.#free.get(bytes)?.pop();
     if (!known) {
-      const fresh = allocate(dtype, shape, 'workspace');
+      const fresh = allocate(format, shape, 'workspace');
       this.#taken.push(fresh.buffer);
       return fresh;
     }
     this.#taken.push(known);
-    return dtype === 'float32' ? new Float32Array(known) : new Float64Array(known);
+    return new (arrayOf(format))(known);
   }
 
   /** Everything taken may be taken again. */
@@ -42,8 +50,11 @@ let idle: Workspace | undefined; // of the last computation, for the next one
 let current: Workspace | undefined; // of the computation that is being stepped right now
 
 /** Storage that lives as long as the block being computed; outside of `inWorkspace` an array of its own. */
-export const scratch = (dtype: Dtype, shape: readonly number[]): FloatArray =>
-  current ? current.take(dtype, shape) : allocate(dtype, shape, 'workspace');
+export function scratch(format: Dtype, shape: readonly number[]): FloatArray;
+export function scratch(format: Format, shape: readonly number[]): Stored;
+export function scratch(format: Format, shape: readonly number[]): Stored {
+  return current ? current.take(format, shape) : allocate(format, shape, 'workspace');
+}
 
 /** The workspace of the last computation, or a new one. One that fails keeps its own to itself. */
 export function takeWorkspace(): Workspace {

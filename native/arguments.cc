@@ -17,6 +17,12 @@ template <>
 constexpr ElementType element_type<double>() { return ElementType::float64; }
 template <>
 constexpr ElementType element_type<std::int32_t>() { return ElementType::int32; }
+template <>
+constexpr ElementType element_type<std::uint16_t>() { return ElementType::uint16; }
+template <>
+constexpr ElementType element_type<Bfloat16>() { return ElementType::uint16; }
+template <>
+constexpr ElementType element_type<Float16>() { return ElementType::uint16; }
 
 constexpr double exact_integers = 9007199254740992.0;  // 2^53
 constexpr std::int32_t largest_exponent = 1 << 20;     // sums of a few of them fit an int
@@ -49,9 +55,10 @@ std::int64_t Arguments::extent(std::int64_t count, std::int64_t a, std::int64_t 
   return size;
 }
 
-bool Arguments::is_float(int ahead) const {
+template <class T>
+bool Arguments::is(int ahead) const {
   TypedArray array;
-  return source_.get(position_ + ahead, array) && array.type == ElementType::float32;
+  return source_.get(position_ + ahead, array) && array.type == element_type<T>();
 }
 
 std::int64_t Arguments::integer() {
@@ -178,13 +185,19 @@ Gauge Arguments::gauge_with_perm(std::int64_t count, std::int64_t cols) {
   return g;
 }
 
+template bool Arguments::is<float>(int) const;
+template bool Arguments::is<std::uint16_t>(int) const;
 template Batch<const float> Arguments::batch();
 template Batch<const double> Arguments::batch();
+template Batch<const std::uint16_t> Arguments::batch();
+template Batch<const Bfloat16> Arguments::batch();
+template Batch<const Float16> Arguments::batch();
 template float* Arguments::required_array(std::int64_t);
 template double* Arguments::required_array(std::int64_t);
 template std::int32_t* Arguments::required_array(std::int64_t);
 template float* Arguments::strided_items(const std::int32_t*, std::int64_t, std::int64_t, std::int64_t);
 template double* Arguments::strided_items(const std::int32_t*, std::int64_t, std::int64_t, std::int64_t);
+template std::uint16_t* Arguments::strided_items(const std::int32_t*, std::int64_t, std::int64_t, std::int64_t);
 template float* Arguments::array(std::int64_t);
 template double* Arguments::array(std::int64_t);
 template std::int32_t* Arguments::array(std::int64_t);

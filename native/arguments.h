@@ -9,7 +9,7 @@
 
 namespace fsvd {
 
-enum class ElementType { float32, float64, int32, other };
+enum class ElementType { float32, float64, int32, uint16, other };
 
 struct TypedArray {
   ElementType type = ElementType::other;
@@ -38,8 +38,9 @@ class Arguments {
  public:
   explicit Arguments(const ArgumentSource& source) : source_(source) {}
 
-  // Whether the argument after the next `ahead` ones is a Float32Array.
-  bool is_float(int ahead) const;
+  // Whether the argument after the next `ahead` ones is a typed array of T.
+  template <class T>
+  bool is(int ahead) const;
 
   // data, layout (Float64Array: row stride, column stride, offset of every item), rows, cols
   template <class T>

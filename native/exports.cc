@@ -11,7 +11,7 @@ namespace fsvd {
 void export_kernels(Napi::Object exports) {
   for (const Kernel& kernel : kernel_table()) {
     export_kernel(exports, kernel);
-    if (std::string(kernel.name) == "pack") export_alone(exports, kernel);
+    if (std::string(kernel.name) == "copy") export_alone(exports, kernel);
   }
   export_function(exports, "gramBlocks", [](const Call& info) -> Napi::Value {
     const NodeArguments given(info);

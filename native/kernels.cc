@@ -37,7 +37,7 @@ const std::int32_t* column_exponents(Arguments& in, std::int64_t length) {
 // One builder for both types: Build<T>::work, chosen by the typed array that comes after `ahead` others.
 template <template <class> class Build, int ahead = 0>
 Work either(Arguments& in) {
-  return in.is_float(ahead) ? Build<float>::work(in) : Build<double>::work(in);
+  return in.is<float>(ahead) ? Build<float>::work(in) : Build<double>::work(in);
 }
 
 // a, vectors, scales, u, s, vh, status
@@ -263,14 +263,40 @@ Work pack_work(Arguments& in, const Batch<const In>& a) {
   return work(k, a.size() > 0 ? a.count * k.blocks() : 0, 2 * product(a.rows, a.cols) / static_cast<double>(k.blocks()));
 }
 
-// a, whether out is float32, then as above
-template <class T>
-struct BuildPack {
-  static Work work(Arguments& in) {
-    const Batch<const T> a = in.batch<T>();
-    return in.boolean() ? pack_work<T, float>(in, a) : pack_work<T, double>(in, a);
+// How the elements of `a` are stored, as in lib/elements.ts.
+enum class Format { float32, float64, bfloat16, float16 };
+
+template <class In>
+Work pack_from(Arguments& in) {
+  const Batch<const In> a = in.batch<In>();
+  return in.boolean() ? pack_work<In, float>(in, a) : pack_work<In, double>(in, a);
+}
+
+// format of a, a, whether out is float32, then as above
+Work any_pack_work(Arguments& in) {
+  const std::int64_t format = in.integer();
+  in.require(format >= 0 && format <= 3, "unknown format");
+  switch (static_cast<Format>(format)) {
+    case Format::float32: return pack_from<float>(in);
+    case Format::bfloat16: return pack_from<Bfloat16>(in);
+    case Format::float16: return pack_from<Float16>(in);
+    default: return pack_from<double>(in);
   }
-};
+}
+
+// a, out
+template <class T>
+Work copy_work(Arguments& in) {
+  Copy<T> k;
+  k.a = in.batch<T>();
+  k.out = in.items_at<T>(nullptr, k.a.count, k.a.size());
+  return work(k, k.a.size() > 0 ? k.a.count : 0, product(k.a.rows, k.a.cols));
+}
+
+Work any_copy_work(Arguments& in) {
+  if (in.is<std::uint16_t>(0)) return copy_work<std::uint16_t>(in);
+  return in.is<float>(0) ? copy_work<float>(in) : copy_work<double>(in);
+}
 
 }  // namespace
 
@@ -289,7 +315,8 @@ const std::vector<Kernel>& kernel_table() {
       {"gemm", either<BuildGemm>},
       {"geev", either<BuildGeev>},
       {"scan", either<BuildScan>},
-      {"pack", either<BuildPack>},
+      {"pack", any_pack_work},
+      {"copy", any_copy_work},
   };
   return table;
 }

@@ -10,6 +10,7 @@ ElementType element_type(napi_typedarray_type type) {
     case napi_float32_array: return ElementType::float32;
     case napi_float64_array: return ElementType::float64;
     case napi_int32_array: return ElementType::int32;
+    case napi_uint16_array: return ElementType::uint16;
     default: return ElementType::other;
   }
 }

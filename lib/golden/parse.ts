@@ -1,4 +1,4 @@
-import { mostDims } from '../arrays.ts';
+import { mostDims } from '../describe.ts';
 import { quote } from '../escape.ts';
 import type { Versions } from '../runtime.ts';
 import { type Dtype, product } from '../views.ts';

@@ -1,10 +1,11 @@
 import { asTensor, type MatrixLike } from '../arrays.ts';
+import { has } from '../describe.ts';
 import { svdError } from '../errors.ts';
 import { FactoredMatrix } from '../factored-matrix.ts';
 import { itemOffsets } from '../item-offsets.ts';
-import { inDtype } from '../matrix-product.ts';
 import { ndarray } from '../ndarray.ts';
 import { type Factored, isFactored } from '../operands.ts';
+import { floats } from '../owned.ts';
 import { runSync } from '../steps.ts';
 import {
   cols,
@@ -66,9 +67,6 @@ export interface Triplets {
   readonly dtype: Dtype;
   readonly batchIndex: readonly number[] | undefined;
 }
-
-const has = (x: unknown, ...keys: string[]): boolean =>
-  x !== null && typeof x === 'object' && keys.every((key) => key in x);
 
 /** Whether `x` is meant as a decomposition. */
 export const isSvdOperand = (x: unknown): x is SvdOperand => isFactored(x) || has(x, 'U', 'S', 'Vh');
@@ -172,7 +170,7 @@ export function vectorItems(x: Tensor): Float64Array[] {
 }
 
 /** `x` in float64. */
-export const widened = (x: Tensor): Tensor => runSync(inDtype(x, 'float64'));
+export const widened = (x: Tensor): Tensor => runSync(floats(x, 'float64'));
 
 /** Columns `first` … `last` of a matrix. */
 export const columns = (x: Tensor, [first, last]: readonly [number, number]): Tensor =>

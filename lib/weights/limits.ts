@@ -1,4 +1,4 @@
-import { mostDims } from '../arrays.ts';
+import { mostDims } from '../describe.ts';
 
 /**
  * What a file may ask of this process: everything is checked against these before memory or time is spent on it, so that

@@ -67,5 +67,9 @@ template struct Pack<float, float>;
 template struct Pack<float, double>;
 template struct Pack<double, double>;
 template struct Pack<double, float>;
+template struct Pack<Bfloat16, float>;
+template struct Pack<Bfloat16, double>;
+template struct Pack<Float16, float>;
+template struct Pack<Float16, double>;
 
 }  // namespace fsvd

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "batch.h"
+#include "half.h"
 #include "task.h"
 
 namespace fsvd {
@@ -109,7 +110,19 @@ struct PowerOfTwo {
   T operator*(T x) const { return x * first * second; }
 };
 
-// Item i of `out` = (accumulate ? out : 0) + alpha * (a with its gauge), computed in the wider of both types.
+// The items of `a` row-major and contiguous, one behind the other, with their bits.
+template <class T>
+struct Copy {
+  Batch<const T> a;
+  T* out = nullptr;
+
+  void operator()(std::int64_t i) const {
+    copy(a.item(i), a.row_stride, a.col_stride, out + i * a.size(), a.cols, std::int64_t{1}, a.rows, a.cols);
+  }
+};
+
+// Item i of `out` = (accumulate ? out : 0) + alpha * (a with its gauge), computed in the wider of both types; one of 16 bits is widened
+// first.
 template <class In, class Out>
 struct Pack {
   Batch<const In> a;

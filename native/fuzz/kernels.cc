@@ -43,8 +43,9 @@ struct Value {
 template <class T>
 constexpr ElementType type_of() {
   return std::is_same_v<T, float> ? ElementType::float32
-         : std::is_same_v<T, double> ? ElementType::float64
-                                     : ElementType::int32;
+         : std::is_same_v<T, double>        ? ElementType::float64
+         : std::is_same_v<T, std::uint16_t> ? ElementType::uint16
+                                            : ElementType::int32;
 }
 
 // The arguments of one call. Each is what the kernel expects, unless a choice makes it wrong.
@@ -154,7 +155,7 @@ class Call final : public ArgumentSource {
     if (wrong == 1) ++v.length;
     if (wrong == 2) v.length = std::max<std::int64_t>(0, n - 1);
     if (wrong == 3) v.length = 0;
-    if (wrong == 4) v.type = static_cast<ElementType>(choices_.up_to(3));
+    if (wrong == 4) v.type = static_cast<ElementType>(choices_.up_to(4));
     if (wrong == 5) return number(1);
     if (wrong == 6) return missing();
     v.memory.reset(new char[static_cast<std::size_t>(v.length) * sizeof(T)]);
@@ -268,10 +269,15 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
   } else if (kernel == "pack") {
     const bool narrow = flag();
     const std::int64_t stride = m * n + choices.up_to(3);
-    call.batch<T>(m, n, count), call.number(narrow), call.gauge(count, n), call.number(flag() ? 1 : -1), call.number(flag());
+    if (flag()) call.number(2 + flag()), call.batch<std::uint16_t>(m, n, count);
+    else call.number(std::is_same_v<T, double>), call.batch<T>(m, n, count);
+    call.number(narrow), call.gauge(count, n), call.number(flag() ? 1 : -1), call.number(flag());
     call.number(flag()), call.number(static_cast<double>(stride)), call.positions(count, room);
     if (narrow) call.array<float>(room * stride);
     else call.array<double>(room * stride);
+  } else if (kernel == "copy") {
+    if (flag()) call.batch<std::uint16_t>(m, n, count), call.array<std::uint16_t>(room * m * n);
+    else call.batch<T>(m, n, count), call.array<T>(room * m * n);
   } else {
     std::fprintf(stderr, "the kernel %s is not described here\n", kernel.c_str()), std::abort();
   }
