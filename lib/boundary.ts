@@ -1,3 +1,4 @@
+import { has } from './describe.ts';
 import { isOwnError, svdError } from './errors.ts';
 import { missingOption } from './option-names.ts';
 import { checkOptions, isPlain, type OptionTable } from './options.ts';
@@ -147,5 +148,7 @@ function beginAt({ stack }: CallSite, error: Error): void {
 }
 
 /** Whether an error of this package is what the caller's own signal was aborted with. */
-const isReason = (error: unknown, args: readonly unknown[]): boolean =>
-  (args.at(-1) as { signal?: AbortSignal } | undefined)?.signal?.reason === error;
+function isReason(error: unknown, args: readonly unknown[]): boolean {
+  const last = args.at(-1);
+  return has(last, 'signal') && (last as { signal?: AbortSignal }).signal?.reason === error;
+}
