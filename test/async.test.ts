@@ -322,7 +322,7 @@ describe('several jobs at once', () => {
   it('leave the event loop free: its turns go on while they compute', async () => {
     let turns = 0;
     let running = true;
-    const promise = svdAsync(randomMatrix(73, [4, 150, 150])).finally(() => {
+    const promise = svdAsync(randomMatrix(73, [4, 400, 400])).finally(() => {
       running = false;
     });
     while (running) {
