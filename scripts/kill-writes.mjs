@@ -120,9 +120,9 @@ async function killed({ argv, ready }, out, milliseconds) {
   const ended = new Promise((resolve) => child.on('exit', resolve));
   if (ready) await Promise.race([new Promise((resolve) => child.stdout.once('data', resolve)), ended]);
   child.stdout.resume();
-  await Promise.race([new Promise((resolve) => setTimeout(resolve, milliseconds)), ended]);
-  child.kill('SIGKILL');
+  const timer = setTimeout(() => child.kill('SIGKILL'), milliseconds);
   const status = await ended;
+  clearTimeout(timer);
   if (status) throw new Error(`${argv(out).join(' ')} failed by itself`);
 }
 
@@ -144,7 +144,13 @@ for (let i = 0; i < kills; i++) {
   if (after > 1)
     throw new Error(`kill ${i + 1} (seed ${seed}): ${before} temporary files have become ${after}`);
   if (!existsSync(path)) continue;
-  if (!(await writer.check(path))) throw new Error(`kill ${i + 1} (seed ${seed}): ${path} is not complete`);
+  const problem = await Promise.resolve(path)
+    .then(writer.check)
+    .then(
+      (whole) => (whole ? undefined : 'its elements are not of one write'),
+      (error) => error.message,
+    );
+  if (problem) throw new Error(`kill ${i + 1} (seed ${seed}): ${path} is not complete: ${problem}`);
   complete++;
   if (complete % 100 === 0) console.log(`${complete} files were complete after ${i + 1} kills`);
 }

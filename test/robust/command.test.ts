@@ -13,12 +13,13 @@ const at = (name: string) => join(folder, name);
 beforeAll(async () => {
   if (!existsSync(command)) throw new Error('dist/command.js is not built: run npm run build:lib first');
   folder = mkdtempSync(join(tmpdir(), 'factored-svd-command-'));
-  const data = Float32Array.from({ length: 300 * 200 * 200 }, (_, i) => Math.sin(i * i));
-  const tensors = { batch: { data, shape: [300, 200, 200] }, M: { data: data.slice(0, 6), shape: [3, 2] } };
+  const data = Float32Array.from({ length: 300 * 200 }, (_, i) => Math.sin(i * i));
+  const batch = { data, shape: [400, 200, 200], stride: [50, 200, 1] }; // seconds of work
+  const tensors = { batch, M: { data: data.slice(0, 6), shape: [3, 2] } };
   await writeSafetensors(at('weights'), tensors);
   const names = Array.from({ length: 20_000 }, (_, i) => [`blocks.${i}.bias`, tensors.M]);
   await writeSafetensors(at('many'), Object.fromEntries(names));
-});
+}, testLimit);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Whether a process computes: it has loaded the addon. As Linux tells. */
