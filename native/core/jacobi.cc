@@ -7,6 +7,7 @@
 
 #include "squares.h"
 #include "task.h"
+#include "task.h"
 
 namespace fsvd {
 namespace {
@@ -104,7 +105,7 @@ struct Reflections {
   T upper(std::int64_t i, std::int64_t j) const { return i == j ? diagonal[i] : a[j * rows + i]; }
   // Q * y for every column of y.
   void multiply(T* y, std::int64_t cols) const {
-    for (std::int64_t c = 0; c < cols; ++c)
+    for (std::int64_t c = 0; c < cols; ++c, look_up())
       for (std::int64_t j = count - 1; j >= 0; --j) apply(j, y + c * rows);
   }
 };
@@ -173,6 +174,7 @@ struct Rotations {
     for (std::int64_t j = 0; j < r; ++j) measure(j);
     for (std::int64_t p = 0; p < r; ++p) {
       look_up();
+      look_up();
       const std::int64_t longest = std::max_element(length + p, length + r) - length;  // de Rijk's order
       if (length[p] < length[longest]) exchange(p, longest);
       for (std::int64_t q = p + 1; q < r; ++q) rotated = pair(p, q) || rotated;
@@ -209,6 +211,7 @@ int JacobiSvd<T>::run() const {
   for (std::int64_t j = 0; j < cols; ++j) exponent[j] = normalise(c + j * rows, rows, exponents[j]);
   std::int64_t r = 0;
   for (; r < p; ++r) {
+    look_up();
     look_up();
     for (std::int64_t j = r; j < cols; ++j) length[j] = norm(c + j * rows + r, rows - r, exponent[j]);
     const std::int64_t longest = std::max_element(length + r, length + cols) - length;
