@@ -162,3 +162,15 @@ describe('a decomposition as a readonly tuple', () => {
     expect('push' in result || 'sort' in result).toBe(false);
   });
 });
+
+it('a class of its own may extend FactoredMatrix', () => {
+  class Head extends FactoredMatrix {
+    get half() {
+      return this.svd({ rank: 1 });
+    }
+  }
+  const head = new Head([[3, 0], [4, 5]], [[1, 0], [0, 1]]); // biome-ignore format: matrices
+  expect(head).toBeInstanceOf(FactoredMatrix);
+  expect(head.half.S.shape).toEqual([1]);
+  expect(FactoredMatrix.from(head)).toBe(head);
+});

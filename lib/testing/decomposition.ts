@@ -36,12 +36,12 @@ export interface SvdFactors {
   /** `[..., p, r]` or `[..., r, r]` */
   readonly Vh: MatrixLike;
   /** Largest error to expect in a singular value: one number, or one per matrix. Default: 4ε·√p·σ₁. */
-  readonly bound?: number | MatrixLike;
+  readonly bound?: number | MatrixLike | undefined;
   /**
    * The singular value that follows the last of S, where S has fewer than min(l, r): one number, or one per matrix. 0 for
    * what a product of inner dimension p has in all. Where it is not given the vectors of the last cluster are undetermined.
    */
-  readonly next?: number | MatrixLike;
+  readonly next?: number | MatrixLike | undefined;
 }
 
 /** A decomposition as arrays. That they fit each other has not been checked. */
