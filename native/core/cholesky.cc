@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <limits>
 
 #include "lapack.h"
 #include "parts.h"
@@ -12,9 +12,12 @@
 namespace fsvd {
 namespace {
 
-// One product a * R^-1 loses a factor 1 / sigma_min of orthogonality (and its square in the Gram matrix): up to here
-// that stays well inside the bounds of docs/numerics.md.
-constexpr double largest_inverse_norm = 8;
+// One product Q = a * R^-1 with the root of a Gram matrix G that is off by E has Q^T * Q - I = R^-T * E * R^-1. For columns
+// of length 1 the elements of E are about epsilon, so that Q loses some epsilon / sigma_min^2; in float, whose Gram matrix
+// is exact beside it, only the product loses, epsilon / sigma_min. Up to here both stay well inside 40 * epsilon * sqrt(p),
+// for every number p of columns that `Q * c` may have.
+template <class T>
+constexpr double largest_inverse = sizeof(T) == 4 ? 64 : 6;
 // Beyond this range of scales a * x could meet subnormal numbers; the second path scales a itself.
 template <class T>
 constexpr int largest_unit_exponent = sizeof(T) == 4 ? 60 : 480;
@@ -23,20 +26,19 @@ constexpr double least_square = 1e-280, largest_square = 1e290;
 constexpr double largest_deviation = 0.1;
 constexpr std::int64_t solved_columns = 192;  // that one thread solves for at a time
 
-// ||root^-1||_2 from a few steps of power iteration on (root^T root)^-1, with a fixed start; a lower bound, usually
-// within a few percent.
-double inverse_norm(const double* root, std::int64_t k, double* v) {
-  for (std::int64_t j = 0; j < k; ++j) v[j] = 1 + 0.25 * static_cast<double>((j * 7) % 5 - 2);
-  const auto n = static_cast<lapack_int>(k);
-  double norm = 0;
-  for (int step = 0; step < 4; ++step) {
-    const double length = std::sqrt(std::inner_product(v, v + k, v, 0.0));
-    for (std::int64_t j = 0; j < k; ++j) v[j] /= length;
-    lapack::trsv('U', 'T', 'N', n, root, n, v);
-    norm = std::sqrt(std::inner_product(v, v + k, v, 0.0));
-    lapack::trsv('U', 'N', 'N', n, root, n, v);
-  }
-  return norm;
+// A bound of 1 / sigma_min^2 of k columns of length 1. The eigenvalues of their Gram matrix G have the mean 1, and
+// 1 / x^2 + 2 * x - 3 is nowhere negative: their sum of that, ||G^-1||_F^2 - k, is no less than one of its terms. G is
+// given by the root of the matrix D * G * D, whose diagonal is `squares`; `work` is k x k.
+double inverse_bound(const double* root, std::int64_t k, const double* squares, double* work) {
+  std::copy_n(root, k * k, work);
+  if (lapack::potri('U', narrow(k), work, narrow(k)) != 0) return std::numeric_limits<double>::infinity();
+  double excess = 3 - static_cast<double>(k);
+  for (std::int64_t j = 0; j < k; ++j)
+    for (std::int64_t row = 0; row <= j; ++row) {
+      const double x = work[j * k + row];
+      excess += (row == j ? 1 : 2) * x * x * squares[row] * squares[j];
+    }
+  return std::sqrt(excess);
 }
 
 // R in its gauge, row-major, from the root of the equilibrated columns, column-major.
@@ -79,11 +81,13 @@ void Cholesky<T>::operator()(std::int64_t i) const {
       g[j * k + row] = sum[q * k + p] * scale[row] * scale[j];
     }
   const auto n = static_cast<lapack_int>(k);
+  double* squares = ws.take<double>(k);
+  for (std::int64_t j = 0; j < k; ++j) squares[j] = g[j * (k + 1)];
   if (lapack::potrf('U', n, g, n) != 0) return;
   for (std::int64_t j = 0; j < k; ++j) std::fill_n(g + j * k + j + 1, k - j - 1, 0.0);
-  const double inverse = inverse_norm(g, k, ws.take<double>(k));
+  const double inverse = inverse_bound(g, k, squares, sum);
   if (!std::isfinite(inverse)) return;
-  verdict(small_range && inverse <= largest_inverse_norm ? Root::once : Root::twice);
+  verdict(small_range && inverse <= largest_inverse<T> ? Root::once : Root::twice);
   T* t = root + i * k * k;
   double* upper = r + i * k * k;
   std::copy_n(g, k * k, t);

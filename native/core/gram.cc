@@ -41,17 +41,67 @@ void add_product(const double* x, std::int64_t n, std::int64_t k, std::int64_t l
   }
 }
 
+// The sum of X^T * X over many rows. BLAS adds up the rows of one call one after the other, and where columns have many
+// equal elements all rounding errors go one way, up to a sixth of an epsilon with every row. Float does not notice; for
+// doubles few rows are taken at a time, and the sums over longer stretches are added together with their errors.
+template <class T>
+class LongSum {
+ public:
+  static std::int64_t work_size(std::int64_t k, std::int64_t rows) { return in_stretches(rows) ? 2 * k * k : 0; }
+
+  // `sum` is k x k.
+  LongSum(std::int64_t k, std::int64_t rows, double* sum, double* work)
+      : size_(k * k), k_(k), sum_(sum), lost_(work), part_(in_stretches(rows) ? work + size_ : sum) {
+    std::fill_n(sum, size_, 0.0);
+    if (part_ != sum_) std::fill_n(work, 2 * size_, 0.0);
+  }
+
+  void add(const double* x, std::int64_t n, std::int64_t ld, bool by_rows) {
+    const std::int64_t together = sizeof(T) == 8 ? few_rows : n;
+    for (std::int64_t r = 0; r < n; r += together) {
+      add_product(x + r * (by_rows ? ld : 1), std::min(together, n - r), k_, ld, by_rows, part_);
+      rows_ += together;
+      if (rows_ >= stretch && part_ != sum_) end_stretch();
+    }
+  }
+
+  void finish() {
+    if (part_ == sum_) return;
+    end_stretch();
+    for (std::int64_t e = 0; e < size_; ++e) sum_[e] += lost_[e];
+  }
+
+ private:
+  static constexpr std::int64_t few_rows = 32, stretch = 512;
+  static bool in_stretches(std::int64_t rows) { return sizeof(T) == 8 && rows > stretch; }
+
+  // Knuth's sum of two numbers and its error.
+  void end_stretch() {
+    double *__restrict sum = sum_, *__restrict part = part_, *__restrict lost = lost_;
+    for (std::int64_t j = 0; j < k_; ++j)
+      for (std::int64_t e = j * k_; e <= j * (k_ + 1); ++e) {
+        const double x = sum[e], y = part[e], s = x + y, of_y = s - x;
+        lost[e] += (x - (s - of_y)) + (y - of_y);
+        sum[e] = s, part[e] = 0;
+      }
+    rows_ = 0;
+  }
+
+  std::int64_t size_, k_;
+  double *sum_, *lost_, *part_;  // part_ is sum_ where there is one stretch only
+  std::int64_t rows_ = 0;
+};
+
 // Adds rows first ... first + rows - 1 of item i to the Gram matrix `sum`, from a copy as doubles that keeps the
 // orientation of a, so that it runs along memory. Doubles are copied too: see Pieces in gemm.cc.
-template <class T>
-void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* tile,
-              double* sum) {
+template <class T, class Sum>
+void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* tile, Sum& sum) {
   const T* src = a.item(i) + first * a.row_stride;
   const std::int64_t one = 1;
   const bool by_rows = std::abs(a.row_stride) >= std::abs(a.col_stride);
   const std::int64_t ld = by_rows ? a.cols : rows;
   copy(src, a.row_stride, a.col_stride, tile, by_rows ? ld : one, by_rows ? one : ld, rows, a.cols);
-  add_product(tile, rows, a.cols, ld, by_rows, sum);
+  sum.add(tile, rows, ld, by_rows);
 }
 
 }  // namespace
@@ -94,7 +144,6 @@ void Gram<T>::operator()(std::int64_t unit) const {
   const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows, k));
   double* sum = parts + unit * k * k;
   if (k == 0) return;  // there may be any number of rows
-  std::fill_n(sum, k * k, 0.0);
   if (root) add_solved(i, first, end, sum);
   else add_rows(i, first, end, sum);
   for (std::int64_t j = 0; j < k; ++j) squares[unit * k + j] = sum[j * (k + 1)];
@@ -102,28 +151,33 @@ void Gram<T>::operator()(std::int64_t unit) const {
 
 template <class T>
 void Gram<T>::add_rows(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const {
-  const std::int64_t tile_rows = tile_rows_for(a.cols);
-  Workspace ws(Workspace::bytes_for<double>(tile_rows * a.cols));
+  const std::int64_t tile_rows = tile_rows_for(a.cols), more = LongSum<T>::work_size(a.cols, end - first);
+  Workspace ws(Workspace::bytes_for<double>(tile_rows * a.cols) + Workspace::bytes_for<double>(more));
   double* tile = ws.take<double>(tile_rows * a.cols);
+  LongSum<T> total(a.cols, end - first, sum, ws.take<double>(more));
   for (std::int64_t r = first; r < end; r += tile_rows) {
     look_up();
-    add_tile(a, i, r, std::min(tile_rows, end - r), tile, sum);
+    add_tile(a, i, r, std::min(tile_rows, end - r), tile, total);
   }
+  total.finish();
 }
 
 template <class T>
 void Gram<T>::add_solved(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const {
-  const std::int64_t k = a.cols, tile_rows = tile_rows_for(k);
-  Workspace ws(Workspace::bytes_for<T>(tile_rows * k) + Workspace::bytes_for<double>(tile_rows * k));
+  const std::int64_t k = a.cols, tile_rows = tile_rows_for(k), more = LongSum<T>::work_size(k, end - first);
+  Workspace ws(Workspace::bytes_for<T>(tile_rows * k) + Workspace::bytes_for<double>(tile_rows * k) +
+               Workspace::bytes_for<double>(more));
   T* solved = ws.template take<T>(tile_rows * k);
   double* tile = ws.template take<double>(tile_rows * k);
   const double zero = 0;
+  LongSum<T> total(k, end - first, sum, ws.take<double>(more));
   for (std::int64_t r = first; r < end; r += tile_rows) {
     const std::int64_t rows = std::min(tile_rows, end - r);
     look_up();
     solved_rows(a, i, r, rows, gauge.item(i, k), root + i * k * k, solved);
-    add_tile(Batch<const T>{solved, rows, k, k, 1, &zero, 1}, 0, 0, rows, tile, sum);
+    add_tile(Batch<const T>{solved, rows, k, k, 1, &zero, 1}, 0, 0, rows, tile, total);
   }
+  total.finish();
 }
 
 template struct Gram<float>;

@@ -17,7 +17,8 @@ namespace {
 
 // ‖G‖·‖H‖ / σ²: up to here the digits that the squares cost do not reach float32.
 constexpr double largest_loss = 1 << 24;
-// Root mean square of the columns of X and Y, for factors with columns of length 1: what a product in float32 loses.
+// Root mean square of the leading columns of X and rows of Y, however many, for factors with columns of length 1: what a
+// product in float32 loses.
 constexpr double largest_growth = 8;
 // Beyond this range of scales a·x could meet subnormal numbers.
 constexpr int largest_exponent = 60;
@@ -98,11 +99,18 @@ struct Eigen {
   }
 };
 
-// Σ ‖column of X with its rows scaled by the lengths of the columns of the factor‖²; x holds Xᵀ.
-double growth(const double* x, std::int64_t k, const double* squares) {
-  double sum = 0;
-  for (std::int64_t j = 0; j < k; ++j) sum += sum_of_squares(x + j * k, k) * squares[j];
-  return sum;
+// Whether the leading columns of X, as many as one may ask for, are short beside their number; x holds Xᵀ. The rows of X
+// count as long as the columns of the factor are.
+bool grows_little(const double* x, std::int64_t k, const double* squares, double* columns) {
+  std::fill_n(columns, k, 0.0);
+  for (std::int64_t j = 0; j < k; ++j)
+    for (std::int64_t c = 0; c < k; ++c) columns[c] += x[j * k + c] * x[j * k + c] * squares[j];
+  double sum = 0, most = 0;
+  for (std::int64_t c = 0; c < k; ++c) {
+    sum += columns[c], most += largest_growth * largest_growth;
+    if (!(sum <= most)) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -137,8 +145,7 @@ void GramSvd::operator()(std::int64_t i) const {
     lapack::trsm('R', 'U', 'T', 'N', n, n, 1.0, root, n, y, n);
     for (std::int64_t j = 0; j < k; ++j)
       for (std::int64_t c = 0; c < k; ++c) x[j * k + c] /= sigma[c];
-    const double most = largest_growth * largest_growth * static_cast<double>(k);
-    if (!(growth(x, k, squares_left) <= most && growth(y, k, squares_right) <= most)) return;
+    if (!grows_little(x, k, squares_left, scale) || !grows_little(y, k, squares_right, scale)) return;
     take_to_factor(left.gauge.item(i, k), k, p, x, k, 1, left.x + i * k * p, p, 1, scale);
     take_to_factor(right.gauge.item(i, k), k, p, y, k, 1, right.x + i * k * p, 1, k, scale);
   }

@@ -41,8 +41,6 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
   void prefix##trmm_(const char* side, const char* uplo, const char* transa, const char* diag, const lapack_int* m,    \
                      const lapack_int* n, const T* alpha, const T* a, const lapack_int* lda, T* b,                     \
                      const lapack_int* ldb, std::size_t, std::size_t, std::size_t, std::size_t);                       \
-  void prefix##trsv_(const char* uplo, const char* trans, const char* diag, const lapack_int* n, const T* a,           \
-                     const lapack_int* lda, T* x, const lapack_int* incx, std::size_t, std::size_t, std::size_t);      \
   void prefix##gemv_(const char* trans, const lapack_int* m, const lapack_int* n, const T* alpha, const T* a,          \
                      const lapack_int* lda, const T* x, const lapack_int* incx, const T* beta, T* y,                   \
                      const lapack_int* incy, std::size_t);                                                             \
@@ -58,6 +56,8 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
                       const lapack_int* nru, const lapack_int* ncc, T* d, T* e, T* vt, const lapack_int* ldvt, T* u,   \
                       const lapack_int* ldu, T* c, const lapack_int* ldc, T* work, lapack_int* info, std::size_t);     \
   void prefix##potrf_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, lapack_int* info,            \
+                      std::size_t);                                                                                    \
+  void prefix##potri_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, lapack_int* info,            \
                       std::size_t);                                                                                    \
   }                                                                                                                    \
   namespace lapack {                                                                                                   \
@@ -107,10 +107,6 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
                    lapack_int lda, T* b, lapack_int ldb) {                                                             \
     prefix##trmm_(&side, &uplo, &trans, &diag, &m, &n, &alpha, a, &lda, b, &ldb, 1, 1, 1, 1);                          \
   }                                                                                                                    \
-  inline void trsv(char uplo, char trans, char diag, lapack_int n, const T* a, lapack_int lda, T* x) {                 \
-    lapack_int one = 1;                                                                                                \
-    prefix##trsv_(&uplo, &trans, &diag, &n, a, &lda, x, &one, 1, 1, 1);                                                \
-  }                                                                                                                    \
   inline void gemv(char trans, lapack_int m, lapack_int n, T alpha, const T* a, lapack_int lda, const T* x,            \
                    lapack_int incx, T beta, T* y, lapack_int incy) {                                                   \
     prefix##gemv_(&trans, &m, &n, &alpha, a, &lda, x, &incx, &beta, y, &incy, 1);                                      \
@@ -141,6 +137,12 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
   inline lapack_int potrf(char uplo, lapack_int n, T* a, lapack_int lda) {                                             \
     lapack_int info = 0;                                                                                               \
     prefix##potrf_(&uplo, &n, a, &lda, &info, 1);                                                                      \
+    return info;                                                                                                       \
+  }                                                                                                                    \
+  /* The inverse of the matrix with this root, in its place: one triangle. */                                          \
+  inline lapack_int potri(char uplo, lapack_int n, T* a, lapack_int lda) {                                             \
+    lapack_int info = 0;                                                                                               \
+    prefix##potri_(&uplo, &n, a, &lda, &info, 1);                                                                      \
     return info;                                                                                                       \
   }                                                                                                                    \
   }

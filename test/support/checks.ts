@@ -177,8 +177,8 @@ function dot(x: readonly number[], y: readonly number[]): number {
   return sum + lost;
 }
 
-/** ‖X·Xᵀ − I‖_F for vectors given as rows. */
-function checkOrthonormal(vectors: Rows, dtype: Dtype, what: string): void {
+/** That ‖X·Xᵀ − I‖_F of vectors given as rows is within its bound. */
+export function checkOrthonormal(vectors: Rows, dtype: Dtype, what: string): void {
   const gram = vectors.map((x, i) => vectors.map((y, j) => dot(x, y) - (i === j ? 1 : 0)));
   const bound = bounds.orthonormality(dtype, vectors.length);
   expect(frobenius(gram), `orthonormality: ${what}`).toBeLessThanOrEqual(bound);
