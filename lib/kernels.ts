@@ -236,7 +236,8 @@ const flag = (x: boolean) => (x ? 1 : 0);
 /** `Q·R` of every item, with Q kept as LAPACK's Householder vectors; all in float64. */
 export interface QrFactors {
   readonly q: FloatArray;
-  readonly tau: FloatArray;
+  /** Q = I − V·T·Vᵀ; V is in q. */
+  readonly t: FloatArray;
   readonly rows: number;
   readonly cols: number;
   /** Upper triangular (or trapezoidal), min(rows, cols) × cols. */
@@ -248,12 +249,12 @@ export function* qr(a: Batch, origin: Origin): Steps<QrFactors> {
   const n = count(a);
   const reflectors = Math.min(a.rows, a.cols);
   const q = scratch('float64', [n, a.rows, a.cols]);
-  const tau = scratch('float64', [n, reflectors]);
+  const t = scratch('float64', [n, reflectors, reflectors]);
   const r = scratch('float64', [n, reflectors, a.cols]);
   const status = statusOf(n);
-  yield { kernel: 'qr', args: [a.data, a.layout, a.rows, a.cols, q, tau, r, status] };
+  yield { kernel: 'qr', args: [a.data, a.layout, a.rows, a.cols, q, t, r, status] };
   checkStatus(status, a.rows, a.cols, origin);
-  return { q, tau, rows: a.rows, cols: a.cols, R: packed(r, n, reflectors, a.cols) };
+  return { q, t, rows: a.rows, cols: a.cols, R: packed(r, n, reflectors, a.cols) };
 }
 
 /** `Q·c` (`?ormqr`); c has as many rows as R. */
@@ -262,7 +263,7 @@ export function* applyQ(f: QrFactors, c: Batch, origin: Origin): Steps<Batch> {
   const out = scratch('float64', [n, f.rows, c.cols]);
   const status = statusOf(n);
   const source = [c.data, c.layout, c.rows, c.cols];
-  yield { kernel: 'applyQ', args: [...source, f.rows, f.cols, f.q, f.tau, out, status] };
+  yield { kernel: 'applyQ', args: [...source, f.rows, f.cols, f.q, f.t, out, status] };
   checkStatus(status, c.rows, c.cols, origin);
   return packed(out, n, f.rows, c.cols);
 }

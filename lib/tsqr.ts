@@ -19,7 +19,7 @@ export interface BlockQr {
 // Blocks are so tall that the tree costs little beside them, and so many that they keep the threads busy and each stays
 // in a cache: they depend on the shape only.
 const leastRatio = 8;
-const leastRows = 1024;
+const leastRows = 512;
 
 /** How often TSQR halves the rows of a matrix of this shape: 0 where it is not that tall. */
 export const tsqrLevels = (rows: number, cols: number): number =>

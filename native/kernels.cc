@@ -74,19 +74,19 @@ Work scaled_core_work(Arguments& in) {
   return work(k, n, 2 * product(l, k.a.cols, r));
 }
 
-// a, q, tau, r, status
+// a, q, t, r, status
 Work qr_work(Arguments& in) {
   Qr k;
   k.a = in.batch<double>();
   k.q = in.required_array<double>(in.extent(k.a.count, k.a.rows, k.a.cols));
   const std::int64_t reflectors = std::min(k.a.rows, k.a.cols);
-  k.tau = in.required_array<double>(in.extent(k.a.count, reflectors));
+  k.t = in.required_array<double>(in.extent(k.a.count, reflectors, reflectors));
   k.r = in.required_array<double>(in.extent(k.a.count, reflectors, k.a.cols));
   k.status = in.statuses(k.a.count);
   return work(k, k.a.count, 2 * product(k.a.rows, k.a.cols, k.a.cols));
 }
 
-// c, rows, columns of q, q, tau, out, status
+// c, rows, columns of q, q, t, out, status
 Work apply_q_work(Arguments& in) {
   ApplyQ k;
   k.c = in.batch<double>();
@@ -94,10 +94,10 @@ Work apply_q_work(Arguments& in) {
   k.q_cols = in.dimension();
   in.require(k.c.rows == std::min(k.rows, k.q_cols), "c has another number of rows than Q has reflectors");
   k.q = in.required_array<double>(in.extent(k.c.count, k.rows, k.q_cols));
-  k.tau = in.required_array<double>(in.extent(k.c.count, k.c.rows));
+  k.t = in.required_array<double>(in.extent(k.c.count, k.c.rows, k.c.rows));
   k.out = in.required_array<double>(in.extent(k.c.count, k.rows, k.c.cols));
   k.status = in.statuses(k.c.count);
-  return work(k, k.c.count, 4 * product(k.rows, k.c.rows, k.c.cols));
+  return work(k, k.c.count, 2 * product(k.rows, k.c.rows, k.c.cols));
 }
 
 // a, b, alpha, beta, positions, c, status

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FactoredMatrix } from '../lib/index.ts';
+import { productSvd } from '../lib/product-svd.ts';
+import { runSync } from '../lib/steps.ts';
 import * as bounds from '../lib/testing/bounds.ts';
 import { type Dtype, swapLast, type Tensor } from '../lib/views.ts';
 import { checkOrthonormal, checkSvd, matrixAt, transposeRows } from './support/checks.ts';
@@ -92,6 +94,34 @@ describe('columns that have much in common', () => {
   it('three at nearly 120°, whose singular vectors no fixed vector need meet', () => {
     for (let seed = 1; seed <= 200; seed++)
       checkVectors(widestAngles(seed), orthogonal(seed, 3, 3), 'float64', [1, 2, 3]);
+  });
+});
+
+// Householder reflections take those whose columns are dependent or nearly so.
+const dependent: Record<string, Element> = {
+  'all elements 1/3': () => 1 / 3,
+  'all elements 0.1': () => 0.1,
+  'rows of two kinds': (i, j) => (i % 2 ? 0.7 : 0.7 * (j % 3)),
+  'a column of ones and dummies for every group': (i, j) => (j === 0 ? 1 : Number(i % 2 === j % 2)),
+};
+
+describe.each(Object.keys(dependent))('dependent columns: %s', (name) => {
+  it.each([
+    [300, 5],
+    [900, 2],
+    [1900, 36],
+    [2047, 3],
+    [3600, 15],
+    [400, 150],
+  ])('%d×%d', (l, k) => {
+    const A = mapMatrix(array(new Float64Array(l * k), [l, k]), (_, i, j) => dependent[name](i, j, () => 0));
+    const B = randomMatrix(k, [k, k]);
+    checkVectors(A, B, 'float64', [1, Math.ceil(k / 2), k]);
+    for (const force of ['householder', 'tsqr'] as const) {
+      const { U, driver } = runSync(productSvd(A, B, { force }));
+      expect(driver).toMatch(/^(householder|tsqr)/);
+      checkOrthonormal(transposeRows(matrixAt(U)), 'float64', `columns of U, ${driver}`);
+    }
   });
 });
 

@@ -5,11 +5,12 @@
 
 namespace fsvd {
 
-// a = Q * R: Householder vectors in q (column-major, as ?geqrf leaves them) and tau, R in r (row-major,
-// min(rows, cols) x cols, zero below the diagonal).
+// a = Q * R with Q = I - V * T * V^T, a product of min(rows, cols) Householder reflections: V in q (column-major, as ?geqrf
+// leaves it), T in t (upper triangular, column-major, zero below), R in r (row-major, min(rows, cols) x cols, zero below the
+// diagonal).
 struct Qr {
   Batch<const double> a;
-  double *q = nullptr, *tau = nullptr, *r = nullptr;
+  double *q = nullptr, *t = nullptr, *r = nullptr;
   Status* status = nullptr;
 
   void operator()(std::int64_t i) const;
@@ -17,7 +18,7 @@ struct Qr {
 
 // out = Q * c (rows x p, row-major); Q as Qr left it, c is k x p.
 struct ApplyQ {
-  const double *q = nullptr, *tau = nullptr;
+  const double *q = nullptr, *t = nullptr;
   std::int64_t rows = 0, q_cols = 0;  // of the matrix that Qr was given; k = min(rows, q_cols)
   Batch<const double> c;
   double* out = nullptr;

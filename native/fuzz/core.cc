@@ -147,15 +147,15 @@ static void orthogonalise() {
   const std::int64_t rows = 1 + up_to(30), cols = 1 + up_to(30), count = up_to(2), r = std::min(rows, cols);
   Random<double> a(rows, cols, count);
   if (!a.finite) return;  // the caller has looked
-  std::vector<double> q(count * rows * cols), tau(count * r), upper(count * r * cols), out(count * rows * r);
+  std::vector<double> q(count * rows * cols), t(count * r * r), upper(count * r * cols), out(count * rows * r);
   std::vector<Status> status(count);
-  Qr qr{a.batch, q.data(), tau.data(), upper.data(), status.data()};
+  Qr qr{a.batch, q.data(), t.data(), upper.data(), status.data()};
   for (std::int64_t i = 0; i < count; ++i) qr(i);
   if (!fine(status)) return;
   std::vector<double> offsets(count), identity(r * r);
   for (std::int64_t j = 0; j < r; ++j) identity[j * r + j] = 1;
   ApplyQ apply;
-  apply.q = q.data(), apply.tau = tau.data(), apply.rows = rows, apply.q_cols = cols;
+  apply.q = q.data(), apply.t = t.data(), apply.rows = rows, apply.q_cols = cols;
   apply.c = {identity.data(), r, r, r, 1, offsets.data(), count};
   apply.out = out.data(), apply.status = status.data();
   for (std::int64_t i = 0; i < count; ++i) apply(i);

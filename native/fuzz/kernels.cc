@@ -223,11 +223,11 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
     call.batch<double>(m, inner, count), call.batch<double>(k, inner, count);
     call.exponents(count * inner), call.array<double>(count * m * k), call.exponents(count * k);
   } else if (kernel == "qr") {
-    call.batch<double>(m, n, count), call.array<double>(count * m * n), call.array<double>(count * r);
+    call.batch<double>(m, n, count), call.array<double>(count * m * n), call.array<double>(count * r * r);
     call.array<double>(count * r * n), call.statuses(count);
   } else if (kernel == "applyQ") {
     call.batch<double>(r, p, count), call.number(static_cast<double>(m)), call.number(static_cast<double>(n));
-    call.array<double>(count * m * n), call.array<double>(count * r), call.array<double>(count * m * p);
+    call.array<double>(count * m * n), call.array<double>(count * r * r), call.array<double>(count * m * p);
     call.statuses(count);
   } else if (kernel == "gram") {
     call.batch<T>(tall, k, count), call.gauge(count, k), call.array_or_missing<T>(count * k * k);
