@@ -1,4 +1,5 @@
 // What fuzz-api.mjs gives to the functions of the package: arrays in all their forms, and what is no array at all.
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 
 /** Thrown by hostile arguments themselves; functions must let it through. */
@@ -70,6 +71,8 @@ const contents = (numbers) =>
         'broadcast',
         'nested',
         'shared',
+        'foreign',
+        'resizable',
       ),
     });
   });
@@ -83,8 +86,15 @@ function array({ shape, values, dtype, layout }) {
   const strides = rowMajor(shape);
   const spread = layout === 'spread' ? 3 : 1;
   const length = values.length * spread + 2;
+  const bytes = length * type.BYTES_PER_ELEMENT;
   const data =
-    layout === 'shared' ? new type(new SharedArrayBuffer(length * type.BYTES_PER_ELEMENT)) : new type(length);
+    layout === 'shared'
+      ? new type(new SharedArrayBuffer(bytes))
+      : layout === 'resizable'
+        ? new type(new ArrayBuffer(bytes, { maxByteLength: bytes + 64 })) // its length follows the buffer
+        : layout === 'foreign'
+          ? runInNewContext(`new ${type.name}(${length})`)
+          : new type(length);
   values.forEach((v, i) => {
     data[1 + i * spread] = type === Uint16Array ? (v * 5000) & 0x3fff : v;
   });
@@ -147,6 +157,8 @@ const forged = fc
         ),
         fc.constant(0).map(detached),
         fc.constant(0).map(resized),
+        fc.constant(0).map(lying),
+        fc.constant(0).map(leaving),
       ),
       shape: fc.oneof(dims, fc.anything()),
       dims,
@@ -169,6 +181,20 @@ function outsized(shape) {
 function detached() {
   const data = new Float64Array(9);
   structuredClone(data.buffer, { transfer: [data.buffer] });
+  return data;
+}
+
+/** Says that it is longer than it is. */
+function lying() {
+  return Object.defineProperty(new Float64Array(9), 'length', { value: 1e6 });
+}
+
+/** Is transferred away in the middle of an asynchronous call. */
+function leaving() {
+  const data = new Float64Array(30);
+  setImmediate(() => {
+    if (data.length > 0) structuredClone(data.buffer, { transfer: [data.buffer] });
+  });
   return data;
 }
 
