@@ -6,7 +6,7 @@ setThreads(1);
 const megabytes = () => process.memoryUsage().arrayBuffers / 2 ** 20;
 const busy = new AbortController();
 const long = svdAsync(matrix(1, [1800, 1800]), { signal: busy.signal }).catch(() => 'aborted');
-await sleep(50);
+await sleep(500); // by now its copy is made, and it has the thread for seconds
 const start = megabytes();
 const controller = new AbortController();
 const M = matrix(2, [600, 600], { type: Float32Array });
