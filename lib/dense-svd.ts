@@ -1,12 +1,20 @@
 import { batchedSvd, type ErrorOptions } from './batched-svd.ts';
-import { batchOf, checkSvdSize, gesdd, itemsAt, svdShapes, type Vectors } from './kernels.ts';
+import {
+  batchOf,
+  checkSvdSize,
+  type DenseDriver,
+  gesdd,
+  itemsAt,
+  svdShapes,
+  type Vectors,
+} from './kernels.ts';
 import { ahead, type InputOptions, owned } from './owned.ts';
 import type { Steps } from './steps.ts';
 import type { Svd } from './svd-result.ts';
 import { cols, type Dtype, dtypeOf, epsilon, type Input, leadingDims, rows } from './views.ts';
 
 /**
- * Singular value decomposition of plain matrices by `?gesdd`.
+ * Singular value decomposition of plain matrices, by the steps of `?gesdd`.
  *
  * @param A `[..., m, n]`
  * @returns U `[..., m, p]`, S `[..., p]`, Vh `[..., p, n]`, p = min(m, n); square U and Vh for 'full', empty for 'none'
@@ -30,19 +38,27 @@ export function* denseSvd(
     const { leading, positions } = place;
     yield { within: [0, 1] };
     const driver = yield* gesdd(part, vectors, out, { leading, positions, name: 'svd' });
-    const bound = driver.map((_, i) => denseBound(dtype, m, n, out.S[i * p]));
+    const bound = driver.map((_, i) => denseBound(dtype, m, n, out.S[i * p], driver[i]));
     return { bound, driver };
   });
 }
 
 /**
- * Error bound of the singular values of a plain m×n matrix, 4ε·σ₁·(√p + √max(m, n)/16): the errors of `?gesdd` grow
- * with the size, to some 12ε·σ₁ at 600×600, and with the length of the sums, to some 25ε·σ₁ at 100000×4.
+ * Error bound of the singular values of a plain m×n matrix, 4ε·σ₁·(√p + √max(m, n)/16): the errors grow with the size, to
+ * some 12ε·σ₁ at 600×600. In float32 what has no more than 32 rows or columns is computed in float64, and only
+ * rounded: ε·σ₁. LAPACK's own routines, and what computed results from elsewhere, drop elements of the bidiagonal form up
+ * to 100 (`?bdsqr`: 49) times 2⁻⁵² beside their neighbours, in float32 100ε too: that comes on top.
  */
-export const denseBound = (dtype: Dtype, m: number, n: number, sigma1: number): number =>
-  Math.min(m, n) > 0
-    ? 4 * epsilon(dtype) * sigma1 * (Math.sqrt(Math.min(m, n)) + Math.sqrt(Math.max(m, n)) / 16)
-    : 0;
+export function denseBound(dtype: Dtype, m: number, n: number, sigma1: number, driver?: DenseDriver): number {
+  const [short, long] = [Math.min(m, n), Math.max(m, n)];
+  if (short === 0) return 0;
+  const own = driver === 'gesdd-blocked';
+  if (own && dtype === 'float32' && short <= narrow) return epsilon(dtype) * sigma1;
+  return epsilon(dtype) * sigma1 * (4 * Math.sqrt(short) + Math.sqrt(long) / 4 + (own ? 0 : dropped));
+}
+
+const narrow = 32; // as in native/core/householder.h
+const dropped = 100;
 
 const blockFlops = 2e9;
 const blockItems = 4096; // what is said of each takes time on this thread, too

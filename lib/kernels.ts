@@ -298,9 +298,8 @@ interface GemmOptions {
 const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv', 'gesdd-blocked', 'jacobi'] as const;
 
 /**
- * Routine that decomposed one dense matrix: `gesdd`, or for larger matrices its steps in parts that several threads
- * take (`gesdd-blocked`); `jacobi` for the graded core of a product; or the fallback that answered when these did not
- * converge.
+ * Routine that decomposed one dense matrix: `gesdd-blocked`, the steps of `?gesdd` in parts that several threads take;
+ * `jacobi` for the graded core of a product; or LAPACK's own, for square factors and where these did not converge.
  */
 export type DenseDriver = (typeof drivers)[number];
 

@@ -171,8 +171,8 @@ describe.each(dtypes)('%s', (dtype) => {
     const every = ['A', 'B'].flatMap((side) => [
       ...paths
         .filter((path) => path !== 'gram')
-        .flatMap((path) => ['gesdd', 'jacobi'].map((core) => `${side} ${path} ${core}`)),
-      `${side} direct gesdd`,
+        .flatMap((path) => ['gesdd-blocked', 'jacobi'].map((core) => `${side} ${path} ${core}`)),
+      `${side} direct gesdd-blocked`,
       ...(dtype === 'float32' ? [`${side} gram eigen`] : []),
     ]);
     expect([...taken]).toEqual(expect.arrayContaining(every));

@@ -33,7 +33,16 @@ export function orthonormality(name: string, Q: Tensor, batchIndex?: readonly nu
 
 /** ‖QᵀQ − I‖_F */
 function deviation(Q: Tensor): number {
-  const gram = matmul(swapLast(Q), Q) as Tensor<Float64Array>;
+  const gram = gramOf(Q);
   for (let j = 0; j < cols(Q); j++) gram.set(j, j, gram.get(j, j) - 1);
   return Math.sqrt(gram.data.reduce((sum, x) => sum + x * x, 0));
+}
+
+/** QᵀQ by halves of the rows: added up one after the other, the rounding errors of many equal terms would grow. */
+function gramOf(Q: Tensor): Tensor<Float64Array> {
+  if (rows(Q) <= Math.max(64, cols(Q))) return matmul(swapLast(Q), Q) as Tensor<Float64Array>;
+  const half = rows(Q) >> 1;
+  const [upper, lower] = [gramOf(Q.hi(half, cols(Q))), gramOf(Q.lo(half, 0))];
+  for (let i = 0; i < upper.data.length; i++) upper.data[i] += lower.data[i];
+  return upper;
 }

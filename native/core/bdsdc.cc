@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <numeric>
 
 #include "bdsdc_merge.h"
+#include "bidiagonal_qr.h"
 #include "memory.h"
+#include "pack.h"
 #include "parts.h"
 #include "task.h"
 
@@ -33,16 +34,17 @@ struct Tree {
 
 template <class T>
 lapack_int solve_leaf(const BidiagonalSvd<T>& b, const Node& node) {
-  T *u = b.u ? b.u + node.first * (b.ldu + 1) : nullptr, *vt = b.vt + node.first * (b.ldvt + 1);
-  const auto identity = [](T* x, std::int64_t ld, std::int64_t n) {
-    for (std::int64_t c = 0; c < n; ++c) std::fill_n(x + c * ld, n, T(0)), x[c * (ld + 1)] = 1;
-  };
-  if (u) identity(u, b.ldu, node.n);
-  identity(vt, b.ldvt, node.cols());
-  std::iota(b.index + node.first, b.index + node.first + node.n, std::int64_t{0});
-  T work[4 * leaf];
-  return lapack::lasdq(narrow(node.extra), narrow(node.n), narrow(node.cols()), u ? narrow(node.n) : 0,
-                       b.d + node.first, b.e + node.first, vt, narrow(b.ldvt), u, narrow(b.ldu), work);
+  const std::int64_t n = node.n, m = node.cols(), one = 1;
+  double d[leaf], e[leaf + 1], u[leaf * leaf] = {}, v[(leaf + 1) * (leaf + 1)] = {}, work[BidiagonalQr::work_size(leaf)];
+  std::copy_n(b.d + node.first, n, d), std::copy_n(b.e + node.first, m - 1, e);
+  for (std::int64_t j = 0; j < n; ++j) u[j * (n + 1)] = 1;
+  for (std::int64_t j = 0; j < m; ++j) v[j * (m + 1)] = 1;
+  if (!BidiagonalQr{n, node.extra, d, e, b.u ? u : nullptr, v, n, m, work}.run()) return 1;
+  copy(d, one, one, b.d + node.first, one, one, n, one);
+  if (b.u) copy(u, one, n, b.u + node.first * (b.ldu + 1), one, b.ldu, n, n);
+  copy(v, m, one, b.vt + node.first * (b.ldvt + 1), one, b.ldvt, m, m);
+  for (std::int64_t j = 0; j < n; ++j) b.index[node.first + j] = n - 1 - j;
+  return 0;
 }
 
 // Descending, in d, u and vt.

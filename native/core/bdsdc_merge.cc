@@ -118,7 +118,8 @@ class Merge {
       if (c != nl_) largest = std::max(largest, d_[c]);
     if (largest == 0) return;
     const T eps = std::numeric_limits<T>::epsilon(), scale = std::max(largest, std::numeric_limits<T>::min() / eps);
-    tolerance_ = 4 * eps * scale;
+    // ?bdsdc takes 4·eps·scale: of n singular values that are all changed by that much the squares add up.
+    tolerance_ = 4 * eps * scale / std::sqrt(static_cast<T>(n_));
     std::frexp(scale, &exponent_);
     T first = z_[nl_];
     if (has_extra_) {  // one of both null vectors can be turned away from z

@@ -18,7 +18,7 @@ constexpr std::int64_t row_block = 128;    // what one thread takes at a time �
 constexpr std::int64_t column_block = 64;  // …
 constexpr std::int64_t cached_elements = 8192;  // … and keeps in its cache for the second product
 constexpr std::int64_t tile = 192;         // of the update
-
+constexpr std::int64_t terms = 256;        // one after the other: many equal ones would add up equal errors
 
 // The part of block b that lies behind `first`.
 struct Range {
@@ -66,10 +66,12 @@ class Panel {
                   T* y) {
     if (n > 0 && k > 0) lapack::gemv('N', narrow(n), narrow(k), alpha, x, narrow(ld), z, narrow(step), T(1), y, 1);
   }
-  // y = x_part(n x k)ᵀ·z
+  // y = x_part(n x k)ᵀ·z, in sums of sums
   static void project(std::int64_t n, std::int64_t k, const T* x, std::int64_t ld, const T* z, T* y) {
-    if (n > 0 && k > 0) lapack::gemv('T', narrow(n), narrow(k), T(1), x, narrow(ld), z, 1, T(0), y, 1);
-    else std::fill_n(y, k, T(0));
+    if (n <= 0 || k <= 0) return std::fill_n(y, k, T(0)), void();
+    for (std::int64_t from = 0; from < n; from += terms)
+      lapack::gemv('T', narrow(std::min(terms, n - from)), narrow(k), T(1), x + from, narrow(ld), z + from, 1,
+                   T(from > 0 ? 1 : 0), y, 1);
   }
   T total(const T* parts, std::int64_t first, std::int64_t end, std::int64_t step = 1) const {
     T sum = 0;

@@ -4,50 +4,45 @@
 
 #include "bdsdc.h"
 #include "bidiagonal.h"
+#include "bidiagonal_qr.h"
 #include "reflectors.h"
 #include "task.h"
+#include "workspace.h"
 
 namespace fsvd {
 namespace {
 
 template <class T>
-void upper_triangle(const T* a, std::int64_t ld, std::int64_t n, T* r) {
-  for (std::int64_t c = 0; c < n; ++c) {
-    std::copy_n(a + c * ld, c + 1, r + c * n);
-    std::fill_n(r + c * n + c + 1, n - c - 1, T(0));
-  }
-}
-
-template <class T>
-void clear_rows(T* x, std::int64_t ld, std::int64_t first, std::int64_t end, std::int64_t cols) {
-  for (std::int64_t c = 0; c < cols; ++c) std::fill_n(x + c * ld + first, end - first, T(0));
+lapack_int values_alone(std::int64_t n, T* s, const T* e) {
+  Workspace ws(Workspace::bytes_for<double>(2 * n + values_work(n)));
+  double *d = ws.take<double>(2 * n + values_work(n)), *above = d + n;
+  std::copy_n(s, n, d), std::copy_n(e, n - 1, above);
+  if (!bidiagonal_values(n, d, above, above + n)) return 1;
+  std::transform(d, d + n, s, [](double x) { return static_cast<T>(x); });
+  return 0;
 }
 
 // When each of the steps has been done, as a share of the time that all take. The reduction is slow for its operations:
 // half of them pass over the whole matrix.
 struct Shares {
-  double qr = 0, bidiagonal, divide = 1, back = 1;
+  double bidiagonal, divide;
 
-  Shares(std::int64_t rows, std::int64_t cols, bool qr_first, bool vectors) {
-    const double n = static_cast<double>(cols), m = static_cast<double>(rows), cube = n * n * n;
-    const double first = qr_first ? 2 * m * n * n : 0, core = qr_first ? cube : m * n * n;
-    const double merging = vectors ? 3 * cube : 0, multiplying = vectors ? 4 * core : 0;
-    const double all = first + 8 * core + merging + multiplying + (vectors ? first : 0);
-    qr = first / all, bidiagonal = (first + 8 * core) / all;
-    divide = (first + 8 * core + merging) / all, back = (first + 8 * core + merging + multiplying) / all;
+  Shares(std::int64_t rows, std::int64_t cols, bool vectors) {
+    const double n = static_cast<double>(cols), core = static_cast<double>(rows) * n * n;
+    const double merging = vectors ? 3 * n * n * n : 0, all = 8 * core + merging + (vectors ? 4 * core : 0);
+    bidiagonal = 8 * core / all, divide = (8 * core + merging) / all;
   }
 };
 
 }  // namespace
 
 template <class T>
-std::int64_t BlockedSvd<T>::work_size() const {
-  const std::int64_t n = cols, square = qr_first() ? n * n : 0;
+std::int64_t BlockedSvd<T>::work_size(bool vectors) const {
+  const std::int64_t n = cols;
   Bidiagonalisation<T> b;
-  b.rows = qr_first() ? n : rows, b.cols = n;
-  const std::int64_t divide = left ? BidiagonalSvd<T>::work_size(n) : 4 * n;
-  const std::int64_t scratch = std::max({b.work_size(), divide, reflector_work(n, n)});
-  return 3 * n + 3 * Reflectors<T>::t_size(n) + square + scratch;
+  b.rows = rows, b.cols = n;
+  const std::int64_t divide = vectors ? BidiagonalSvd<T>::work_size(n) : 0;
+  return 3 * n + 2 * Reflectors<T>::t_size(n) + std::max({b.work_size(), divide, reflector_work(n, n)});
 }
 
 template <class T>
@@ -56,50 +51,35 @@ std::int64_t BlockedSvd<T>::index_size() const {
 }
 
 template <class T>
-lapack_int BlockedSvd<T>::run() const {
-  const Shares until(rows, cols, qr_first(), left != nullptr);
-  Team team(alone());
+lapack_int BlockedSvd<T>::run(Team& team) const {
   const std::int64_t n = cols, t_size = Reflectors<T>::t_size(n);
   T *e = work, *tau_q = e + n, *tau_p = tau_q + n;
-  T *t = tau_p + n, *t_q = t + t_size, *t_p = t_q + t_size;
-  T *r = t_p + t_size, *scratch = r + (qr_first() ? n * n : 0);
+  T *t_q = tau_p + n, *t_p = t_q + t_size, *scratch = t_p + t_size;
 
   Bidiagonalisation<T> b;
   b.rows = b.ld = rows, b.cols = n, b.a = a;
-  Reflectors<T> q;
-  if (qr_first()) {
-    q = qr_in_place(team, a, rows, rows, n, t, scratch);
-    upper_triangle(a, rows, n, r);
-    b.rows = b.ld = n, b.a = r;
-  }
   b.d = s, b.e = e, b.tau_q = tau_q, b.tau_p = tau_p, b.work = scratch;
-  advance(until.qr);
+  const Shares until(rows, n, left != nullptr);
   {
-    const Stage reducing(until.qr, until.bidiagonal);
+    const Stage reducing(0, until.bidiagonal);
     b.run(team);
   }
+  if (!left) return values_alone(n, s, e);
 
-  if (!left) {
-    const lapack_int info = lapack::lasdq(0, static_cast<lapack_int>(n), 0, 0, s, e, s, 1, s, 1, scratch);
-    std::reverse(s, s + n);
-    return info;
-  }
-  const Reflectors<T> q_b{b.a, b.ld, b.rows, n, false, t_q};
-  const Reflectors<T> p_b{b.a + b.ld, b.ld, n - 1, n - 1, true, t_p};
-  form_t(team, q_b, tau_q);
-  form_t(team, p_b, tau_p);
+  const Reflectors<T> q{a, rows, rows, n, false, t_q};
+  const Reflectors<T> p{a + rows, rows, n - 1, n - 1, true, t_p};
+  form_t(team, q, tau_q);
+  form_t(team, p, tau_p);
   lapack_int info = 0;
   {
     const Stage dividing(until.bidiagonal, until.divide);
     info = BidiagonalSvd<T>{n, s, e, left, right_t, rows, n, scratch, index}.run(team);
   }
   if (info != 0) return info;
-  clear_rows(left, rows, n, rows, n);
-  multiply_left(team, q_b, left, rows, n, scratch);
-  advance((until.divide + until.back) / 2);
-  multiply_right(team, p_b, right_t + n, n, n, scratch);
-  advance(until.back);
-  if (qr_first()) multiply_left(team, q, left, rows, n, scratch);
+  for (std::int64_t c = 0; c < n; ++c) std::fill_n(left + c * rows + n, rows - n, T(0));
+  multiply_left(team, q, left, rows, n, scratch);
+  advance((until.divide + 1) / 2);
+  multiply_right(team, p, right_t + n, n, n, scratch);
   return 0;
 }
 

@@ -7,10 +7,10 @@
 
 namespace fsvd {
 
-// a (rows x cols, rows >= cols, column-major; overwritten) = left·diag(s)·right_t. The steps are those of ?gesdd: QR
-// where a is much taller than wide, bidiagonal form, divide and conquer, and the orthogonal factors on its vectors.
-// Each is cut into parts of a size that depends on the shape only, so that neither the number of threads nor what else
-// they do changes a bit. The elements of a must not be far from 1.
+// a (rows x cols, rows >= cols, column-major; overwritten) = left·diag(s)·right_t. The steps are those of ?gesdd:
+// bidiagonal form, divide and conquer, and the orthogonal factors on its vectors. Each is cut into parts of a size that
+// depends on the shape only, so that neither the number of threads nor what else they do changes a bit. The elements of
+// a must not be far from 1.
 template <class T>
 struct BlockedSvd {
   std::int64_t rows = 0, cols = 0;
@@ -20,17 +20,10 @@ struct BlockedSvd {
   T* work = nullptr;
   std::int64_t* index = nullptr;
 
-  // ?gesdd itself is faster on smaller matrices.
-  static bool serves(std::int64_t cols) { return cols > 32; }
-
-  std::int64_t work_size() const;
+  std::int64_t work_size(bool vectors) const;
   std::int64_t index_size() const;
   // LAPACK's info.
-  lapack_int run() const;
-
- private:
-  bool qr_first() const { return 2 * rows >= 3 * cols; }
-  bool alone() const { return rows * cols < 160 * 160; }  // a second thread would cost more than it brings
+  lapack_int run(Team& team) const;
 };
 
 }  // namespace fsvd

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "blocked_svd.h"
+#include "dense_svd.h"
 #include "faults.h"
 #include "jacobi.h"
 #include "lapack.h"
@@ -144,38 +144,6 @@ lapack_int run_gesdd(const Item<T>& item, const WorkSize& size) {
   });
 }
 
-// The tall one of a and its transpose, column-major: of a matrix that is not tall the row-major copy as it lies, whose
-// left vectors then are the rows of Vh.
-template <class T>
-lapack_int run_blocked(const Item<T>& item) {
-  using W = Workspace;
-  const bool tall = item.m > item.n, vectors = item.job.vectors != Vectors::none;
-  const std::int64_t size = item.m * item.n, p = item.p, one = 1;
-  BlockedSvd<T> svd;
-  svd.rows = std::max(item.m, item.n), svd.cols = p, svd.s = item.s;
-  if (vectors) svd.left = item.vh, svd.right_t = item.u;  // so that work_size knows of them
-  W ws((tall ? 2 : 1) * W::bytes_for<T>(size) + (tall && vectors ? W::bytes_for<T>(p * p) : 0) +
-       W::bytes_for<T>(svd.work_size()) + W::bytes_for<std::int64_t>(svd.index_size()));
-  T* x = svd.a = ws.template take<T>(size);
-  if (!gather(item, x)) return 0;
-  const int exponent = take_exponent(x, size);
-  if (tall) {
-    svd.a = ws.template take<T>(size);
-    copy(x, item.n, one, svd.a, one, item.m, item.m, item.n);
-    if (vectors) svd.left = x, svd.right_t = ws.template take<T>(p * p);
-  }
-  svd.work = ws.template take<T>(svd.work_size());
-  svd.index = ws.template take<std::int64_t>(svd.index_size());
-  const lapack_int info = svd.run();
-  if (info != 0) return info;
-  std::transform(item.s, item.s + p, item.s, [&](T s) { return std::ldexp(s, exponent); });
-  if (tall && vectors) {
-    copy(svd.left, one, item.m, item.u, p, one, item.m, p);
-    copy(svd.right_t, one, p, item.vh, p, one, p, p);
-  }
-  return 0;
-}
-
 template <class T>
 lapack_int run_gesvd(const Item<T>& item, bool scaled) {
   using W = Workspace;
@@ -293,11 +261,11 @@ void Gesdd<T>::operator()(std::int64_t i) const {
   lapack_int info = 0;
   constexpr std::array ladder{Driver::jacobi, Driver::blocked, Driver::gesdd, Driver::gesvd, Driver::gesvd_scaled,
                               Driver::gejsv};
-  const bool large = BlockedSvd<T>::serves(item.p) && (vectors != Vectors::full || item.m == item.n);
+  const bool thin = vectors != Vectors::full || item.m == item.n;
   for (const Driver driver : ladder) {
-    if ((driver == Driver::jacobi && !scales) || (driver == Driver::blocked && !large)) continue;
+    if ((driver == Driver::jacobi && !scales) || (driver == Driver::blocked && !thin)) continue;
     switch (driver) {
-      case Driver::blocked: info = run_blocked(item); break;
+      case Driver::blocked: info = DenseSvd<T>{a, i, item.u, item.s, item.vh, &item.status}.run(); break;
       case Driver::gesdd: info = run_gesdd(item, size); break;
       case Driver::gesvd: info = run_gesvd(item, false); break;
       case Driver::gesvd_scaled: info = run_gesvd(item, true); break;

@@ -55,6 +55,7 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
   void prefix##lasdq_(const char* uplo, const lapack_int* sqre, const lapack_int* n, const lapack_int* ncvt,           \
                       const lapack_int* nru, const lapack_int* ncc, T* d, T* e, T* vt, const lapack_int* ldvt, T* u,   \
                       const lapack_int* ldu, T* c, const lapack_int* ldc, T* work, lapack_int* info, std::size_t);     \
+  void prefix##lasv2_(const T* f, const T* g, const T* h, T* low, T* high, T* sin_r, T* cos_r, T* sin_l, T* cos_l);    \
   void prefix##potrf_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, lapack_int* info,            \
                       std::size_t);                                                                                    \
   void prefix##potri_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, lapack_int* info,            \
@@ -133,6 +134,10 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
     T unused = 0;                                                                                                      \
     prefix##lasdq_("U", &sqre, &n, &ncvt, &nru, &none, d, e, vt, &ldvt, u, &ldu, &unused, &one, work, &info, 1);       \
     return info;                                                                                                       \
+  }                                                                                                                    \
+  /* SVD of (f, g; 0, h). */                                                                                           \
+  inline void lasv2(T f, T g, T h, T& low, T& high, T& sin_r, T& cos_r, T& sin_l, T& cos_l) {                          \
+    prefix##lasv2_(&f, &g, &h, &low, &high, &sin_r, &cos_r, &sin_l, &cos_l);                                           \
   }                                                                                                                    \
   inline lapack_int potrf(char uplo, lapack_int n, T* a, lapack_int lda) {                                             \
     lapack_int info = 0;                                                                                               \

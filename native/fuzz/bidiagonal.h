@@ -59,8 +59,7 @@ void divide() {
     }
   }
   const double eps = std::numeric_limits<T>::epsilon(), size = static_cast<double>(n);
-  // The QR iteration of the leaves takes for zero what is below some 45 eps.
-  check(residual <= 100 * eps * std::sqrt(size) * largest, "U, S and Vt make up the bidiagonal matrix");
+  check(residual <= 20 * eps * std::sqrt(size) * largest, "U, S and Vt make up the bidiagonal matrix");
   check(departure(u, n, n) <= 40 * eps * std::sqrt(size), "U is orthogonal");
   check(departure(vt, n, n) <= 40 * eps * std::sqrt(size), "Vt is orthogonal");
 }
