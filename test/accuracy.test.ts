@@ -180,7 +180,9 @@ describe('all products', () => {
 
 describe('the composition of three SVDs', () => {
   const three = ({ A, B }: Product): Svd => new FactoredMatrix(A, B).svd({ algorithm: 'three-svd' });
-  const named = (pattern: RegExp) => references.filter(({ name }) => pattern.test(name));
+  // Of float32 factors this small each SVD is computed in float64, and loses no more than the rounding of its results.
+  const named = (pattern: RegExp) =>
+    references.filter(({ name, dtype }) => dtype === 'float64' && pattern.test(name));
 
   const graded = named(/both ascending|: permuted|, permuted$|A alone|B alone|two levels/);
   it.each(graded)('loses the digits of small singular values: $name', (reference) => {

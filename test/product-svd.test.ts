@@ -373,16 +373,16 @@ describe('against 60-digit arithmetic', () => {
     expect(relativeError(dtype, factored(of).svdvals().data, singularValues)).toBeLessThanOrEqual(1);
   });
 
-  it('the three-SVD composition is not: it fails most of these', () => {
-    const failed = diagonal.filter((reference) => {
+  it('the three-SVD composition is not: it fails most of these in float64', () => {
+    // Of float32 factors this small each SVD is computed in float64.
+    const wide = diagonal.filter(({ dtype }) => dtype === 'float64');
+    const failed = wide.filter((reference) => {
       const { S } = factored(stored(reference)).svd({ algorithm: 'three-svd' });
       return relativeError(reference.dtype, S.data, reference.singularValues) > 1;
     });
     const names = failed.map(({ name }) => name);
-    expect(names).toEqual(
-      expect.arrayContaining(['gauge 1 to 1e6', 'graded, both ascending', 'float32, graded, permuted']),
-    );
-    expect(names.length).toBeGreaterThan(diagonal.length / 2);
+    expect(names).toEqual(expect.arrayContaining(['gauge 1 to 1e6', 'graded, both ascending']));
+    expect(names.length).toBeGreaterThan(wide.length / 2);
   });
 
   it('a singular value that is off by one part in a thousand millions is seen', () => {
