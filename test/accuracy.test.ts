@@ -197,9 +197,9 @@ describe('the composition of three SVDs', () => {
     expect(error).toBeGreaterThan(bound);
   });
 
-  it('these are cases in both dtypes, and of every shape', () => {
-    expect(graded.length).toBeGreaterThan(60);
-    expect(gauged.length).toBeGreaterThan(30);
+  it('these are cases of every shape', () => {
+    expect(graded.length).toBeGreaterThan(30);
+    expect(gauged.length).toBeGreaterThan(15);
   });
 });
 
