@@ -51,7 +51,7 @@ const wrong: [message: string, kernel: Name, args: unknown[]][] = [
     [1, 9, 2, f64(4), f64(4), null, null, null, new Int32Array(2), f64(4), f64(4), status()],
   ],
   ['one column or more', 'gramSvd', [1, 0, 0]],
-  ['the items overlap', 'pack', [...two(2, 3), 0, null, null, 1, 0, 0, 5, null, f64(11)]],
+  ['the items overlap', 'pack', [1, ...two(2, 3), 0, null, null, 1, 0, 0, 5, null, f64(11)]],
 ];
 
 describe('arguments that do not fit are refused', () => {

@@ -29,8 +29,9 @@ bool gauged(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, double* sc
   const Gauge own = f.gauge.item(i, k);
   const double* parts = f.parts + (f.source ? f.source[i] : i) * f.blocks * k * k;
   for (std::int64_t j = 0; j < k; ++j) {
-    if (std::abs(own.exponents[j]) > largest_exponent) return false;
-    scale[j] = std::ldexp(1.0, own.exponents[j]);
+    const int exponent = own.exponents ? own.exponents[j] : 0;
+    if (std::abs(exponent) > largest_exponent) return false;
+    scale[j] = std::ldexp(1.0, exponent);
   }
   add_parts(parts, f.blocks, k, sum);
   for (std::int64_t j = 0; j < k; ++j)
