@@ -10,7 +10,7 @@ export function invalid(name: string, message: string): never {
 }
 
 /** Whether `x` is a proxy that was revoked: `Array.isArray` throws for nothing else. */
-function isRevoked(x: object): boolean {
+export function isRevoked(x: object): boolean {
   try {
     Array.isArray(x);
     return false;

@@ -288,7 +288,10 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return rank(spectrum, this.ldim, this.rdim, tolerance) as N;
   }
 
-  /** Condition number σ₁/σ_p of M as a map of rank p = min(l, k, r); `Infinity` when σ_p is 0. */
+  /**
+   * Condition number σ₁/σ_p of M as a map of rank p = min(l, k, r); `Infinity` when σ_p is 0, or the ratio beyond the
+   * largest number.
+   */
   cond(): N {
     return cond(runSync(this.#spectrum()).S) as N;
   }

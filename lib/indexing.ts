@@ -17,10 +17,15 @@ export interface Slice {
 /** One index: an integer, a range, integers to gather, or `null` for a new axis. */
 export type Index = number | Slice | readonly number[] | null;
 
-/** The range `start : stop : step` for `FactoredMatrix.at`. */
+/**
+ * The range `start : stop : step` for `FactoredMatrix.at`; `null` is what Python's None is there.
+ *
+ * @throws `ERR_SVD_ARGUMENT` unless they are integers, and the step not 0
+ */
 export const slice = exposed(
   { takes: ['start', 'stop', 'step'] },
-  function slice(start: number | null = null, stop: number | null = null, step = 1): Slice {
+  function slice(start: number | null = null, stop: number | null = null, by: number | null = 1): Slice {
+    const step = by ?? 1;
     for (const bound of [start, stop, step]) {
       if (bound !== null && !Number.isSafeInteger(bound)) {
         throw svdError('ERR_SVD_ARGUMENT', `slice: expected integers, got ${shown(bound)}`);

@@ -1,3 +1,4 @@
+import { isRevoked } from './describe.ts';
 import { shown, svdError } from './errors.ts';
 import { missingOption } from './option-names.ts';
 
@@ -35,7 +36,7 @@ export const tolerance: Kind<number> = {
 export const abortSignal: Kind<AbortSignal> = {
   expected: 'an AbortSignal',
   accepts: (x): x is AbortSignal =>
-    x !== null && typeof x === 'object' && 'aborted' in x && 'addEventListener' in x,
+    x !== null && typeof x === 'object' && 'aborted' in x && 'addEventListener' in x && 'throwIfAborted' in x,
 };
 
 export const callback = <F extends (...args: never[]) => unknown>(): Kind<F> => ({
@@ -55,7 +56,8 @@ export function checkKind<T>(x: unknown, kind: Kind<T>, name: string): T {
 }
 
 /**
- * A copy of `options` in which each has been read once, without those that are `undefined`.
+ * A copy of `options` in which each has been read once, without those that are `undefined`. Options by a symbol or that
+ * are not enumerable are looked at like any other.
  *
  * @param of whose options they are, for messages
  * @throws `ERR_SVD_ARGUMENT` when it is no plain object, or an option does not exist or is of another kind
@@ -69,10 +71,11 @@ export function checkOptions(options: unknown, table: OptionTable, of: string): 
     );
   }
   const out: Record<string, unknown> = {};
-  for (const name of Object.keys(options)) {
+  for (const key of Reflect.ownKeys(options)) {
+    const name = String(key);
+    if (key !== name || !Object.hasOwn(table, name)) throw missingOption(name, Object.keys(table), of);
     const value = options[name];
     if (value === undefined) continue;
-    if (!Object.hasOwn(table, name)) throw missingOption(name, Object.keys(table), of);
     const kind = (table as Record<string, Kind<unknown>>)[name];
     out[name] = checkKind(value, kind, `${of}: ${name}`);
   }
@@ -81,7 +84,7 @@ export function checkOptions(options: unknown, table: OptionTable, of: string): 
 
 /** `{ … }`, of this or another realm; not an instance of a class, which could be any other argument. */
 export function isPlain(x: unknown): x is Record<string, unknown> {
-  if (x === null || typeof x !== 'object') return false;
+  if (x === null || typeof x !== 'object' || isRevoked(x)) return false;
   const prototype = Object.getPrototypeOf(x);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

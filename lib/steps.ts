@@ -53,8 +53,9 @@ export interface AsyncOptions {
    */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Told how many matrices of the batch are done, at most 20 times a second and once at the end. Inside a large matrix
-   * `done` is a fraction, from an estimate of the work: 2.4 is two matrices and some of the third.
+   * Told how many matrices of the batch are done, at most 20 times a second and once at the end; nothing where nothing has
+   * to be computed. Inside a large matrix `done` is a fraction, from an estimate of the work: 2.4 is two matrices and some
+   * of the third.
    */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }

@@ -6,6 +6,7 @@ import * as api from '../lib/index.ts';
 import * as testing from '../lib/testing/index.ts';
 import '../lib/testing/vitest.ts';
 import * as weights from '../lib/weights/index.ts';
+import { checkError, errorOf, rejectionOf } from './support/checks.ts';
 
 // No argument is ignored.
 
@@ -217,4 +218,40 @@ it('options may come from another realm, without a prototype, or be undefined on
   expect(api.svd(a, bare)).toEqual(
     api.svd(a, { signs: 'canonical', fullMatrices: undefined, onError: undefined }),
   );
+});
+
+describe('options that hide', () => {
+  const revoked = () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    return proxy;
+  };
+  const hidden = (name: string, value: unknown) => Object.defineProperty({}, name, { value });
+  it.each([
+    ['by a symbol', { [Symbol('rank')]: 1 }],
+    ['not enumerable and unknown', hidden('foo', 1)],
+    ['not enumerable and of the wrong kind', hidden('fullMatrices', 'x')],
+    ['unknown and undefined', { fullMatrixes: undefined }],
+    ['behind a revoked proxy', revoked()],
+  ])('%s are refused', (_, options) => {
+    checkError(
+      errorOf(() => api.svd(a, options as object)),
+      'ERR_SVD_ARGUMENT',
+    );
+  });
+
+  it('and are heeded where they are right', () => {
+    const { U } = api.svd([[1], [2]], hidden('fullMatrices', true));
+    expect(U.shape).toEqual([2, 2]);
+  });
+
+  it('what only resembles an AbortSignal is refused', async () => {
+    const signal = { aborted: false, addEventListener() {}, removeEventListener() {} };
+    checkError(await rejectionOf(api.svdAsync(a, { signal } as object)), 'ERR_SVD_ARGUMENT', 'signal');
+  });
+});
+
+it('null is for slice what None is in Python', () => {
+  expect(api.slice(null, null, null)).toEqual(api.slice());
+  expect(new FactoredMatrix([[1], [2], [3]], [[1]]).at(api.slice(0, 2, null)).AB.shape).toEqual([2, 1]);
 });
