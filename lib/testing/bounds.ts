@@ -12,11 +12,11 @@ export const eta = (dtype: Dtype): number => (dtype === 'float32' ? 2 ** -149 : 
 export const coarser = (a: Dtype, b: Dtype): Dtype => (a === 'float32' ? a : b);
 
 /**
- * The β in `bound = 4εβ`: Σ‖a_j‖‖b_j‖ of a product, about √p·σ₁ of a plain matrix. At most the largest number: where β
- * itself is beyond it, what is allowed in multiples of ε·β still is not.
+ * The β in `bound = 4εβ`: Σ‖a_j‖‖b_j‖ of a product, about √p·σ₁ of a plain matrix. That of a finite bound is at most the
+ * largest number: β itself may be beyond it where what is allowed in multiples of ε·β is not.
  */
 export const beta = (dtype: Dtype, bound: number): number =>
-  Math.min(bound / (4 * epsilon(dtype)), Number.MAX_VALUE);
+  Number.isFinite(bound) ? Math.min(bound / (4 * epsilon(dtype)), Number.MAX_VALUE) : bound;
 
 /** ‖UᵀU − I‖_F for p orthonormal columns. */
 export const orthonormality = (dtype: Dtype, p: number): number => 40 * epsilon(dtype) * Math.sqrt(p);
