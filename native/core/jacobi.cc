@@ -5,9 +5,13 @@
 #include <limits>
 #include <numeric>
 
+#include "blocked_svd.h"
+#include "lapack.h"
+#include "pack.h"
+#include "parts.h"
 #include "squares.h"
 #include "task.h"
-#include "task.h"
+#include "team.h"
 
 namespace fsvd {
 namespace {
@@ -130,7 +134,8 @@ struct Rotations {
   std::int64_t* exponent;
   Scaled<T>* length;  // of the columns
 
-  static constexpr T tolerance = 4 * std::numeric_limits<T>::epsilon();
+  // Largest cosine of two columns. It falls as r grows, because ||U^T U - I||_F is promised to be 40 * epsilon * sqrt(r).
+  T tolerance = std::numeric_limits<T>::epsilon() * std::clamp(30 / std::sqrt(static_cast<T>(r)), T(1.5), T(4));
 
   void measure(std::int64_t j) const { length[j] = norm(y + j * r, r, exponent[j]); }
 
@@ -174,7 +179,6 @@ struct Rotations {
     for (std::int64_t j = 0; j < r; ++j) measure(j);
     for (std::int64_t p = 0; p < r; ++p) {
       look_up();
-      look_up();
       const std::int64_t longest = std::max_element(length + p, length + r) - length;  // de Rijk's order
       if (length[p] < length[longest]) exchange(p, longest);
       for (std::int64_t q = p + 1; q < r; ++q) rotated = pair(p, q) || rotated;
@@ -183,17 +187,70 @@ struct Rotations {
   }
 };
 
+// The right singular vectors of y, r x r, by BlockedSvd, whose errors are relative to the largest: y is multiplied by them, and
+// w, where it is not null, becomes them. Columns that are not much shorter than the longest then are nearly orthogonal, and little
+// is left to rotate. What the multiplication rounds is relative to the rows of y, which is where its grading lies.
+template <class T>
+struct Turn {
+  std::int64_t r;
+
+  // Smaller ones are rotated as fast without, and steeper ones are nearly orthogonal.
+  bool serves() const { return r > 32; }
+  static constexpr std::int64_t steepest = 60;
+
+  std::int64_t work_size() const { return serves() ? 3 * r * r + r + svd().work_size(true) : 0; }
+  std::int64_t index_size() const { return serves() ? svd().index_size() : 0; }
+
+  void operator()(T* y, T* w, std::int64_t* exponent, T* work, std::int64_t* index) const {
+    const auto [least, most] = std::minmax_element(exponent, exponent + r);
+    if (!serves() || *most - *least > steepest) return;
+    const std::int64_t top = *most;
+    BlockedSvd<T> y_svd = svd();
+    y_svd.left = work, y_svd.right_t = work + r * r, y_svd.a = work + 2 * r * r, y_svd.s = work + 3 * r * r;
+    y_svd.work = y_svd.s + r, y_svd.index = index;
+    T* product = y_svd.left;
+    for (std::int64_t j = 0; j < r; ++j) {
+      for (std::int64_t i = j * r; i < (j + 1) * r; ++i) y_svd.a[i] = y[i] = times_power(y[i], exponent[j] - top);
+      exponent[j] = top;
+    }
+    Team team(r < 160);
+    {
+      const Stage turning(0, 0.5);
+      if (y_svd.run(team) != 0) return;  // rotations do without
+    }
+    team.each(parts_of(r, part), [&](std::int64_t k) {
+      const std::int64_t first = k * part, cols = std::min(part, r - first);
+      lapack::gemm('N', 'T', narrow(r), narrow(cols), narrow(r), T(1), y, narrow(r), y_svd.right_t + first, narrow(r), T(0),
+                   product + first * r, narrow(r));
+    });
+    std::copy_n(product, r * r, y);
+    for (std::int64_t j = 0; j < r; ++j) exponent[j] = normalise(y + j * r, r, top);
+    const std::int64_t one = 1;
+    if (w) copy(y_svd.right_t, r, one, w, one, r, r, r);
+  }
+
+ private:
+  static constexpr std::int64_t part = 64;  // columns that are multiplied at once
+
+  BlockedSvd<T> svd() const {
+    BlockedSvd<T> svd;
+    svd.rows = svd.cols = r;
+    return svd;
+  }
+};
+
 }  // namespace
 
 template <class T>
 std::int64_t JacobiSvd<T>::work_size() const {
   const std::int64_t p = std::min(rows, cols);
-  return cols * (p + scaled<T>) + 2 * p * p + 4 * p;
+  return cols * (p + scaled<T>) + 2 * p * p + 4 * p + Turn<T>{p}.work_size();
 }
 
 template <class T>
 std::int64_t JacobiSvd<T>::index_size() const {
-  return 2 * cols + 2 * std::min(rows, cols);
+  const std::int64_t p = std::min(rows, cols);
+  return 2 * cols + 2 * p + Turn<T>{p}.index_size();
 }
 
 template <class T>
@@ -211,7 +268,6 @@ int JacobiSvd<T>::run() const {
   for (std::int64_t j = 0; j < cols; ++j) exponent[j] = normalise(c + j * rows, rows, exponents[j]);
   std::int64_t r = 0;
   for (; r < p; ++r) {
-    look_up();
     look_up();
     for (std::int64_t j = r; j < cols; ++j) length[j] = norm(c + j * rows + r, rows - r, exponent[j]);
     const std::int64_t longest = std::max_element(length + r, length + cols) - length;
@@ -253,6 +309,7 @@ int JacobiSvd<T>::run() const {
   if (w)
     for (std::int64_t i = 0; i < r * r; ++i) w[i] = i % (r + 1) == 0 ? 1 : 0;
   std::copy_n(order, r, exponent);
+  Turn<T>{r}(y, w, exponent, next, order + p);
   const Rotations<T> rotations{y, w, r, exponent, length};
   int sweeps = 0;
   while (rotations.sweep())

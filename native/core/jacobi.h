@@ -10,6 +10,8 @@ namespace fsvd {
 //   1. C * P = Q * R, Householder, the longest remaining column first. A column keeps its exponent.
 //   2. R^T = Q2 * R2, the same without pivoting; the columns of R^T, rows of R, have exponents of their own.
 //   3. Y = R2^T, whose columns again have their own, is rotated until they are orthogonal: Y * W = U2 * diag(S).
+//      One that is larger and not steep is first multiplied by its right singular vectors as BlockedSvd computes them, whose
+//      errors are relative to the largest singular value: two or three sweeps then do what took eight.
 //   4. U = Q * U2, V = P * Q2 * W. What C lacks in rank Q and Q2 complete.
 //
 // Where a column is much shorter than another, the rotation of the two is a projection in the scale of the shorter one, so

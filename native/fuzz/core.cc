@@ -48,7 +48,8 @@ static void decompose(std::int64_t least, std::int64_t most) {
 // Ĉ·diag(2^e) of low rank too, its exponents anywhere: orthogonal vectors, and U·diag(S)·Vᵀ in the scale of each column.
 template <class T>
 static void rotate() {
-  const std::int64_t m = 1 + up_to(20), n = 1 + up_to(20), p = std::min(m, n), rank = up_to(2) ? p : up_to(p);
+  const std::int64_t most = up_to(3) ? 20 : 60;  // those above 32 begin with the singular vectors of BlockedSvd
+  const std::int64_t m = 1 + up_to(most), n = 1 + up_to(most), p = std::min(m, n), rank = up_to(2) ? p : up_to(p);
   const int kind = up_to(1) ? 0 : 4;
   std::vector<T> left(m * rank), right(rank * n), c(m * n), u(m * p), v(n * p), s(p);
   for (T& x : left) x = element<T>(kind);
