@@ -4,6 +4,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { FactoredMatrix, matmul, svd, svdvals, versions } from 'factored-svd';
 import { orthonormal, reconstructs } from 'factored-svd/testing';
+import { hardTables } from './accuracy-hard.mjs';
+import { part, plain, random, scientific, table, typed } from './accuracy-tables.mjs';
 
 const epsilon = { float64: 2 ** -52, float32: 2 ** -23 };
 const dtypes = ['float64', 'float32'];
@@ -35,7 +37,7 @@ const methods = {
   'forming A·B': (M) => svd(matmul(M.A, M.B)).S,
 };
 
-const text = [header(), productTables(), denseTables(), pathTable()].join('\n');
+const text = [header(), productTables(), denseTables(), hardTables(), pathTable()].join('\n');
 if (process.argv[2]) writeFileSync(process.argv[2], text);
 else process.stdout.write(text);
 
@@ -370,51 +372,10 @@ parts of their bounds, 40·ε·√p and 50·ε·β.
 ${table(columns, rows)}`;
 }
 
-/** What was measured last, over its bound. */
-function part({ checks }) {
-  const { value, bound } = checks.at(-1);
-  return plain(value / bound);
-}
-
 /** X·diag(1 … 10^−exponent)·Q with random X and orthogonal Q. */
 function conditioned(l, k, exponent, dtype) {
   const { U } = svd(random(k, k, 'float64', 5));
   const X = random(l, k, 'float64', 6);
   const graded = X.data.map((x, e) => x * 10 ** ((-exponent * (e % k)) / (k - 1)));
   return { data: typed(dtype, matmul({ data: graded, shape: [l, k] }, U).data), shape: [l, k] };
-}
-
-// ---------------------------------------------------------------------------------------------------------- helpers
-
-/** Uniform numbers in (−1, 1), the same for the same seed everywhere (mulberry32). */
-function uniform(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * 2 - 1;
-  };
-}
-
-function random(rows, cols, dtype, seed) {
-  return { data: typed(dtype, Array.from({ length: rows * cols }, uniform(seed))), shape: [rows, cols] };
-}
-
-function typed(dtype, values) {
-  return dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
-}
-
-function scientific(x) {
-  return Number.isFinite(x) ? x.toExponential(1) : 'overflow';
-}
-
-function plain(x) {
-  if (!Number.isFinite(x)) return 'overflow';
-  return x >= 1000 ? x.toExponential(1) : x.toFixed(2);
-}
-
-function table(columns, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |\n`;
-  return line(columns) + line(columns.map(() => '---')) + rows.map(line).join('');
 }
