@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { FactoredMatrix, matmul, svd, svdvals, versions } from 'factored-svd';
 import { orthonormal, reconstructs } from 'factored-svd/testing';
 import { hardTables } from './accuracy-hard.mjs';
-import { part, plain, random, scientific, table, typed } from './accuracy-tables.mjs';
+import { part, plain, random, scientific, table, typed, uniform } from './accuracy-tables.mjs';
 
 const epsilon = { float64: 2 ** -52, float32: 2 ** -23 };
 const dtypes = ['float64', 'float32'];
