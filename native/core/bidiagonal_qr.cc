@@ -27,23 +27,22 @@ struct Rotation {
 
 // Columns x_0, x_1 … of a matrix, `step` apart: rotation j turns x_j and x_(j + 1). A piece of a column, `count` vectors
 // of V, stays in registers from one rotation to the next.
-using Four = double __attribute__((vector_size(32), aligned(8), may_alias));
-
 template <class V, int count>
 inline __attribute__((always_inline)) void rotate_rows(std::int64_t rotations, const double* c, const double* s,
                                                        double* first, std::int64_t step) {
-  V carried[count];
-  for (int l = 0; l < count; ++l) carried[l] = reinterpret_cast<V*>(first)[l];
+  constexpr std::int64_t width = sizeof(V) / sizeof(double);
+  V carried[count], y;
+  for (int l = 0; l < count; ++l) load(first + l * width, carried[l]);
   for (std::int64_t j = 0; j < rotations; ++j, first += step) {
     const double cosine = c[j], sine = s[j];
-    V *x = reinterpret_cast<V*>(first), *next = reinterpret_cast<V*>(first + step);
     for (int l = 0; l < count; ++l) {
-      const V y = next[l], z = carried[l];
-      x[l] = cosine * z + sine * y;
+      const V z = carried[l];
+      load(first + step + l * width, y);
+      store(cosine * z + sine * y, first + l * width);
       carried[l] = cosine * y - sine * z;
     }
   }
-  for (int l = 0; l < count; ++l) reinterpret_cast<V*>(first)[l] = carried[l];
+  for (int l = 0; l < count; ++l) store(carried[l], first + l * width);
 }
 
 FSVD_WIDE_VECTORS void rotate(std::int64_t rows, std::int64_t rotations, const double* c, const double* s, double* x,

@@ -10,11 +10,6 @@ namespace {
 
 #define FSVD_INLINE inline __attribute__((always_inline))
 
-using Four = double __attribute__((vector_size(32), aligned(8), may_alias));
-
-FSVD_INLINE const Four& four(const double* x) { return *reinterpret_cast<const Four*>(x); }
-FSVD_INLINE Four& four(double* x) { return *reinterpret_cast<Four*>(x); }
-
 // x_c·v for `columns` columns: in 16 sums, each of some dozens of terms at the most. Many equal elements would add up
 // equal errors in one.
 template <int columns>
@@ -24,13 +19,15 @@ FSVD_INLINE void inner(const double* v, const double* x, std::int64_t ld, std::i
   std::int64_t i = 0;
   for (; i + 16 <= n; i += 16)
     for (int l = 0; l < 4; ++l) {
-      const Four y = four(v + i + 4 * l);
-      for (int c = 0; c < columns; ++c) lane[l][c] += y * four(x + c * ld + i + 4 * l);
+      Four y, z;
+      load(v + i + 4 * l, y);
+      for (int c = 0; c < columns; ++c) load(x + c * ld + i + 4 * l, z), lane[l][c] += y * z;
     }
   for (int l = 0; l < 3; ++l) {
     if (i + 4 > n) break;
-    const Four y = four(v + i);
-    for (int c = 0; c < columns; ++c) lane[l][c] += y * four(x + c * ld + i);
+    Four y, z;
+    load(v + i, y);
+    for (int c = 0; c < columns; ++c) load(x + c * ld + i, z), lane[l][c] += y * z;
     i += 4;
   }
   for (; i < n; ++i)
@@ -46,8 +43,12 @@ template <int columns>
 FSVD_INLINE void subtract(const double* factor, const double* v, double* x, std::int64_t ld, std::int64_t n) {
   std::int64_t i = 0;
   for (; i + 4 <= n; i += 4) {
-    const Four y = four(v + i);
-    for (int c = 0; c < columns; ++c) four(x + c * ld + i) -= factor[c] * y;
+    Four y, z;
+    load(v + i, y);
+    for (int c = 0; c < columns; ++c) {
+      load(x + c * ld + i, z);
+      store(z - factor[c] * y, x + c * ld + i);
+    }
   }
   for (; i < n; ++i)
     for (int c = 0; c < columns; ++c) x[c * ld + i] -= factor[c] * v[i];
