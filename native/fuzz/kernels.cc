@@ -161,8 +161,8 @@ class Call final : public ArgumentSource {
     v.memory.reset(new char[static_cast<std::size_t>(v.length) * sizeof(T)]);
     for (std::int64_t i = 0; i < v.length; ++i) put(v, i, of(i));
     if (wrong == 7 && v.length > 0) {  // one element
-      const double x = static_cast<double>(choices_.next()) - 128;
-      put(v, choices_.next() % v.length, static_cast<T>(choices_.up_to(1) ? x : x * 1e7));
+      const std::int64_t x = choices_.next() - 128;
+      put(v, choices_.next() % v.length, static_cast<T>(choices_.up_to(1) ? x : x * 10'000'000));
     }
     if (v.type != type_of<T>()) v.length = v.length * static_cast<std::int64_t>(sizeof(T)) / 8;
     add(std::move(v));
@@ -175,6 +175,7 @@ class Call final : public ArgumentSource {
 
   template <class T>
   T element(int kind) {
+    if constexpr (std::is_unsigned_v<T>) return static_cast<T>(bits_());  // 16-bit floats
     const double x = static_cast<double>(bits_() >> 1) / 2147483648.0 - 0.5;
     if constexpr (std::is_integral_v<T>) return static_cast<T>(x * (kind == 1 ? 4e9 : 40));
     else {
