@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Coverage-guided fuzzing of the kernels behind their checked interface, under sanitizers:
-#   npm run fuzz:coverage [-- SECONDS]      default 600
+#   npm run fuzz:coverage [-- SECONDS [SEED]]      default 600, and a seed of its own
 # Needs clang with libFuzzer (Debian: clang libclang-rt-dev). What it learns is kept in native/build-coverage/corpus; an
 # input that fails is written to native/build-coverage and repeated by `native/build-coverage/fuzz-kernels FILE`.
 set -euo pipefail
@@ -31,5 +31,5 @@ for (let kernel = 0; kernel < 32; kernel++)
       writeFileSync(`${folder}/seed-${kernel}-${narrow}-${i}`, Uint8Array.of(kernel, narrow, ...shape, ...new Array(64).fill(0)));
 JS
 
-"$folder/fuzz-kernels" -max_total_time="${1:-600}" -max_len=256 -timeout=60 -artifact_prefix="$folder/" -verbosity=0 \
+"$folder/fuzz-kernels" -seed="${2:-0}" -max_total_time="${1:-600}" -max_len=256 -timeout=60 -artifact_prefix="$folder/" -verbosity=0 \
   -print_final_stats=1 "$folder/corpus"

@@ -127,6 +127,8 @@ class Call final : public ArgumentSource {
   void statuses(std::int64_t count) {
     status_ = values_.size();
     elements<double>(3 * count, [](std::int64_t) { return 0.0; });
+    Value& v = values_[status_];  // 0 in any case: a kernel may leave what says that nothing is wrong
+    if (v.kind == Value::array) std::fill_n(v.memory.get(), v.length * static_cast<std::int64_t>(sizeof(double)), char{0});
   }
 
   bool spoilt() const { return spoilt_; }
