@@ -11,18 +11,12 @@ namespace {
 
 template <class T>
 constexpr ElementType element_type();
-template <>
-constexpr ElementType element_type<float>() { return ElementType::float32; }
-template <>
-constexpr ElementType element_type<double>() { return ElementType::float64; }
-template <>
-constexpr ElementType element_type<std::int32_t>() { return ElementType::int32; }
-template <>
-constexpr ElementType element_type<std::uint16_t>() { return ElementType::uint16; }
-template <>
-constexpr ElementType element_type<Bfloat16>() { return ElementType::uint16; }
-template <>
-constexpr ElementType element_type<Float16>() { return ElementType::uint16; }
+template <> constexpr ElementType element_type<float>() { return ElementType::float32; }
+template <> constexpr ElementType element_type<double>() { return ElementType::float64; }
+template <> constexpr ElementType element_type<std::int32_t>() { return ElementType::int32; }
+template <> constexpr ElementType element_type<std::uint16_t>() { return ElementType::uint16; }
+template <> constexpr ElementType element_type<Bfloat16>() { return ElementType::uint16; }
+template <> constexpr ElementType element_type<Float16>() { return ElementType::uint16; }
 
 constexpr double exact_integers = 9007199254740992.0;  // 2^53
 constexpr std::int32_t largest_exponent = 1 << 20;     // sums of a few of them fit an int
@@ -145,8 +139,7 @@ const double* Arguments::sourced_array(const std::int32_t*& source, std::int64_t
 }
 
 template <class T>
-T* Arguments::strided_items(const std::int32_t* positions, std::int64_t count, std::int64_t stride,
-                            std::int64_t size) {
+T* Arguments::strided_items(const std::int32_t* positions, std::int64_t count, std::int64_t stride, std::int64_t size) {
   const std::int64_t last = positions && count > 0 ? positions[count - 1] : count - 1;
   if (count > 1 && stride < size) fail("the items overlap");
   const TypedArray array = next_array_of<T>();

@@ -150,7 +150,8 @@ namespace {
 template <Napi::Value (*run)(const Call&, BuildWork)>
 void export_with(Napi::Object exports, const std::string& name, BuildWork build) {
   const napi_callback called = [](napi_env env, napi_callback_info info) {
-    return guarded(env, info, [](const Call& call, void* build) { return run(call, reinterpret_cast<BuildWork>(build)); });
+    return guarded(env, info,
+                   [](const Call& call, void* build) { return run(call, reinterpret_cast<BuildWork>(build)); });
   };
   export_callback(exports, name.c_str(), called, reinterpret_cast<void*>(build));
 }

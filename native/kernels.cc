@@ -191,7 +191,8 @@ Work solve_root_work(Arguments& in, const Batch<const C>& c) {
   k.root_d = in.required_array<double>(in.extent(c.count, c.rows, c.rows));
   const std::int64_t size = in.extent(c.count, c.rows, c.cols);
   k.x = in.required_array<T>(size);
-  return work(k, size > 0 ? c.count * k.blocks() : 0, product(c.rows, c.rows, c.cols) / static_cast<double>(k.blocks()));
+  return work(k, size > 0 ? c.count * k.blocks() : 0,
+              product(c.rows, c.rows, c.cols) / static_cast<double>(k.blocks()));
 }
 
 template <class C>
@@ -260,7 +261,8 @@ Work pack_work(Arguments& in, const Batch<const In>& a) {
   k.stride = in.dimension();
   k.positions = in.positions(a.count);
   k.out = in.strided_items<Out>(k.positions, a.count, k.stride, a.size());
-  return work(k, a.size() > 0 ? a.count * k.blocks() : 0, 2 * product(a.rows, a.cols) / static_cast<double>(k.blocks()));
+  return work(k, a.size() > 0 ? a.count * k.blocks() : 0,
+              2 * product(a.rows, a.cols) / static_cast<double>(k.blocks()));
 }
 
 // How the elements of `a` are stored, as in lib/elements.ts.

@@ -34,9 +34,8 @@ void export_versions(Napi::Object exports) {
 }
 
 void export_threads(Napi::Object exports) {
-  export_function(exports, "threads", [](const Call& info) -> Napi::Value {
-    return Napi::Number::New(info.Env(), pool::threads());
-  });
+  export_function(exports, "threads",
+                  [](const Call& info) -> Napi::Value { return Napi::Number::New(info.Env(), pool::threads()); });
   export_function(exports, "setThreads", [](const Call& info) -> Napi::Value {
     pool::set_threads(info[0].As<Napi::Number>().Int32Value());
     return info.Env().Undefined();

@@ -35,7 +35,8 @@ struct Tree {
 template <class T>
 lapack_int solve_leaf(const BidiagonalSvd<T>& b, const Node& node) {
   const std::int64_t n = node.n, m = node.cols(), one = 1;
-  double d[leaf], e[leaf + 1], u[leaf * leaf] = {}, v[(leaf + 1) * (leaf + 1)] = {}, work[BidiagonalQr::work_size(leaf)];
+  double d[leaf], e[leaf + 1], u[leaf * leaf] = {}, v[(leaf + 1) * (leaf + 1)] = {},
+                                        work[BidiagonalQr::work_size(leaf)];
   std::copy_n(b.d + node.first, n, d), std::copy_n(b.e + node.first, m - 1, e);
   for (std::int64_t j = 0; j < n; ++j) u[j * (n + 1)] = 1;
   for (std::int64_t j = 0; j < m; ++j) v[j * (m + 1)] = 1;

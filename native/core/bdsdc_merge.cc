@@ -61,8 +61,8 @@ class Merge {
   // All of it local to the node. Scratch is taken from where the rows of the node stand, so that nodes do not meet.
   Merge(Team& team, const BidiagonalSvd<T>& b, const Node& node)
       : team_(team), n_(node.n), m_(node.cols()), nl_(node.left()), has_extra_(node.extra != 0), d_(b.d + node.first),
-        u_(b.u ? b.u + node.first * (b.ldu + 1) : nullptr), vt_(b.vt + node.first * (b.ldvt + 1)), ldu_(b.ldu), ldvt_(b.ldvt),
-        order_(b.index + node.first), alpha_(b.d[node.middle()]), beta_(b.e[node.middle()]),
+        u_(b.u ? b.u + node.first * (b.ldu + 1) : nullptr), vt_(b.vt + node.first * (b.ldvt + 1)), ldu_(b.ldu),
+        ldvt_(b.ldvt), order_(b.index + node.first), alpha_(b.d[node.middle()]), beta_(b.e[node.middle()]),
         z_(b.work + node.first * (merge_work(b.n) / b.n)), dsigma_(z_ + m_), zhat_(dsigma_ + n_), sigma_(zhat_ + n_),
         space_(sigma_ + n_), sorted_(b.index + b.n + merge_index(node.first)), kept_(sorted_ + n_), place_(kept_ + n_),
         half_(place_ + n_) {}
@@ -136,7 +136,7 @@ class Merge {
   void deflate() {
     for (std::int64_t j = nl_ + 1; j < n_; ++j) order_[j] += nl_ + 1;
     const std::int64_t* end = std::merge(order_, order_ + nl_, order_ + nl_ + 1, order_ + n_, sorted_,
-                                   [&](std::int64_t x, std::int64_t y) { return d_[x] < d_[y]; });
+                                         [&](std::int64_t x, std::int64_t y) { return d_[x] < d_[y]; });
     for (std::int64_t c = 0; c < n_; ++c) half_[c] = c < nl_ ? left_half : right_half;
     half_[nl_] = both_halves;
     kept_[0] = nl_, count_ = 1;
@@ -179,8 +179,8 @@ class Merge {
     vt_rest_ = u_rest_ + n_ * (n_ - k());
     q_ = vt_rest_ + m_ * (n_ - k());
     w_ = q_ + k() * k();
-    std::int64_t* end = std::copy_if(sorted_, sorted_ + n_ - 1, kept_ + k(),
-                                     [&](std::int64_t c) { return half_[c] == deflated; });
+    std::int64_t* end =
+        std::copy_if(sorted_, sorted_ + n_ - 1, kept_ + k(), [&](std::int64_t c) { return half_[c] == deflated; });
     std::stable_sort(kept_ + k(), end, [&](std::int64_t x, std::int64_t y) { return d_[x] < d_[y]; });
     team_.each(parts_of(m_, line), [&](std::int64_t p) {
       for (std::int64_t x = p * line; x < std::min(m_, (p + 1) * line); ++x) {
@@ -296,8 +296,8 @@ class Merge {
       const std::int64_t c = p / down * tile, nc = std::min(tile, cols - c);
       T* to = out + r + c * ld;
       if (inner > 0) {
-        lapack::gemm(op, 'N', narrow(nr), narrow(nc), narrow(inner), T(1), op == 'N' ? a + r : a + r * lda,
-                     narrow(lda), b + c * ldb, narrow(ldb), T(0), to, narrow(ld));
+        lapack::gemm(op, 'N', narrow(nr), narrow(nc), narrow(inner), T(1), op == 'N' ? a + r : a + r * lda, narrow(lda),
+                     b + c * ldb, narrow(ldb), T(0), to, narrow(ld));
       } else {
         for (std::int64_t x = 0; x < nc; ++x) std::fill_n(to + x * ld, nr, T(0));
       }

@@ -13,12 +13,12 @@
 namespace fsvd {
 namespace {
 
-constexpr std::int64_t panel = 8;           // columns between two updates of the rest of the matrix
-constexpr std::int64_t row_block = 128;    // what one thread takes at a time …
-constexpr std::int64_t column_block = 64;  // …
+constexpr std::int64_t panel = 8;               // columns between two updates of the rest of the matrix
+constexpr std::int64_t row_block = 128;         // what one thread takes at a time …
+constexpr std::int64_t column_block = 64;       // …
 constexpr std::int64_t cached_elements = 8192;  // … and keeps in its cache for the second product
-constexpr std::int64_t tile = 192;         // of the update
-constexpr std::int64_t terms = 256;        // one after the other: many equal ones would add up equal errors
+constexpr std::int64_t tile = 192;              // of the update
+constexpr std::int64_t terms = 256;             // one after the other: many equal ones would add up equal errors
 
 // The part of block b that lies behind `first`.
 struct Range {

@@ -82,7 +82,8 @@ struct Block {
 // Rotations of one sweep, for the vectors of either side.
 struct Sweep {
   double *first_c, *first_s, *second_c, *second_s;
-  Sweep(double* work, std::int64_t n) : first_c(work), first_s(work + n), second_c(work + 2 * n), second_s(work + 3 * n) {}
+  Sweep(double* work, std::int64_t n)
+      : first_c(work), first_s(work + n), second_c(work + 2 * n), second_s(work + 3 * n) {}
   void keep(std::int64_t i, const Rotation& first, const Rotation& second) const {
     first_c[i] = first.c, first_s[i] = first.s, second_c[i] = second.c, second_s[i] = second.s;
   }

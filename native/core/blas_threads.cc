@@ -38,7 +38,7 @@ void map_buffers(int buffers) {
   for (int i = 0; i < buffers; ++i) held[i] = blas_memory_alloc(0);
   for (int i = 0; i < buffers; ++i) blas_memory_free(held[i]);
 }
-}
+}  // namespace
 
 void initialise() { openblas_set_num_threads(1); }
 

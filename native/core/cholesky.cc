@@ -46,7 +46,8 @@ void write_r(const double* root, std::int64_t k, const Gauge& gauge, const std::
   copy(root, std::int64_t{1}, k, r, k, std::int64_t{1}, k, k);
   Workspace ws(Workspace::bytes_for<PowerOfTwo<double>>(k));
   auto* scale = ws.take<PowerOfTwo<double>>(k);
-  for (std::int64_t j = 0; j < k; ++j) scale[j] = PowerOfTwo<double>((gauge.exponents ? gauge.exponents[j] : 0) - unit[j]);
+  for (std::int64_t j = 0; j < k; ++j)
+    scale[j] = PowerOfTwo<double>((gauge.exponents ? gauge.exponents[j] : 0) - unit[j]);
   for (std::int64_t row = 0; row < k; ++row)
     for (std::int64_t j = row; j < k; ++j) r[row * k + j] = scale[j] * r[row * k + j];
 }

@@ -16,8 +16,8 @@ enum class Root { once = 0, twice = 1, none = 2 };
 //   none   the Gram matrix has lost too much: Householder
 template <class T>
 struct Cholesky {
-  const double* parts = nullptr;           // as Gram leaves them: blocks x k x k for each matrix
-  const std::int32_t* source = nullptr;    // which of them item i has (a broadcast factor has one); null: i
+  const double* parts = nullptr;         // as Gram leaves them: blocks x k x k for each matrix
+  const std::int32_t* source = nullptr;  // which of them item i has (a broadcast factor has one); null: i
   std::int64_t count = 0, blocks = 0, k = 0;
   Gauge gauge;
   std::int32_t* unit = nullptr;  // count x k

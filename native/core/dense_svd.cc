@@ -34,8 +34,7 @@ class TallSvd {
  public:
   explicit TallSvd(const DenseSvd<T>& job)
       : job_(job), tall_(job.a.rows >= job.a.cols), rows_(std::max(job.a.rows, job.a.cols)),
-        cols_(std::min(job.a.rows, job.a.cols)), vectors_(job.u != nullptr),
-        team_(rows_ * cols_ < least_shared) {}
+        cols_(std::min(job.a.rows, job.a.cols)), vectors_(job.u != nullptr), team_(rows_ * cols_ < least_shared) {}
 
   lapack_int run() {
     const lapack_int info = 2 * rows_ >= 3 * cols_ && rows_ > least_tall ? reduce() : decompose();
@@ -44,8 +43,8 @@ class TallSvd {
   }
 
  private:
-  static constexpr std::int64_t least_shared = 160 * 160;  // below, a second thread would cost more than it brings
-  static constexpr std::int64_t least_tall = 64;           // below, so would a QR decomposition
+  static constexpr std::int64_t least_shared = 160 * 160;       // below, a second thread would cost more than it brings
+  static constexpr std::int64_t least_tall = 64;                // below, so would a QR decomposition
   static constexpr bool narrow = std::is_same_v<Real, double>;  // may be
 
   // The SVD of a (rows x cols without gaps), no longer much taller than wide.

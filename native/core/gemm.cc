@@ -117,7 +117,8 @@ void Gemm<T>::operator()(std::int64_t unit) const {
       for (std::int64_t c = 0; c < cols; ++c) out[r * ld + c] = beta == 0 ? 0 : beta * out[r * ld + c];
     return;
   }
-  Operand<T> left(a, a.item(i) + row * a.row_stride, rows, inner), right(b, b.item(i) + col * b.col_stride, inner, cols);
+  Operand<T> left(a, a.item(i) + row * a.row_stride, rows, inner),
+      right(b, b.item(i) + col * b.col_stride, inner, cols);
   const Pieces pieces(rows, cols, inner, right.lies_by_rows());
   const std::int64_t size = pieces.copied ? inner * pieces.cols : right.copied();
   Workspace ws(Workspace::bytes_for<T>(left.copied()) + Workspace::bytes_for<T>(size));
@@ -136,8 +137,8 @@ void Gemm<T>::operator()(std::int64_t unit) const {
         look_up();
         const T* columns = pieces.copied ? memory + k * n : right.at(k, c);
         lapack::gemm(right.trans, left.trans, narrow(n), narrow(m), narrow(std::min(pieces.inner, inner - k)), alpha,
-                     columns, narrow(pieces.copied ? n : right.ld), left.at(r, k), narrow(left.ld), k == 0 ? beta : T(1),
-                     piece, narrow(ld));
+                     columns, narrow(pieces.copied ? n : right.ld), left.at(r, k), narrow(left.ld),
+                     k == 0 ? beta : T(1), piece, narrow(ld));
       }
       finite = all_finite(piece, ld, m, n) && finite;
     }

@@ -29,11 +29,10 @@ struct Item {
   Status& status;
 
   Item(const Gesdd<T>& job, std::int64_t i)
-      : job(job), i(i), m(job.a.rows), n(job.a.cols), p(std::min(m, n)),
-        u_cols(job.vectors == Vectors::full ? m : p), vh_rows(job.vectors == Vectors::full ? n : p),
-        u(values_only() ? nullptr : job.u + i * m * u_cols), s(job.s + i * p),
-        vh(values_only() ? nullptr : job.vh + i * vh_rows * n), scales(job.scales ? job.scales + i * n : nullptr),
-        status(job.status[i]) {}
+      : job(job), i(i), m(job.a.rows), n(job.a.cols), p(std::min(m, n)), u_cols(job.vectors == Vectors::full ? m : p),
+        vh_rows(job.vectors == Vectors::full ? n : p), u(values_only() ? nullptr : job.u + i * m * u_cols),
+        s(job.s + i * p), vh(values_only() ? nullptr : job.vh + i * vh_rows * n),
+        scales(job.scales ? job.scales + i * n : nullptr), status(job.status[i]) {}
 
   bool values_only() const { return job.vectors == Vectors::none; }
 
@@ -259,8 +258,8 @@ void Gesdd<T>::operator()(std::int64_t i) const {
     return;
   }
   lapack_int info = 0;
-  constexpr std::array ladder{Driver::jacobi, Driver::blocked, Driver::gesdd, Driver::gesvd, Driver::gesvd_scaled,
-                              Driver::gejsv};
+  constexpr std::array ladder{Driver::jacobi, Driver::blocked,      Driver::gesdd,
+                              Driver::gesvd,  Driver::gesvd_scaled, Driver::gejsv};
   const bool thin = vectors != Vectors::full || item.m == item.n;
   for (const Driver driver : ladder) {
     if ((driver == Driver::jacobi && !scales) || (driver == Driver::blocked && !thin)) continue;

@@ -36,8 +36,8 @@ void add_product(const double* x, std::int64_t n, std::int64_t k, std::int64_t l
   for (std::int64_t j = 0; j < k; j += strip) {
     const std::int64_t width = std::min(strip, k - j);
     const double* column = x + (by_rows ? j : j * ld);
-    lapack::gemm(first, second, narrow(j + width), narrow(width), narrow(n), 1.0, x, narrow(ld), column, narrow(ld), 1.0,
-                 sum + j * k, narrow(k));
+    lapack::gemm(first, second, narrow(j + width), narrow(width), narrow(n), 1.0, x, narrow(ld), column, narrow(ld),
+                 1.0, sum + j * k, narrow(k));
   }
 }
 
@@ -77,7 +77,9 @@ class LongSum {
 
   // Knuth's sum of two numbers and its error.
   void end_stretch() {
-    double *__restrict sum = sum_, *__restrict part = part_, *__restrict lost = lost_;
+    double* __restrict sum = sum_;
+    double* __restrict part = part_;
+    double* __restrict lost = lost_;
     for (std::int64_t j = 0; j < k_; ++j)
       for (std::int64_t e = j * k_; e <= j * (k_ + 1); ++e) {
         const double x = sum[e], y = part[e], s = x + y, of_y = s - x;

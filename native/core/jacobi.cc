@@ -47,7 +47,8 @@ constexpr std::int64_t scaled = sizeof(Scaled<T>) / sizeof(T);
 template <class T>
 Scaled<T> norm(const T* x, std::int64_t n, std::int64_t exponent) {
   const T square = sum_of_squares(x, n);
-  constexpr T safe = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon() / std::numeric_limits<T>::epsilon();
+  constexpr T safe =
+      std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon() / std::numeric_limits<T>::epsilon();
   if (square > safe && square < 1 / safe) return {std::sqrt(square), exponent};
   T largest = 0;
   for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(x[i]));
@@ -155,7 +156,7 @@ struct Rotations {
     const T cosine_between = dot(yp, yq, r) / a / b;
     if (!(std::abs(cosine_between) > tolerance)) return false;
     const std::int64_t shift = exponent[q] - exponent[p];
-    const T ratio = times_power(b / a, shift);  // |q| / |p|, at most 1
+    const T ratio = times_power(b / a, shift);                   // |q| / |p|, at most 1
     constexpr T small = std::numeric_limits<T>::epsilon() / 16;  // its square is nothing beside 1
     if (ratio * ratio < small) {
       const T along = -cosine_between * (b / a);
@@ -220,8 +221,8 @@ struct Turn {
     }
     team.each(parts_of(r, part), [&](std::int64_t k) {
       const std::int64_t first = k * part, cols = std::min(part, r - first);
-      lapack::gemm('N', 'T', narrow(r), narrow(cols), narrow(r), T(1), y, narrow(r), y_svd.right_t + first, narrow(r), T(0),
-                   product + first * r, narrow(r));
+      lapack::gemm('N', 'T', narrow(r), narrow(cols), narrow(r), T(1), y, narrow(r), y_svd.right_t + first, narrow(r),
+                   T(0), product + first * r, narrow(r));
     });
     std::copy_n(product, r * r, y);
     for (std::int64_t j = 0; j < r; ++j) exponent[j] = normalise(y + j * r, r, top);
@@ -244,7 +245,7 @@ struct Turn {
 template <class T>
 std::int64_t JacobiSvd<T>::work_size() const {
   const std::int64_t p = std::min(rows, cols);
-  return cols * (p + scaled<T>) + 2 * p * p + 4 * p + Turn<T>{p}.work_size();
+  return cols * (scaled<T> + p) + 2 * p * p + 4 * p + Turn<T>{p}.work_size();
 }
 
 template <class T>
@@ -315,7 +316,8 @@ int JacobiSvd<T>::run() const {
   while (rotations.sweep())
     if (++sweeps == most_sweeps) return 1;
   for (std::int64_t j = 0; j < r; ++j) {
-    if (length[j].fraction == 0) return 1;  // only a column of a matrix without full rank vanishes, and those stand in Q
+    // Only a column of a matrix without full rank vanishes, and those stand in Q.
+    if (length[j].fraction == 0) return 1;
     order[j] = j;
   }
   std::sort(order, order + r, [&](std::int64_t i, std::int64_t j) { return length[j] < length[i]; });

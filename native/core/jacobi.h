@@ -29,8 +29,8 @@ struct JacobiSvd {
   T* u = nullptr;                     // column-major, rows x u_cols; null where no vectors are wanted
   T* v = nullptr;                     // column-major, cols x v_cols
   std::int64_t u_cols = 0, v_cols = 0;
-  T* work = nullptr;                   // work_size() elements
-  std::int64_t* index = nullptr;       // index_size() elements
+  T* work = nullptr;              // work_size() elements
+  std::int64_t* index = nullptr;  // index_size() elements
 
   std::int64_t work_size() const;
   std::int64_t index_size() const;

@@ -13,24 +13,24 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
 
 #define FSVD_DECLARE(prefix, T)                                                                                        \
   extern "C" {                                                                                                         \
-  void prefix##gesdd_(const char* jobz, const lapack_int* m, const lapack_int* n, T* a, const lapack_int* lda, T* s,  \
-                      T* u, const lapack_int* ldu, T* vt, const lapack_int* ldvt, T* work, const lapack_int* lwork,   \
+  void prefix##gesdd_(const char* jobz, const lapack_int* m, const lapack_int* n, T* a, const lapack_int* lda, T* s,   \
+                      T* u, const lapack_int* ldu, T* vt, const lapack_int* ldvt, T* work, const lapack_int* lwork,    \
                       lapack_int* iwork, lapack_int* info, std::size_t);                                               \
-  void prefix##gesvd_(const char* jobu, const char* jobvt, const lapack_int* m, const lapack_int* n, T* a,            \
-                      const lapack_int* lda, T* s, T* u, const lapack_int* ldu, T* vt, const lapack_int* ldvt,        \
+  void prefix##gesvd_(const char* jobu, const char* jobvt, const lapack_int* m, const lapack_int* n, T* a,             \
+                      const lapack_int* lda, T* s, T* u, const lapack_int* ldu, T* vt, const lapack_int* ldvt,         \
                       T* work, const lapack_int* lwork, lapack_int* info, std::size_t, std::size_t);                   \
-  void prefix##gejsv_(const char* joba, const char* jobu, const char* jobv, const char* jobr, const char* jobt,       \
-                      const char* jobp, const lapack_int* m, const lapack_int* n, T* a, const lapack_int* lda, T* sva,\
-                      T* u, const lapack_int* ldu, T* v, const lapack_int* ldv, T* work, const lapack_int* lwork,     \
+  void prefix##gejsv_(const char* joba, const char* jobu, const char* jobv, const char* jobr, const char* jobt,        \
+                      const char* jobp, const lapack_int* m, const lapack_int* n, T* a, const lapack_int* lda, T* sva, \
+                      T* u, const lapack_int* ldu, T* v, const lapack_int* ldv, T* work, const lapack_int* lwork,      \
                       lapack_int* iwork, lapack_int* info, std::size_t, std::size_t, std::size_t, std::size_t,         \
                       std::size_t, std::size_t);                                                                       \
-  void prefix##geqrf_(const lapack_int* m, const lapack_int* n, T* a, const lapack_int* lda, T* tau, T* work,         \
+  void prefix##geqrf_(const lapack_int* m, const lapack_int* n, T* a, const lapack_int* lda, T* tau, T* work,          \
                       const lapack_int* lwork, lapack_int* info);                                                      \
-  void prefix##geev_(const char* jobvl, const char* jobvr, const lapack_int* n, T* a, const lapack_int* lda, T* wr,   \
-                     T* wi, T* vl, const lapack_int* ldvl, T* vr, const lapack_int* ldvr, T* work,                    \
+  void prefix##geev_(const char* jobvl, const char* jobvr, const lapack_int* n, T* a, const lapack_int* lda, T* wr,    \
+                     T* wi, T* vl, const lapack_int* ldvl, T* vr, const lapack_int* ldvr, T* work,                     \
                      const lapack_int* lwork, lapack_int* info, std::size_t, std::size_t);                             \
-  void prefix##gemm_(const char* transa, const char* transb, const lapack_int* m, const lapack_int* n,                \
-                     const lapack_int* k, const T* alpha, const T* a, const lapack_int* lda, const T* b,              \
+  void prefix##gemm_(const char* transa, const char* transb, const lapack_int* m, const lapack_int* n,                 \
+                     const lapack_int* k, const T* alpha, const T* a, const lapack_int* lda, const T* b,               \
                      const lapack_int* ldb, const T* beta, T* c, const lapack_int* ldc, std::size_t, std::size_t);     \
   void prefix##syrk_(const char* uplo, const char* trans, const lapack_int* n, const lapack_int* k, const T* alpha,    \
                      const T* a, const lapack_int* lda, const T* beta, T* c, const lapack_int* ldc, std::size_t,       \
@@ -62,20 +62,20 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
                       std::size_t);                                                                                    \
   }                                                                                                                    \
   namespace lapack {                                                                                                   \
-  inline lapack_int gesdd(char jobz, lapack_int m, lapack_int n, T* a, T* s, T* u, lapack_int ldu, T* vt,             \
+  inline lapack_int gesdd(char jobz, lapack_int m, lapack_int n, T* a, T* s, T* u, lapack_int ldu, T* vt,              \
                           lapack_int ldvt, T* work, lapack_int lwork, lapack_int* iwork) {                             \
     lapack_int info = 0, lda = m > 1 ? m : 1;                                                                          \
     prefix##gesdd_(&jobz, &m, &n, a, &lda, s, u, &ldu, vt, &ldvt, work, &lwork, iwork, &info, 1);                      \
     return info;                                                                                                       \
   }                                                                                                                    \
-  inline lapack_int gesvd(char job, lapack_int m, lapack_int n, T* a, T* s, T* u, lapack_int ldu, T* vt,              \
+  inline lapack_int gesvd(char job, lapack_int m, lapack_int n, T* a, T* s, T* u, lapack_int ldu, T* vt,               \
                           lapack_int ldvt, T* work, lapack_int lwork) {                                                \
     lapack_int info = 0, lda = m > 1 ? m : 1;                                                                          \
     prefix##gesvd_(&job, &job, &m, &n, a, &lda, s, u, &ldu, vt, &ldvt, work, &lwork, &info, 1, 1);                     \
     return info;                                                                                                       \
   }                                                                                                                    \
-  /* Jacobi SVD, tall (m >= n), full accuracy ('C'), range restricted ('R'); V is not transposed. */                    \
-  inline lapack_int gejsv(char jobu, char jobv, lapack_int m, lapack_int n, T* a, T* sva, T* u, T* v, T* work,        \
+  /* Jacobi SVD, tall (m >= n), full accuracy ('C'), range restricted ('R'); V is not transposed. */                   \
+  inline lapack_int gejsv(char jobu, char jobv, lapack_int m, lapack_int n, T* a, T* sva, T* u, T* v, T* work,         \
                           lapack_int lwork, lapack_int* iwork) {                                                       \
     lapack_int info = 0, ldv = n > 1 ? n : 1;                                                                          \
     prefix##gejsv_("C", &jobu, &jobv, "R", "N", "N", &m, &n, a, &m, sva, u, &m, v, &ldv, work, &lwork, iwork, &info,   \
@@ -92,7 +92,7 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
     prefix##geev_("N", "N", &n, a, &n, wr, wi, nullptr, &one, nullptr, &one, work, &lwork, &info, 1, 1);               \
     return info;                                                                                                       \
   }                                                                                                                    \
-  inline void gemm(char transa, char transb, lapack_int m, lapack_int n, lapack_int k, T alpha, const T* a,           \
+  inline void gemm(char transa, char transb, lapack_int m, lapack_int n, lapack_int k, T alpha, const T* a,            \
                    lapack_int lda, const T* b, lapack_int ldb, T beta, T* c, lapack_int ldc) {                         \
     prefix##gemm_(&transa, &transb, &m, &n, &k, &alpha, a, &lda, b, &ldb, &beta, c, &ldc, 1, 1);                       \
   }                                                                                                                    \

@@ -29,10 +29,8 @@ struct Allocator {
   Allocator(const Allocator<U>&) {}
   T* allocate(std::size_t n) { return static_cast<T*>(fsvd::allocate(static_cast<std::int64_t>(n * sizeof(T)))); }
   void deallocate(T* p, std::size_t) { std::free(p); }
-  template <class U>
-  bool operator==(const Allocator<U>&) const { return true; }
-  template <class U>
-  bool operator!=(const Allocator<U>&) const { return false; }
+  template <class U> bool operator==(const Allocator<U>&) const { return true; }
+  template <class U> bool operator!=(const Allocator<U>&) const { return false; }
 };
 
 template <class T>

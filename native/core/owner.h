@@ -71,7 +71,7 @@ class Owner {
 
   // Of the pool, under its lock.
   pool::Queue queue;
-  int inside = 0;                // threads that work in memory of the owner
+  int inside = 0;                 // threads that work in memory of the owner
   std::shared_ptr<Owner> behind;  // among those whose turn it will be
   bool in_turn = false;
   std::atomic<bool> closed_{false};

@@ -46,7 +46,8 @@ void Pack<In, Out>::operator()(std::int64_t unit) const {
   }
   if (!g.perm && !g.exponents && alpha == 1 && !accumulate) {
     const std::int64_t one = 1;
-    copy(src + first * a.row_stride, a.row_stride, a.col_stride, dst + first * a.cols, a.cols, one, end - first, a.cols);
+    copy(src + first * a.row_stride, a.row_stride, a.col_stride, dst + first * a.cols, a.cols, one, end - first,
+         a.cols);
     return;
   }
   using W = Workspace;

@@ -20,7 +20,7 @@ struct Work {
 
 namespace pool {
 
-int threads();             // 0 until it has been set
+int threads();            // 0 until it has been set
 void set_threads(int n);  // 1 or more; takes effect for units that start from now on
 
 // Runs everything before it returns; the calling thread works too. Rethrows the first exception of a unit.

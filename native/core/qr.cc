@@ -60,7 +60,8 @@ struct RecursiveQr {
     lapack::trmm('L', 'U', 'T', 'N', l, c, 1.0, t + first * (ldt + 1), narrow(ldt), work, l);
     for (std::int64_t r = left; r < left + below; r += stretch) {
       look_up();
-      lapack::gemm('N', 'N', narrow(std::min(stretch, left + below - r)), c, l, -1.0, v + r, ld, work, l, 1.0, top + r, ld);
+      lapack::gemm('N', 'N', narrow(std::min(stretch, left + below - r)), c, l, -1.0, v + r, ld, work, l, 1.0, top + r,
+                   ld);
     }
     lapack::trmm('L', 'L', 'N', 'U', l, c, 1.0, v, ld, work, l);
     for (std::int64_t j = 0; j < n; ++j)
@@ -82,8 +83,8 @@ struct RecursiveQr {
         continue;
       }
       for (std::int64_t r = first; r < end; r += few_rows)
-        lapack::gemm('T', 'N', narrow(k), narrow(n), narrow(std::min(few_rows, end - r)), 1.0, x + r, narrow(rows), y + r,
-                     narrow(rows), r == first ? 0.0 : 1.0, part, narrow(k));
+        lapack::gemm('T', 'N', narrow(k), narrow(n), narrow(std::min(few_rows, end - r)), 1.0, x + r, narrow(rows),
+                     y + r, narrow(rows), r == first ? 0.0 : 1.0, part, narrow(k));
       for (std::int64_t j = 0; j < n; ++j)
         for (std::int64_t i = 0; i < k; ++i) c[j * ldc + i] += part[j * k + i];
     }
@@ -96,7 +97,8 @@ struct RecursiveQr {
     const std::int64_t one = 1;
     copy(at(middle, first), rows, one, block, one, ldt, left, right);
     lapack::trmm('R', 'L', 'N', 'U', l, c, 1.0, at(middle, middle), ld, block, n);
-    add_products(rows - middle - right, left, right, at(middle + right, first), at(middle + right, middle), block, ldt, work);
+    add_products(rows - middle - right, left, right, at(middle + right, first), at(middle + right, middle), block, ldt,
+                 work);
     lapack::trmm('L', 'U', 'N', 'N', l, c, -1.0, t + first * (ldt + 1), n, block, n);
     lapack::trmm('R', 'U', 'N', 'N', l, c, 1.0, t + middle * (ldt + 1), n, block, n);
   }

@@ -12,7 +12,6 @@ namespace {
 // Columns (or rows) of c that one thread takes: enough of them for the matrix products to be fast.
 constexpr std::int64_t slice = 96;
 
-
 // Terms that a matrix product adds up one after the other, and sums of them: many equal terms would add up equal errors.
 constexpr std::int64_t terms = 128, sums = 8 * terms;
 
@@ -60,8 +59,8 @@ void reflect(char trans, std::int64_t length, std::int64_t k, const T* v, std::i
   project(length, k, v, ld, c, ldc, n, w, w + k * n);
   lapack::trmm('L', 'U', trans, 'N', narrow(k), narrow(n), T(1), t, narrow(ldt), w, narrow(k));
   if (length > k)
-    lapack::gemm('N', 'N', narrow(length - k), narrow(n), narrow(k), T(-1), v + k, narrow(ld), w, narrow(k), T(1), c + k,
-                 narrow(ldc));
+    lapack::gemm('N', 'N', narrow(length - k), narrow(n), narrow(k), T(-1), v + k, narrow(ld), w, narrow(k), T(1),
+                 c + k, narrow(ldc));
   lapack::trmm('L', 'L', 'N', 'U', narrow(k), narrow(n), T(1), v, narrow(ld), w, narrow(k));
   for (std::int64_t j = 0; j < n; ++j)
     for (std::int64_t i = 0; i < k; ++i) c[i + j * ldc] -= w[i + j * k];
@@ -135,8 +134,8 @@ template <class T>
 void form_t(Team& team, const Reflectors<T>& q, const T* tau) {
   team.each(q.blocks(), [&](std::int64_t b) {
     const Block<T> block(q, b);
-    lapack::larft(q.storage(), narrow(block.length), narrow(block.size), block.v, narrow(q.ld),
-                  tau + block.first, const_cast<T*>(block.t), narrow(q.block()));
+    lapack::larft(q.storage(), narrow(block.length), narrow(block.size), block.v, narrow(q.ld), tau + block.first,
+                  const_cast<T*>(block.t), narrow(q.block()));
   });
 }
 

@@ -21,7 +21,8 @@ struct Values {
   Lanes f, slope, size;  // the function, its derivative by μ, and the sum of the magnitudes of its terms
 };
 
-FSVD_WIDE_VECTORS Values evaluate(std::int64_t k, const double* d, const double* z, const Lanes& origin, const Lanes& mu) {
+FSVD_WIDE_VECTORS Values evaluate(std::int64_t k, const double* d, const double* z, const Lanes& origin,
+                                  const Lanes& mu) {
   Values v = {};
   for (std::int64_t i = 0; i < k; ++i) {
     const double d_i = d[i], z_i = z[i];
@@ -86,9 +87,11 @@ void advance(Root& r, double f, double slope, double error, int taken) {
   if (std::abs(f) <= error) return r.done = true, void();
   (f < 0 ? r.low : r.high) = r.mu;
   const double here = -r.mu, there = r.other - r.mu, near = r.weight / (here * here);
-  const double c = f - there * slope + r.other * near, a = (here + there) * f - here * there * slope, b = here * there * f;
+  const double c = f - there * slope + r.other * near, a = (here + there) * f - here * there * slope,
+               b = here * there * f;
   const double q = std::sqrt(std::abs(a * a - 4 * b * c));
-  double step = r.last ? (a >= 0 ? (a + q) / (2 * c) : 2 * b / (a - q)) : (a <= 0 ? (a - q) / (2 * c) : 2 * b / (a + q));
+  double step =
+      r.last ? (a >= 0 ? (a + q) / (2 * c) : 2 * b / (a - q)) : (a <= 0 ? (a - q) / (2 * c) : 2 * b / (a + q));
   if (!(f * step < 0)) step = -f / slope;
   const bool bisect = taken > usual_steps && taken % 2 == 0;
   const double next = Root::inside(bisect ? r.low : r.mu + step, r.low, r.high);
@@ -125,8 +128,8 @@ bool secular_roots(std::int64_t k, const T* d_in, const T* z_in, T rho, std::int
     Root roots[lanes];
     for (int l = 0; l < lanes; ++l) {
       const std::int64_t j = root_of(l);
-      roots[l] = j + 1 < k ? interior(d, z, j, constant + middle.f[l])
-                           : uppermost(k, d, z, length, constant + middle.f[l]);
+      roots[l] =
+          j + 1 < k ? interior(d, z, j, constant + middle.f[l]) : uppermost(k, d, z, length, constant + middle.f[l]);
       origin[l] = roots[l].origin;
     }
     int step = 0;

@@ -15,7 +15,10 @@ FSVD_WIDE_VECTORS void update_and_multiply(std::int64_t n, double* c, std::int64
                                            const double* __restrict w, const double* x, double* __restrict y) {
   std::int64_t j = 0;
   for (; j + 4 <= n; j += 4) {
-    double *__restrict c0 = c + j * ld, *__restrict c1 = c0 + ld, *__restrict c2 = c1 + ld, *__restrict c3 = c2 + ld;
+    double* __restrict c0 = c + j * ld;
+    double* __restrict c1 = c0 + ld;
+    double* __restrict c2 = c1 + ld;
+    double* __restrict c3 = c2 + ld;
     const double v0 = v[j], v1 = v[j + 1], v2 = v[j + 2], v3 = v[j + 3];
     const double w0 = w[j], w1 = w[j + 1], w2 = w[j + 2], w3 = w[j + 3];
     const double x0 = x[j], x1 = x[j + 1], x2 = x[j + 2], x3 = x[j + 3];

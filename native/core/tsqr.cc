@@ -56,8 +56,7 @@ std::int64_t Tsqr<T>::size() const {
 
 // Few blocks are each cut into parts, of many each is a part itself.
 template <class T>
-void Tsqr<T>::each_block(Team& team, const Level& level,
-                         FunctionRef<void(Team&, std::int64_t, T*)> block) const {
+void Tsqr<T>::each_block(Team& team, const Level& level, FunctionRef<void(Team&, std::int64_t, T*)> block) const {
   if (level.blocks == 1) return block(team, 0, scratch_);
   const std::int64_t parts = groups(level);
   team.each(parts, [&](std::int64_t part) {

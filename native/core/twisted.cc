@@ -57,7 +57,7 @@ FSVD_WIDE_VECTORS void count_below(const Factors& f, const Lanes& lambda, Lanes&
 // (BᵀB − λI)·z is gamma there and 0 elsewhere. Gamma where they might meet is the sum of a part from above, which stands
 // in z until the vector does, and one from below.
 struct Twisted {
-  Lanes *upper, *lower, *from_below, *z;  // n each
+  Lanes *upper, *lower, *from_below, *z;                 // n each
   Lanes lambda, below, gamma, meet, squares, residuals;  // ‖z‖² and ‖(BᵀB − λI)·z‖²
 
   static constexpr std::int64_t arrays = 4;
@@ -66,8 +66,10 @@ struct Twisted {
 // Both at once, so that the divisions of one do not wait for those of the other. They meet where gamma is least.
 FSVD_WIDE_VECTORS void factorize(const Factors& f, Twisted& t) {
   const std::int64_t last = f.n - 1;
-  Lanes *__restrict upper = t.upper, *__restrict lower = t.lower;
-  Lanes *__restrict from_above = t.z, *__restrict from_below = t.from_below;
+  Lanes* __restrict upper = t.upper;
+  Lanes* __restrict lower = t.lower;
+  Lanes* __restrict from_above = t.z;
+  Lanes* __restrict from_below = t.from_below;
   const Lanes mu = t.lambda;
   Lanes s, p, count = {}, gamma, meet = {}, least;
   for (int v = 0; v < vectors; ++v) {
@@ -106,7 +108,8 @@ FSVD_WIDE_VECTORS void factorize(const Factors& f, Twisted& t) {
 }
 
 FSVD_WIDE_VECTORS void solve(std::int64_t n, Twisted& t) {
-  const Lanes *__restrict upper = t.upper, *__restrict lower = t.lower;
+  const Lanes* __restrict upper = t.upper;
+  const Lanes* __restrict lower = t.lower;
   Lanes* __restrict z = t.z;
   const Lanes meet = t.meet;
   Lanes x = {}, squares = {};
@@ -130,7 +133,8 @@ FSVD_WIDE_VECTORS void solve(std::int64_t n, Twisted& t) {
 
 // From the elements of BᵀB: where two factorizations break down in the same place they prove nothing.
 FSVD_WIDE_VECTORS void check(const Factors& f, Twisted& t) {
-  const Lanes *__restrict z = t.z, mu = t.lambda;
+  const Lanes* __restrict z = t.z;
+  const Lanes mu = t.lambda;
   Lanes sum = {};
   double before = 0;
   for (std::int64_t i = 0; i < f.n; ++i) {

@@ -16,7 +16,7 @@ struct TwistedSvd {
   enum class Outcome {
     found,
     below_least,  // there is a lambda less than that
-    too_close,    // two lambdas for vectors one by one; or elements out of range, or an iteration that has not converged
+    too_close,  // two lambdas for vectors one by one; or elements out of range, or an iteration that has not converged
   };
 
   static constexpr double least_gap = 1.0 / (1 << 18);  // of neighbouring lambdas, relative to the larger

@@ -61,8 +61,12 @@ class Workspace {
   // some of the work. (Made where a thread begins: one that is made at first use would be one more thing that can fail.)
   class Keeper {
    public:
-    Keeper() { if (!mine) mine = this; }
-    ~Keeper() { if (mine == this) mine = nullptr; }
+    Keeper() {
+      if (!mine) mine = this;
+    }
+    ~Keeper() {
+      if (mine == this) mine = nullptr;
+    }
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
 

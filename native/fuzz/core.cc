@@ -88,7 +88,8 @@ template <class T>
 static void measure() {
   const std::int64_t rows = up_to(60), cols = up_to(12), count = up_to(3);
   const Random<T> a(rows, cols, count);
-  std::vector<double> fraction(count * cols), parts(count * gram_blocks(rows, cols) * cols * cols), squares(count * gram_blocks(rows, cols) * cols);
+  std::vector<double> fraction(count * cols), parts(count * gram_blocks(rows, cols) * cols * cols),
+      squares(count * gram_blocks(rows, cols) * cols);
   std::vector<std::int32_t> exponent(count * cols);
   std::vector<Status> status(count);
   Scan<T> scan{a.batch, fraction.data(), exponent.data(), status.data()};
@@ -141,7 +142,8 @@ static void multiply() {
       written[place] = true;
     }
   for (std::size_t place = 0; place < c.size(); ++place)
-    check(written[place] || (beta == 0 ? std::isnan(c[place]) : c[place] == before[place]), "gemm: writes nothing else");
+    check(written[place] || (beta == 0 ? std::isnan(c[place]) : c[place] == before[place]),
+          "gemm: writes nothing else");
 }
 
 static void orthogonalise() {
@@ -170,7 +172,8 @@ static void orthogonalise_tall() {
   const Random<T> a(rows, k, count);
   if (!a.finite) return;  // the caller has looked
   const std::int64_t blocks = gram_blocks(rows, k);
-  std::vector<double> parts(count * blocks * k * k), squares(count * blocks * k), root_d(count * k * k), r(count * k * k);
+  std::vector<double> parts(count * blocks * k * k), squares(count * blocks * k), root_d(count * k * k),
+      r(count * k * k);
   std::vector<double> offsets(count), identity(k * k);
   std::vector<std::int32_t> perm(count * k), exponents(count * k), unit(count * k);
   std::vector<T> root(count * k * k), x(count * k * k), q(count * rows * k);
@@ -181,15 +184,15 @@ static void orthogonalise_tall() {
   Gram<T> gram;
   gram.a = a.batch, gram.parts = parts.data(), gram.squares = squares.data();
   for (std::int64_t u = 0; u < count * blocks; ++u) gram(u);
-  Cholesky<T> first{parts.data(), nullptr, count, blocks,   k, gauge, unit.data(), root_d.data(),
-                    root.data(),  r.data(), status.data()};
+  Cholesky<T> first{parts.data(),  nullptr,     count,    blocks,       k, gauge, unit.data(),
+                    root_d.data(), root.data(), r.data(), status.data()};
   for (std::int64_t i = 0; i < count; ++i) first(i);
   for (const Status& s : status)
     if (static_cast<Root>(s.driver) == Root::none) return;  // then Householder serves
   gram.gauge = unit_gauge, gram.root = root.data();
   for (std::int64_t u = 0; u < count * blocks; ++u) gram(u);
-  CholeskyAgain<T> again{parts.data(), nullptr, count, blocks,   k, gauge, unit.data(), root.data(),
-                         root_d.data(), r.data(), status.data()};
+  CholeskyAgain<T> again{parts.data(), nullptr,       count,    blocks,       k, gauge, unit.data(),
+                         root.data(),  root_d.data(), r.data(), status.data()};
   for (std::int64_t i = 0; i < count; ++i) again(i);
   for (const Status& s : status)
     if (static_cast<Root>(s.driver) == Root::none) return;

@@ -1,5 +1,7 @@
 // The kernels behind their checked interface, for libFuzzer: arguments that fit, or of which any may be wrong. What does
 // not fit is refused; nothing is read or written outside an array, whatever the elements are, and nothing hangs.
+#include "kernels.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -14,7 +16,6 @@
 #include "core/blas_threads.h"
 #include "core/gram.h"
 #include "core/workspace.h"
-#include "kernels.h"
 
 using namespace fsvd;
 
@@ -42,7 +43,7 @@ struct Value {
 
 template <class T>
 constexpr ElementType type_of() {
-  return std::is_same_v<T, float> ? ElementType::float32
+  return std::is_same_v<T, float>           ? ElementType::float32
          : std::is_same_v<T, double>        ? ElementType::float64
          : std::is_same_v<T, std::uint16_t> ? ElementType::uint16
                                             : ElementType::int32;
@@ -66,8 +67,9 @@ class Call final : public ArgumentSource {
   }
 
   void number(double x) {
-    constexpr double wrong[] = {-1,  0.5, 2147483648.0, 9007199254740992.0, 1e300, std::numeric_limits<double>::quiet_NaN(),
-                                0.0, 1,   3,            4294967296.0};
+    constexpr double wrong[] = {
+        -1, 0.5, 2147483648.0, 9007199254740992.0, 1e300, std::numeric_limits<double>::quiet_NaN(), 0.0,
+        1,  3,   4294967296.0};
     if (spoils()) x = choices_.up_to(1) ? wrong[choices_.up_to(9)] : x + choices_.up_to(2) - 1;
     Value v;
     v.kind = Value::number, v.x = x;
@@ -86,11 +88,13 @@ class Call final : public ArgumentSource {
     array<T>(n);
   }
   void perm(std::int64_t count, std::int64_t k) {
-    elements<std::int32_t>(count * k, [&](std::int64_t i) { return static_cast<std::int32_t>(k - 1 - i % std::max<std::int64_t>(k, 1)); });
+    elements<std::int32_t>(
+        count * k, [&](std::int64_t i) { return static_cast<std::int32_t>(k - 1 - i % std::max<std::int64_t>(k, 1)); });
   }
   void exponents(std::int64_t n) {
     const int range = choices_.up_to(2) * 600;
-    elements<std::int32_t>(n, [&](std::int64_t) { return static_cast<std::int32_t>(bits_() % (2 * range + 1)) - range; });
+    elements<std::int32_t>(n,
+                           [&](std::int64_t) { return static_cast<std::int32_t>(bits_() % (2 * range + 1)) - range; });
   }
   void gauge(std::int64_t count, std::int64_t k, bool required = false) {
     const bool given = required || choices_.up_to(1);
@@ -105,7 +109,8 @@ class Call final : public ArgumentSource {
   // Which of `parts` each item reads.
   void sources(std::int64_t count, std::int64_t parts) {
     if (parts == count && choices_.up_to(1)) return missing();
-    elements<std::int32_t>(count, [&](std::int64_t i) { return static_cast<std::int32_t>(i % std::max<std::int64_t>(parts, 1)); });
+    elements<std::int32_t>(
+        count, [&](std::int64_t i) { return static_cast<std::int32_t>(i % std::max<std::int64_t>(parts, 1)); });
   }
   template <class T>
   void batch(std::int64_t rows, std::int64_t cols, std::int64_t count) {
@@ -128,7 +133,8 @@ class Call final : public ArgumentSource {
     status_ = values_.size();
     elements<double>(3 * count, [](std::int64_t) { return 0.0; });
     Value& v = values_[status_];  // 0 in any case: a kernel may leave what says that nothing is wrong
-    if (v.kind == Value::array) std::fill_n(v.memory.get(), v.length * static_cast<std::int64_t>(sizeof(double)), char{0});
+    if (v.kind == Value::array)
+      std::fill_n(v.memory.get(), v.length * static_cast<std::int64_t>(sizeof(double)), char{0});
   }
 
   bool spoilt() const { return spoilt_; }
@@ -139,7 +145,8 @@ class Call final : public ArgumentSource {
     for (std::int64_t i = 0; 3 * i < values_[status_].length; ++i) {
       double code = 0;
       std::memcpy(&code, values_[status_].memory.get() + 3 * i * sizeof(double), sizeof code);
-      if (!(code >= Status::ok && code <= Status::too_large)) std::fputs("LAPACK refused its arguments\n", stderr), std::abort();
+      if (!(code >= Status::ok && code <= Status::too_large))
+        std::fputs("LAPACK refused its arguments\n", stderr), std::abort();
     }
   }
 
@@ -237,7 +244,8 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
     const std::int64_t units = count * gram_blocks(tall, k);
     call.array<double>(units * k * k), call.array<double>(units * k);
   } else if (kernel == "cholesky" || kernel == "choleskyAgain") {
-    call.number(static_cast<double>(count)), call.number(static_cast<double>(tall)), call.number(static_cast<double>(k));
+    call.number(static_cast<double>(count)), call.number(static_cast<double>(tall)),
+        call.number(static_cast<double>(k));
     call.array<T>(count * k * k), call.array<double>(room * gram_blocks(tall, k) * k * k), call.sources(count, room);
     call.gauge(count, k, true), call.exponents(count * k);
     call.array<double>(count * k * k), call.array<double>(count * k * k), call.statuses(count);
@@ -268,7 +276,8 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
   } else if (kernel == "geev") {
     call.batch<T>(n, n, count), call.array<T>(count * n), call.array<T>(count * n), call.statuses(count);
   } else if (kernel == "scan") {
-    call.batch<T>(m, n, count), call.array<double>(count * n), call.array<std::int32_t>(count * n), call.statuses(count);
+    call.batch<T>(m, n, count), call.array<double>(count * n), call.array<std::int32_t>(count * n),
+        call.statuses(count);
   } else if (kernel == "pack") {
     const bool narrow = flag();
     const std::int64_t stride = m * n + choices.up_to(3);
@@ -311,7 +320,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (work.flops > 1e8 || work.units > 10000) return 0;
     for (std::int64_t unit = 0; unit < work.units; ++unit) work.run(unit);
   } catch (const WrongArgument& error) {
-    if (!call.spoilt()) std::fprintf(stderr, "%s refuses right arguments: %s\n", kernel.name, error.what()), std::abort();
+    if (!call.spoilt())
+      std::fprintf(stderr, "%s refuses right arguments: %s\n", kernel.name, error.what()), std::abort();
     return 0;
   } catch (const OutOfMemory&) {  // of sizes that only views with strides of 0 have
     return 0;

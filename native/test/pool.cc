@@ -1,5 +1,7 @@
 // The pool alone, without Node: jobs from many threads, exceptions, a system that gives no threads, and XERBLA. Made to
 // be run under the thread sanitizer too. Ends with status 0 when everything was as it says; a hang is ended by SIGALRM.
+#include "core/pool.h"
+
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +18,6 @@
 
 #include "core/blas_threads.h"
 #include "core/gesdd.h"
-#include "core/pool.h"
 #include "core/team.h"
 #ifdef FSVD_FAULTS
 #include "core/faults.h"
@@ -37,7 +38,9 @@ static void wait_for(const std::atomic<int>& x, int value) {
   while (x.load() != value) std::this_thread::sleep_for(100us);
 }
 
-static std::shared_ptr<Task> new_task(const std::shared_ptr<Owner>& owner = pool::new_owner()) { return share<Task>(owner); }
+static std::shared_ptr<Task> new_task(const std::shared_ptr<Owner>& owner = pool::new_owner()) {
+  return share<Task>(owner);
+}
 
 // Synchronous and asynchronous jobs from several threads, while the limit changes: every unit runs once.
 static void every_unit_runs_once() {
@@ -175,7 +178,8 @@ static void stopping_a_task() {
     check(stopped, "a task that is given up ends with Stopped");
     check(begun <= 2 && finished == 0, "nothing of it begins any more, and what runs does not finish");
     std::atomic<int> after{0};
-    pool::submit(new_task(task->owner()), {3, 0, [](std::int64_t) {}}, [&](std::exception_ptr e) { after = e ? -1 : 1; });
+    pool::submit(new_task(task->owner()), {3, 0, [](std::int64_t) {}},
+                 [&](std::exception_ptr e) { after = e ? -1 : 1; });
     wait_for(after, 1);  // its owner goes on
   }
 }
