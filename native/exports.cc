@@ -30,6 +30,9 @@ void export_kernels(Napi::Object exports) {
   export_function(exports, "setFaults", [](const Call& info) -> Napi::Value {
     return set_faults(info[0].As<Napi::Number>().Uint32Value()), info.Env().Undefined();
   });
+  export_function(exports, "setSkewed", [](const Call& info) -> Napi::Value {
+    return set_skewed(info[0].As<Napi::Number>().Uint32Value()), info.Env().Undefined();
+  });
   export_function(exports, "illegalCall",
                   [](const Call& info) -> Napi::Value { return Napi::Number::New(info.Env(), illegal_call()); });
   export_function(exports, "failAllocation", [](const Call& info) -> Napi::Value {

@@ -100,6 +100,12 @@ bool orthonormal(const T* x, std::int64_t size, std::int64_t n) {
   return sum <= most * most * static_cast<T>(n);
 }
 
+// For the tests: turns the last of the vectors towards the first.
+template <class T>
+void skew(T* x, std::int64_t size, std::int64_t n) {
+  for (std::int64_t r = 0; r < size; ++r) x[r + (n - 1) * size] += x[r] / 64;
+}
+
 // Scales x to a largest element in [1/2, 1); x = 2^exponent * what it becomes.
 template <class T>
 int take_exponent(T* x, std::int64_t n) {
@@ -194,6 +200,8 @@ lapack_int run_gejsv(const Item<T>& item) {
   const T scale = work[0] / work[1];
   std::transform(s, s + n, item.s, [&](T x) { return std::ldexp(x * scale, exponent); });
   if (!vectors) return 0;
+  if (skewed(Side::left)) skew(left, tall, left_cols);
+  if (skewed(Side::right)) skew(right, n, n);
   // Of matrices without full rank it can answer with vectors that are not.
   if (!orthonormal(left, tall, left_cols) || !orthonormal(right, n, n)) return 1;
   T* long_side = wide ? item.vh : item.u;  // vectors of the longer dimension: left is tall x left_cols, column-major

@@ -11,7 +11,10 @@ import { loadFaults } from './support/faults.ts';
 // and the one above them, gesdd-blocked, which leaves square factors to them.
 
 const faults = await loadFaults();
-afterEach(() => faults.setFaults(0));
+afterEach(() => {
+  faults.setFaults(0);
+  faults.setSkewed(0);
+});
 
 const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv'] as const;
 const blocked = 1 << drivers.length;
@@ -167,6 +170,33 @@ describe.each(['float64', 'float32'] as const)('%s', (dtype) => {
     const error = errorOf(() => decompose(randomProduct(6, [5, 3, 4], dtype, [2])));
     checkError(error, 'ERR_SVD_NO_CONVERGENCE');
     expect(error.batchIndex).toEqual([0]);
+  });
+
+  describe.each([
+    ['left', 0b01],
+    ['right', 0b10],
+  ])('vectors of gejsv of which the %s ones are not orthogonal', (_, side) => {
+    it('are not believed: nothing stands below it, and it is an error', () => {
+      faults.setFaults(allBut(drivers.indexOf('gejsv')));
+      for (const shape of shapes)
+        for (const fullMatrices of [false, true]) {
+          const A = randomMatrix(9, shape, dtype);
+          checkSvd(A, svd(A, { fullMatrices }), { fullMatrices });
+          faults.setSkewed(side);
+          const error = errorOf(() => svd(A, { fullMatrices }));
+          checkError(error, 'ERR_SVD_NO_CONVERGENCE', 'did not converge');
+          expect(error.batchIndex).toEqual(shape.length > 2 ? shape.slice(0, -2).map(() => 0) : undefined);
+          faults.setSkewed(0);
+        }
+    });
+
+    it('do not matter to singular values alone', () => {
+      faults.setFaults(allBut(drivers.indexOf('gejsv')));
+      const A = randomMatrix(9, [40, 13], dtype);
+      const before = bits(svdvals(A));
+      faults.setSkewed(side);
+      expect(bits(svdvals(A))).toBe(before);
+    });
   });
 
   it('empty matrices need no driver', () => {

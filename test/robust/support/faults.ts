@@ -9,6 +9,8 @@ const path = fileURLToPath(
 export interface Faults {
   /** Bit d set: driver d of the ladder reports that it did not converge. */
   setFaults(drivers: number): void;
+  /** Bit 0 (1) set: the left (right) vectors of `?gejsv` are not orthogonal, though its info is 0. */
+  setSkewed(sides: number): void;
   /** From now on the addon's allocation with this number (1 is the next one) fails; 0: none. */
   failAllocation(number: number): void;
   allocationHasFailed(): boolean;
