@@ -8,16 +8,19 @@ export type PerMatrix = number | Tensor<Float64Array>;
 
 /** An ndarray of one dimension. */
 export interface Vector<D extends FloatArray = FloatArray> extends NdArray<D> {
+  /** `[n]` */
   shape: [length: number];
 }
 
 /** An ndarray of two dimensions. */
 export interface Matrix<D extends FloatArray = FloatArray> extends NdArray<D> {
+  /** `[m, n]` */
   shape: [rows: number, cols: number];
 }
 
 /** An ndarray of more: a batch of matrices. */
 export interface MatrixBatch<D extends FloatArray = FloatArray> extends NdArray<D> {
+  /** `[..., m, n]` */
   shape: [leading: number, ...rest: number[], rows: number, cols: number];
 }
 

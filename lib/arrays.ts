@@ -22,16 +22,26 @@ type NestedRows = NestedNumbers | FloatArray;
  * Strides and offset are in elements; without strides the array is row-major and contiguous.
  */
 export interface StridedArray {
+  /** The elements; a `Uint16Array` needs `dtype`. Any other kind of storage is `ERR_SVD_ARGUMENT`. */
   readonly data: MatrixData | ArrayLike<number> | ArrayBufferView | unknown;
-  /** (`[]` is there so that the compiler takes `[2, 3]` for two dimensions.) */
+  /** Size of every dimension. (`[]` is there so that the compiler takes `[2, 3]` for two dimensions.) */
   readonly shape?: readonly number[] | readonly [];
+  /** The same by onnxruntime's name; `shape` goes first. */
   readonly dims?: readonly number[] | readonly [];
+  /** Elements from one index to the next, per dimension; may be negative, or 0 to repeat. */
   readonly stride?: readonly number[] | (() => readonly number[]);
+  /** The same by numpy's name; `stride` goes first. */
   readonly strides?: readonly number[];
+  /** Where in `data` the first element stands; 0 by default. */
   readonly offset?: number;
   /** numpy-ts keeps the offset of a view here. */
-  readonly storage?: { readonly offset?: number };
+  readonly storage?: {
+    /** Where in `data` the first element stands. */
+    readonly offset?: number;
+  };
+  /** `'float64'`, `'float32'`, `'bfloat16'`, `'float16'`; needed for a `Uint16Array` only, and must fit `data`. */
   readonly dtype?: string;
+  /** The same by onnxruntime's name; `dtype` goes first. */
   readonly type?: string;
 }
 

@@ -9,7 +9,12 @@ import { swapLast } from './views.ts';
 /** Of vectors there is a matrix, of arrays of more dimensions a batch. */
 type Diagonal<V> = MatrixOf<DataOf<V>, NumberPer<RankOf<V> extends 1 ? 2 : 1 extends RankOf<V> ? 2 | 3 : 3>>;
 
-/** Square matrices with `s` on their diagonals: `[..., p]` → `[..., p, p]`, as `torch.diag_embed`. */
+/**
+ * Square matrices with `s` on their diagonals: `[..., p]` → `[..., p, p]`, as `torch.diag_embed`.
+ *
+ * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when `s` is no array of vectors; `ERR_SVD_TOO_LARGE`
+ * @function
+ */
 export const diagEmbed = exposed({ takes: ['s'] }, function diagEmbed<
   V extends MatrixLike,
 >(s: V): Diagonal<V> {
@@ -21,7 +26,12 @@ interface Transpose {
   <M extends MatrixLike>(a: M): MatrixOf<DataOf<M>, PerMatrixOf<M>>;
 }
 
-/** View with the last two dimensions swapped; it shares memory with `a`. */
+/**
+ * View with the last two dimensions swapped, `[..., m, n]` → `[..., n, m]`; it shares memory with `a`.
+ *
+ * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when `a` is no array of matrices
+ * @function
+ */
 export const transpose = exposed({ takes: ['a'] }, function transpose(a: MatrixLike | Factored) {
   return isFactored(a) ? FactoredMatrix.from(a).T : swapLast(asTensor(a, 'transpose'));
 }) as Transpose;

@@ -17,6 +17,7 @@ import { type Input, showShape, type Tensor } from './views.ts';
  *
  * @throws `ERR_SVD_SHAPE` with both shapes, `ERR_SVD_ARGUMENT`, `ERR_SVD_NON_FINITE`, `ERR_SVD_OVERFLOW`
  * @example dist(model.OV, model.OV.svd())
+ * @function
  */
 export const dist = exposed({ takes: ['a', 'b'] }, function dist<
   A extends DistOperand,
@@ -27,7 +28,12 @@ export const dist = exposed({ takes: ['a', 'b'] }, function dist<
 
 type Distance<A, B> = NumberPer<LargerRank<RankOf<A>, RankOf<B>>>;
 
-/** `dist` off the event loop; it reads its arrays as `svdAsync` does, copying all of them in slices first. */
+/**
+ * `dist` off the event loop; it reads its arrays as `svdAsync` does, copying all of them in slices first.
+ *
+ * @throws as `dist`, and `signal.reason` on abort
+ * @function
+ */
 export const distAsync = exposedAsync({ takes: ['a', 'b'], options: asyncOptions }, async function distAsync<
   A extends DistOperand,
   B extends DistOperand,

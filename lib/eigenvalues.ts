@@ -2,9 +2,11 @@ import { batchOf, geev } from './kernels.ts';
 import type { Steps } from './steps.ts';
 import { leadingDims, product, rows, type Tensor, tensor } from './views.ts';
 
-/** Eigenvalues, in LAPACK's order: `real` and `imag` have the same shape, conjugate pairs stand together. */
+/** Eigenvalues, in LAPACK's order; conjugate pairs stand together. */
 export interface Eigenvalues {
+  /** Real parts, `[..., n]`. */
   readonly real: Tensor;
+  /** Imaginary parts, `[..., n]`. */
   readonly imag: Tensor;
 }
 

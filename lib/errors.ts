@@ -14,6 +14,7 @@ export type SvdErrorCode =
 
 /** An error of this package: `code` is stable, the other fields depend on the code. */
 export interface SvdError extends Error {
+  /** What went wrong; see `SvdErrorCode`. */
   code: SvdErrorCode;
   /** `ERR_SVD_NON_FINITE`: indices of the first NaN or infinity inside its matrix. */
   index?: number[];

@@ -57,6 +57,7 @@ import {
   type Tensor,
 } from './views.ts';
 
+/** Options of `FactoredMatrix.svd`. */
 export interface ProductSvdOptions extends ErrorOptions {
   /**
    * `'product'`: the balanced, sorted QR–QR–core decomposition. `'three-svd'`: the composition that TransformerLens
@@ -90,8 +91,11 @@ export type TimesFactored<D extends FloatArray, N extends PerMatrix, X> =
 
 type RankPer<N> = N extends number ? 2 : 3;
 
+/** What `FactoredMatrix` is as a value: a class. */
 export interface FactoredMatrixConstructor {
   /**
+   * The product A·B, by its factors; their leading dimensions broadcast.
+   *
    * @param A `[..., l, k]`
    * @param B `[..., k, r]`
    * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` (inner dimensions differ, or leading ones do not broadcast)
@@ -100,9 +104,19 @@ export interface FactoredMatrixConstructor {
     A: A,
     B: B,
   ): FactoredMatrix<Promoted<DataOf<A>, DataOf<B>>, NumberPer<LargerRank<RankOf<A>, RankOf<B>>>>;
-  /** `x` itself, or the same factors from another copy of this package. */
+  /**
+   * `x` itself, or the same factors from another copy of this package.
+   *
+   * @throws `ERR_SVD_ARGUMENT` for anything else
+   */
   from<D extends FloatArray, N extends PerMatrix>(x: FactoredMatrix<D, N>): FactoredMatrix<D, N>;
+  /**
+   * A factored matrix from what has the factors A and B of one.
+   *
+   * @throws `ERR_SVD_ARGUMENT` for anything else
+   */
   from(x: Factored): FactoredMatrix;
+  /** @internal */
   readonly prototype: FactoredMatrix;
 }
 
@@ -161,6 +175,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     this.#B ??= runSync(floats(this.#stored.B, this.#dtype));
     return this.#B as MatrixOf<D, N>;
   }
+  /** Number of dimensions, those of the batch included. */
   get ndim(): number {
     return this.shape.length;
   }
@@ -176,9 +191,11 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   get rdim(): number {
     return cols(this.#stored.B);
   }
+  /** Whether this is a batch of matrices. */
   get hasLeadingDims(): boolean {
     return this.ndim > 2;
   }
+  /** Both factors. */
   get pair(): readonly [A: MatrixOf<D, N>, B: MatrixOf<D, N>] {
     return [this.A, this.B];
   }
@@ -226,6 +243,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return copyOfSpectrum(runSync(this.#spectrum())).S;
   }
 
+  /** `svdvals` off the event loop. */
   async svdvalsAsync(options: AsyncOptions = {}): Promise<VectorOf<D, N>> {
     return copyOfSpectrum(await runAsync(this.#spectrum(true), options)).S;
   }
@@ -240,7 +258,11 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return runSync(legacy(this.svd()));
   }
 
-  /** @deprecated Use `svdAsync`, which returns `Vh`. */
+  /**
+   * `svdLegacy` off the event loop.
+   *
+   * @deprecated Use `svdAsync`, which returns `Vh`.
+   */
   async svdLegacyAsync(options: AsyncOptions = {}): Promise<LegacySvd<D, N>> {
     warnLegacy();
     return afterwards(legacy(await this.svdAsync(options)), options);
@@ -274,28 +296,33 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return runSync(this.#norm(ord));
   }
 
+  /** `norm` off the event loop. */
   async normAsync(ord: Norm = 'fro', options: AsyncOptions = {}): Promise<N> {
     return runAsync(this.#norm(ord, true), options);
   }
 
-  /** Number of singular values above the tolerance. */
+  /** Number of singular values above the tolerance, per matrix. */
   rank(options: ToleranceOptions = {}): N {
     return rank(runSync(this.#spectrum()), this.ldim, this.rdim, options) as N;
   }
 
+  /** `rank` off the event loop. */
   async rankAsync({ signal, onProgress, ...tolerance }: ToleranceOptions & AsyncOptions = {}): Promise<N> {
     const spectrum = await runAsync(this.#spectrum(true), { signal, onProgress });
     return rank(spectrum, this.ldim, this.rdim, tolerance) as N;
   }
 
   /**
-   * Condition number σ₁/σ_p of M as a map of rank p = min(l, k, r); `Infinity` when σ_p is 0, or the ratio beyond the
-   * largest number.
+   * Condition number σ₁/σ_p, per matrix, of M as a map of rank p = min(l, k, r): zeros that the inner dimension makes
+   * certain do not count. `Infinity` when σ_p is 0, or the ratio beyond the largest number.
+   *
+   * @throws `ERR_SVD_SHAPE` for an empty matrix, which has no singular values
    */
   cond(): N {
     return cond(runSync(this.#spectrum()).S) as N;
   }
 
+  /** `cond` off the event loop. */
   async condAsync(options: AsyncOptions = {}): Promise<N> {
     return cond((await runAsync(this.#spectrum(true), options)).S) as N;
   }
@@ -307,6 +334,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return runSync(this.#inverse(this.svd(), options));
   }
 
+  /** `pinv` off the event loop. */
   async pinvAsync({
     signal,
     onProgress,
@@ -320,6 +348,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return product(...runSync(even(runSync(this.#kept()))));
   }
 
+  /** `makeEven` off the event loop. */
   async makeEvenAsync(options: AsyncOptions = {}): Promise<FactoredMatrix<D, N>> {
     return product(...(await this.#fromKept(even, options)));
   }
@@ -330,6 +359,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return product(runSync(withoutVh(svd)), svd.Vh);
   }
 
+  /** `truncate` off the event loop. */
   async truncateAsync(p: number, options: AsyncOptions = {}): Promise<FactoredMatrix<D, N>> {
     const rank = checkRank(p, this.#mostTriplets, 'truncate');
     const svd = await this.svdAsync({ ...options, rank });
@@ -341,6 +371,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return runSync(withoutU(runSync(this.#kept())));
   }
 
+  /** `collapseL` off the event loop. */
   async collapseLAsync(options: AsyncOptions = {}): Promise<MatrixOf<D, N>> {
     return this.#fromKept(withoutU, options);
   }
@@ -350,6 +381,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return runSync(withoutVh(runSync(this.#kept())));
   }
 
+  /** `collapseR` off the event loop. */
   async collapseRAsync(options: AsyncOptions = {}): Promise<MatrixOf<D, N>> {
     return this.#fromKept(withoutVh, options);
   }
@@ -359,6 +391,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return runSync(eigenvaluesOf(this.BA));
   }
 
+  /** `eigenvalues` off the event loop. */
   async eigenvaluesAsync(options: AsyncOptions = {}): Promise<Eigenvalues> {
     this.#mustBeSquare('eigenvalues');
     return runAsync(this.#eigenvaluesOfCopies(), options);
@@ -455,10 +488,12 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     );
   }
 
+  /** Shape and inner dimension, in the words of TransformerLens. */
   toString(): string {
     return `FactoredMatrix: Shape(${showShape(this.shape)}), Hidden Dim(${this.mdim})`;
   }
 
+  /** @internal */
   [inspect.custom](): string {
     return `FactoredMatrix ${showShape(this.shape)} = ${showShape(this.#stored.A.shape)} · ${showShape(this.#stored.B.shape)} ${this.#dtype}`;
   }
@@ -598,6 +633,7 @@ exposeMembers(Product, {
 
 const norms = oneOf<Norm>('fro', 'nuc', 2);
 
+/** The class of factored matrices; its members are those of the interface of the same name. */
 export const FactoredMatrix = Product as FactoredMatrixConstructor;
 
 /** A product whose types its caller knows. */

@@ -9,8 +9,11 @@ import { dropAxis, type Input, insertAxis, sliceAxis, tensor } from './views.ts'
 
 /** A range of indices, as in Python: negative bounds count from the end, a missing one is the end in that direction. */
 export interface Slice {
+  /** First index of the range. */
   readonly start: number | null;
+  /** Index that ends the range and is not in it. */
   readonly stop: number | null;
+  /** From one index to the next: not 0, and negative to go backwards. */
   readonly step: number;
 }
 
@@ -18,9 +21,12 @@ export interface Slice {
 export type Index = number | Slice | readonly number[] | null;
 
 /**
- * The range `start : stop : step` for `FactoredMatrix.at`; `null` is what Python's None is there.
+ * The range `start : stop : step` for `FactoredMatrix.at`, as in Python: negative bounds count from the end, and what lies
+ * beyond an end stops there. `null`, the default, stands for the end in that direction, and for a step of 1.
  *
- * @throws `ERR_SVD_ARGUMENT` unless they are integers, and the step not 0
+ * @throws `ERR_SVD_ARGUMENT` unless they are integers or `null`, and the step not 0
+ * @example M.at(slice(1, 3), null, slice(null, null, -1))
+ * @function
  */
 export const slice = exposed(
   { takes: ['start', 'stop', 'step'] },

@@ -45,7 +45,12 @@ type MatmulOf<A, B> = A extends Factored
  * Matrix product as numpy's `matmul`: any mix of matrices, vectors and `FactoredMatrix`. A product with a
  * `FactoredMatrix` stays factored; a vector gives a vector; two vectors give a number.
  *
- * @throws `ERR_SVD_SHAPE` with both shapes, `ERR_SVD_NON_FINITE`, `ERR_SVD_OVERFLOW`
+ * @param a `[..., l, k]`, or a vector `[k]`
+ * @param b `[..., k, r]`, or a vector `[k]`; leading dimensions broadcast
+ * @returns `[..., l, r]`
+ * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` with both shapes, `ERR_SVD_NON_FINITE`, `ERR_SVD_OVERFLOW`,
+ *   `ERR_SVD_TOO_LARGE`
+ * @function
  */
 export const matmul = exposed({ takes: ['a', 'b'] }, function matmul<
   A extends MatrixLike | Factored,

@@ -10,14 +10,30 @@ import { cols, type Input, insertAxis, rows, showShape, sliceAxis, swapLast, typ
 
 /** A matrix kept as the product `A·B`. */
 export interface Factored {
+  /** `[..., l, k]` */
   readonly A: Tensor;
+  /** `[..., k, r]` */
   readonly B: Tensor;
 }
 
 /** The factors of a decomposition, as `svd` or as `svdLegacy` returns them. */
 export type SvdLike =
-  | { readonly U: MatrixLike; readonly S: MatrixLike; readonly Vh: MatrixLike }
-  | { readonly U: MatrixLike; readonly S: MatrixLike; readonly V: MatrixLike };
+  | (LeftFactors & {
+      /** Right singular vectors as rows, `[..., p, n]`. */
+      readonly Vh: MatrixLike;
+    })
+  | (LeftFactors & {
+      /** Right singular vectors as columns, `[..., n, p]`. */
+      readonly V: MatrixLike;
+    });
+
+/** @inline */
+interface LeftFactors {
+  /** Left singular vectors, `[..., m, p]`. */
+  readonly U: MatrixLike;
+  /** Singular values, `[..., p]`. */
+  readonly S: MatrixLike;
+}
 
 /** What `dist` compares. */
 export type DistOperand = MatrixLike | Factored | SvdLike;

@@ -28,6 +28,7 @@ import { dtypeOf, leadingDims, type Tensor, withoutRepeats } from './views.ts';
  * @example
  * const W_U = prepare(unembedding);
  * const spectra = heads.map((OV) => new FactoredMatrix(OV, W_U).svdvals());
+ * @function
  */
 export const prepare = exposed({ takes: ['factor'] }, function prepare<
   M extends MatrixLike,
@@ -35,7 +36,12 @@ export const prepare = exposed({ takes: ['factor'] }, function prepare<
   return runSync(prepared(factor)) as MatrixOf<DataOf<M>, PerMatrixOf<M>>;
 });
 
-/** `prepare` off the event loop. `factor` must not be written to until the promise settles. */
+/**
+ * `prepare` off the event loop. `factor` must not be written to until the promise settles.
+ *
+ * @throws as `prepare`, and `signal.reason` on abort
+ * @function
+ */
 export const prepareAsync = exposedAsync(
   { takes: ['factor'], options: asyncOptions },
   async function prepareAsync<M extends MatrixLike>(

@@ -2,19 +2,29 @@ import { createRequire } from 'node:module';
 import { exposed } from './boundary.ts';
 import { checkThreads, kernels } from './native.ts';
 
-/** Threads used for computing, in this process: the cores it may use, or `FACTORED_SVD_THREADS`, or what was set. */
+/**
+ * Number of compute threads of this process: the cores it may use, or `FACTORED_SVD_THREADS`, or what was set.
+ *
+ * @throws `ERR_SVD_BINARY` when the native addon cannot be loaded
+ * @function
+ */
 export const threads = exposed({}, function threads(): number {
   return kernels().threads();
 });
 
-/** Sets the number of compute threads of this process, all its workers included. No result depends on it.
- * @throws `ERR_SVD_ARGUMENT` unless `n` is an integer from 1 to 1024 */
+/**
+ * Sets the number of compute threads of this process, all its workers included. No result depends on it.
+ *
+ * @throws `ERR_SVD_ARGUMENT` unless `n` is an integer from 1 to 1024; `ERR_SVD_BINARY`
+ * @function
+ */
 export const setThreads = exposed({ takes: ['n'] }, function setThreads(n: number): void {
   kernels().setThreads(checkThreads(n, 'setThreads'));
 });
 
 /** What computes here; for bug reports and golden files. */
 export interface Versions {
+  /** Version of this package. */
   readonly factoredSvd: string;
   /** Version of OpenBLAS. */
   readonly openblas: string;
@@ -28,7 +38,13 @@ export interface Versions {
   readonly build: string;
 }
 
-/** What computes here. */
+/**
+ * What computes here: the versions of this package and of OpenBLAS, and what the bits of a result depend on. Belongs into
+ * every bug report.
+ *
+ * @throws `ERR_SVD_BINARY` when the native addon cannot be loaded
+ * @function
+ */
 export const versions = exposed({}, function versions(): Versions {
   const native = kernels().versions();
   const { version } = createRequire(import.meta.url)('factored-svd/package.json') as { version: string };

@@ -7,7 +7,9 @@ import { dtypeOf, showShape, type Tensor } from './views.ts';
 
 /** An array in JSON: its elements in row-major order. What is not finite is `null` there. */
 export interface ArrayJson {
+  /** Size of every dimension. */
   readonly shape: readonly number[];
+  /** All elements, in row-major order. */
   readonly data: readonly number[];
 }
 
@@ -20,9 +22,13 @@ export const arrayJson = (x: Tensor): ArrayJson => ({
 export const perMatrixJson = (x: Svd['bound']): number | ArrayJson =>
   typeof x === 'number' ? x : arrayJson(x);
 
+/** An error in JSON. */
 export interface ErrorJson {
+  /** One of `SvdErrorCode`. */
   readonly code: string;
+  /** What went wrong, where, and what was expected. */
   readonly message: string;
+  /** Indices of the matrix in the leading dimensions, where there are any. */
   readonly batchIndex?: readonly number[];
 }
 

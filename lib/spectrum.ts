@@ -56,6 +56,7 @@ export function cond(S: Tensor): PerMatrix {
   return perMatrix(ratios, leading(S));
 }
 
+/** Frobenius norm, nuclear norm (the sum of the singular values), spectral norm (the largest of them). */
 export type Norm = 'fro' | 'nuc' | 2;
 
 /** Σσ or σ₁ per matrix, in float64. `ERR_SVD_OVERFLOW` when the sum does not fit. */

@@ -8,9 +8,11 @@ export interface KernelCall {
   readonly args: readonly unknown[];
 }
 
-/** Said by a composition between blocks of a batch. */
+/** How far a computation is. */
 export interface Progress {
+  /** Matrices that are done; a fraction inside a large one. */
   readonly done: number;
+  /** Matrices in all. */
   readonly total: number;
 }
 

@@ -17,7 +17,11 @@ import { type FloatArray, tensor } from './views.ts';
 
 export type { PerMatrix } from './array-types.ts';
 
-/** How a matrix was decomposed: the routine for a dense one; for a product its two factors and its core. */
+/**
+ * How a matrix was decomposed. A dense one: `gesdd-blocked`, the steps of `?gesdd` by kernels of this library; or the routine
+ * of LAPACK itself, `gesdd`, `gesvd`, `gesvd-scaled` or `gejsv`, for square factors and where those did not converge. A product: how its left factor, its right factor
+ * and its core were, for example `cholesky/householder/jacobi`; docs/numerics.md says when.
+ */
 export type Driver =
   | DenseDriver
   | `${FactorDriver}/${FactorDriver}/${DenseDriver | 'eigen'}`
@@ -27,6 +31,8 @@ export type Driver =
 /**
  * How a factor was decomposed: by Cholesky QR, by CholeskyQR2, by Householder, by Householder in blocks of rows; or not at
  * all, where it is not tall or where its Gram matrix was enough.
+ *
+ * @inline
  */
 export type FactorDriver = 'gram' | 'cholesky' | 'cholesky2' | 'householder' | 'tsqr' | 'direct';
 
@@ -61,6 +67,7 @@ export class Svd<D extends FloatArray = FloatArray, N extends PerMatrix = PerMat
    */
   declare readonly next: N | undefined;
 
+  /** @internal */
   constructor(
     U: MatrixOf<D, N>,
     S: VectorOf<D, N>,
@@ -93,6 +100,7 @@ export class Svd<D extends FloatArray = FloatArray, N extends PerMatrix = PerMat
     };
   }
 
+  /** @internal */
   [inspect.custom](): string {
     const { U, S, Vh, bound, driver, errors } = this;
     const more = { bound: shownPerMatrix(bound), driver: shownNames(driver) };
@@ -108,13 +116,19 @@ likeTuple(Svd, ['U', 'S', 'Vh']);
 
 /** What `JSON.stringify` makes of an `Svd`. */
 export interface SvdJson {
+  /** Left singular vectors, `[..., m, p]`. */
   readonly U: ArrayJson;
+  /** Singular values, `[..., p]`. */
   readonly S: ArrayJson;
+  /** Right singular vectors as rows, `[..., p, n]`. */
   readonly Vh: ArrayJson;
+  /** Largest error to expect in a singular value, per matrix. */
   readonly bound: number | ArrayJson;
-  /** Of a truncated decomposition. */
+  /** The singular value after the last of S, per matrix; of a truncated decomposition. */
   readonly next?: number | ArrayJson;
+  /** How it was decomposed, per matrix. */
   readonly driver: Driver | readonly Driver[];
+  /** An error for every matrix that could not be decomposed. */
   readonly errors: readonly ErrorJson[];
 }
 
@@ -127,11 +141,14 @@ type LegacyTriple<D extends FloatArray, N extends PerMatrix> = readonly [
 /** `a ≈ U · diag(S) · Vᵀ`, as `torch.svd` returns it. Frozen, and a readonly tuple `[U, S, V]`. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: likeTuple gives the class what the interface says
 export class LegacySvd<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix> {
+  /** Left singular vectors, `[..., m, p]`. */
   readonly U: MatrixOf<D, N>;
+  /** Singular values, descending, `[..., p]`. */
   readonly S: VectorOf<D, N>;
   /** Right singular vectors as columns, `[..., n, p]`. */
   readonly V: MatrixOf<D, N>;
 
+  /** @internal */
   constructor(U: MatrixOf<D, N>, S: VectorOf<D, N>, V: MatrixOf<D, N>) {
     this.U = U;
     this.S = S;
@@ -144,6 +161,7 @@ export class LegacySvd<D extends FloatArray = FloatArray, N extends PerMatrix = 
     return { U: arrayJson(this.U), S: arrayJson(this.S), V: arrayJson(this.V) };
   }
 
+  /** @internal */
   [inspect.custom](): string {
     return shownDecomposition('LegacySvd', { U: this.U, S: this.S, V: this.V });
   }

@@ -14,6 +14,7 @@ import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './
 import type { LegacySvd, Svd } from './svd-result.ts';
 import type { Tensor } from './views.ts';
 
+/** Options of `svd`. */
 export interface SvdOptions extends ErrorOptions {
   /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. Not for a `FactoredMatrix`. */
   readonly fullMatrices?: boolean | undefined;
@@ -48,13 +49,21 @@ interface SvdFunction {
 }
 
 /**
- * Singular value decomposition: `a ≈ U · diag(S) · Vh`, by LAPACK's `?gesdd`; of a `FactoredMatrix` its own `svd`.
+ * Singular value decomposition: `a ≈ U · diag(S) · Vh`; of a `FactoredMatrix` its own `svd`.
+ *
+ * The steps are those of LAPACK's `?gesdd`, taken by kernels of this library that share a large matrix among the threads
+ * (`gesdd-blocked` in `driver`); up to 32 rows or columns all of it is computed in float64. Only the square factors of a
+ * matrix that is not square come from `?gesdd` itself. What does not converge is tried again by `?gesdd`, `?gesvd`, `?gesvd`
+ * of the matrix scaled to a largest element of 1, and `?gejsv`; `driver` names the one that answered. docs/numerics.md has
+ * the sources and derives `bound`.
  *
  * @param a `[..., m, n]`; leading dimensions are a batch
- * @returns frozen and iterable `{ U, S, Vh }`: `[..., m, p]`, `[..., p]` descending, `[..., p, n]`, p = min(m, n)
+ * @returns frozen and iterable `{ U, S, Vh }`: `[..., m, p]`, `[..., p]` descending, `[..., p, n]`, p = min(m, n); with
+ *   `fullMatrices` U `[..., m, m]` and Vh `[..., n, n]`
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE`, `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW`,
  *   `ERR_SVD_TOO_LARGE`
  * @example const { U, S, Vh } = svd([[3, 0], [4, 5]]);
+ * @function
  */
 export const svd = exposed(
   { takes: ['a'], options: optionsFor },
@@ -79,6 +88,9 @@ interface SvdAsyncFunction {
  * copied before this returns, the rest block by block, so that what is written meanwhile may be what is decomposed.
  * When the memory is transferred away before it has all been read the promise rejects with `ERR_SVD_ARGUMENT`. Nothing
  * worse can come of it. All asynchronous functions of this package read their arrays like this.
+ *
+ * @throws as `svd`, and `signal.reason` on abort
+ * @function
  */
 export const svdAsync = exposedAsync(
   { takes: ['a'], options: (a) => ({ ...optionsFor(a), ...asyncOptions }) },
@@ -91,7 +103,15 @@ export const svdAsync = exposedAsync(
   },
 ) as SvdAsyncFunction;
 
-/** Singular values alone, `[..., p]` descending: cheaper than `svd`, and equal to `svd(a).S` within its `bound`. */
+/**
+ * Singular values alone: cheaper than `svd`, and equal to `svd(a).S` within its `bound`. By the same steps, without the
+ * vectors.
+ *
+ * @param a `[..., m, n]`; leading dimensions are a batch
+ * @returns `[..., p]`, descending, p = min(m, n)
+ * @throws as `svd`
+ * @function
+ */
 export const svdvals = exposed({ takes: ['a'] }, function svdvals<
   M extends MatrixLike | Factored,
 >(a: M): VectorOf<DataOf<M>, PerMatrixOf<M>> {
@@ -101,7 +121,12 @@ export const svdvals = exposed({ takes: ['a'] }, function svdvals<
   return values as VectorOf<DataOf<M>, PerMatrixOf<M>>;
 });
 
-/** `svdvals` off the event loop, as `svdAsync`. */
+/**
+ * `svdvals` off the event loop, as `svdAsync`.
+ *
+ * @throws as `svd`, and `signal.reason` on abort
+ * @function
+ */
 export const svdvalsAsync = exposedAsync({ takes: ['a'], options: asyncOptions }, async function svdvalsAsync<
   M extends MatrixLike | Factored,
 >(a: M, options: AsyncOptions = {}): Promise<VectorOf<DataOf<M>, PerMatrixOf<M>>> {
@@ -114,7 +139,9 @@ export const svdvalsAsync = exposedAsync({ takes: ['a'], options: asyncOptions }
 /**
  * `{ U, S, V }` with `a ≈ U · diag(S) · Vᵀ`, what `torch.svd` returns: V is `[..., n, p]`.
  *
+ * @throws as `svd`
  * @deprecated Use `svd`, which returns `Vh`. Emits one `DeprecationWarning`, code `FSVD_DEP0001`, per process.
+ * @function
  */
 export const svdLegacy = exposed({ takes: ['a'] }, function svdLegacy<
   M extends MatrixLike | Factored,
@@ -123,7 +150,13 @@ export const svdLegacy = exposed({ takes: ['a'] }, function svdLegacy<
   return runSync(legacy(svd(a as MatrixLike) as Svd<DataOf<M>, PerMatrixOf<M>>));
 });
 
-/** @deprecated Use `svdAsync`, which returns `Vh`. */
+/**
+ * `svdLegacy` off the event loop, as `svdAsync`.
+ *
+ * @throws as `svd`, and `signal.reason` on abort
+ * @deprecated Use `svdAsync`, which returns `Vh`.
+ * @function
+ */
 export const svdLegacyAsync = exposedAsync(
   { takes: ['a'], options: asyncOptions },
   async function svdLegacyAsync<M extends MatrixLike | Factored>(

@@ -10,6 +10,7 @@ import { type Check, exact, type Report, report } from './report.ts';
  * Between machines that is not to be expected: the bits of a result depend on the processor kernel OpenBLAS picks.
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument is neither
+ * @function
  */
 export const bitIdentical = exposed(
   { takes: ['received', 'expected'] },

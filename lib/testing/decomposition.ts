@@ -28,6 +28,7 @@ import * as bounds from './bounds.ts';
  */
 export type SvdOperand = SvdFactors | Factored;
 
+/** The factors of a decomposition, and what is known of how exact they are. */
 export interface SvdFactors {
   /** `[..., l, p]` or `[..., l, l]` */
   readonly U: MatrixLike;

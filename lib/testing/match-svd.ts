@@ -17,6 +17,7 @@ import { comparison, vectorCheck } from './subspaces.ts';
  * and undetermined from 0.5 on. So does a cluster whose singular values are 0: nothing ties its U to its V.
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument is no decomposition
+ * @function
  */
 export const matchSvd = exposed(
   { takes: ['received', 'expected'], options: undeterminedOptions },

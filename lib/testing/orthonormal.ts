@@ -11,6 +11,7 @@ import { type Check, measured, type Report, report } from './report.ts';
  * Whether the columns of `Q` `[..., m, n]` are orthonormal, or its rows where it is wide: ‖QᵀQ − I‖_F ≤ 40·ε·√n.
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when `Q` is no matrix
+ * @function
  */
 export const orthonormal = exposed({ takes: ['Q'] }, function orthonormal(Q: MatrixLike): Report {
   const all = asTensor(Q, 'orthonormal');

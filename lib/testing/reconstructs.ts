@@ -13,6 +13,7 @@ import { asSubject, type SubjectItem, type SubjectOperand } from './subject.ts';
  * ‖M − U·diag(S)·Vh‖_F ≤ 50·ε·max(‖M‖_F, β) + l·r·η, ε that of the result, and β that of its `bound` or of `M`.
  *
  * @throws as `validSvd`
+ * @function
  */
 export const reconstructs = exposed(
   { takes: ['result', 'M'] },

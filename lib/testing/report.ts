@@ -2,11 +2,13 @@ import { flag, type OptionTable } from '../options.ts';
 
 /** One thing that was checked. */
 export interface Check {
+  /** What was checked, in words. */
   readonly name: string;
   /** What was measured; for an exact requirement, how many elements violate it. */
   readonly value: number;
   /** What it may be at most; 0 for an exact requirement. */
   readonly bound: number;
+  /** It holds. */
   readonly pass: boolean;
   /** The bound is too large to say anything. Such a check passes only where the caller accepted that. */
   readonly undetermined: boolean;
@@ -24,6 +26,7 @@ export interface Report {
   readonly pass: boolean;
   /** It does not pass, but only for want of a bound that says anything: nothing was found wrong. */
   readonly undetermined: boolean;
+  /** All that was checked. */
   readonly checks: readonly Check[];
   /** The verdict, and every check that does not hold: by how much, over which bound, in which item and cluster. */
   readonly text: string;

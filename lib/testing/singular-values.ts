@@ -17,6 +17,7 @@ import { type Check, exact, measured, type Report, report } from './report.ts';
 /** Singular values: a decomposition, `{ S }` with or without its `bound`, or the array `[..., p]` itself. */
 export type SpectrumOperand = SvdOperand | Pick<SvdFactors, 'S' | 'bound'> | MatrixLike;
 
+/** Options of `matchSingularValues`. */
 export interface SingularValuesOptions {
   /**
    * `'absolute'` (default): |s − t| ≤ τ = bound_s + bound_t + η, which holds for every matrix; 4ε·√p·σ₁ stands for a bound
@@ -33,6 +34,7 @@ const singularValuesOptions: OptionTable<SingularValuesOptions> = { mode: oneOf(
  * Whether the singular values of `received` are those of `expected`: of the same matrix, computed twice.
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument has no singular values, or for another mode
+ * @function
  */
 export const matchSingularValues = exposed(
   { takes: ['received', 'expected'], options: singularValuesOptions },

@@ -25,6 +25,7 @@ import { tau } from './singular-values.ts';
  * `matchSvd` compares U and V together.
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument is no decomposition
+ * @function
  */
 export const matchSubspaces = exposed(
   { takes: ['received', 'expected'], options: undeterminedOptions },

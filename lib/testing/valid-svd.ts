@@ -12,6 +12,7 @@ import { asSubject, type SubjectOperand } from './subject.ts';
  *
  * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument is no decomposition or no matrix; `ERR_SVD_NON_FINITE`
  *   when an element of `M` is not finite
+ * @function
  */
 export const validSvd = exposed(
   { takes: ['result', 'M'] },

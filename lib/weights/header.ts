@@ -10,7 +10,9 @@ export const prefixLength = 8;
 
 /** One tensor as the header declares it. */
 export interface TensorInfo {
+  /** Its type in the file. */
   readonly dtype: SafetensorsDtype;
+  /** Size of every dimension; `[]` for a single number. */
   readonly shape: readonly number[];
   /** Bytes the tensor takes in the file. */
   readonly byteLength: number;

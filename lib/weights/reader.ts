@@ -22,6 +22,7 @@ const halvesAtATime = 2 ** 20;
 /**
  * Opens a safetensors file and reads its header; the tensors stay on disk until `read` asks for one.
  * @throws `ERR_SVD_FILE` if there is no such regular file, or anything in its header or layout is not as the format says
+ * @function
  */
 export const openSafetensors = exposedAsync(
   { takes: ['path'] },
@@ -39,6 +40,7 @@ export const openSafetensors = exposedAsync(
 
 /** An open safetensors file. Close it with `close()` or `await using`. */
 export class SafetensorsFile {
+  /** The file, as it was named; of a URL its path. */
   readonly path: string;
   /** The `__metadata__` of the file; empty where it has none. */
   readonly metadata: Readonly<Record<string, string>>;
@@ -109,6 +111,7 @@ export class SafetensorsFile {
     await fileStep(this.path, 'close', () => this.#handle.close());
   }
 
+  /** `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

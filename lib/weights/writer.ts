@@ -21,6 +21,7 @@ const pieceLength = 2 ** 18;
  * F64 tensors come first, so that every tensor is aligned to its element size.
  * @throws `ERR_SVD_ARGUMENT` or `ERR_SVD_SHAPE` for what is no array of floats, before anything is written;
  * `ERR_SVD_FILE` if the file cannot be written
+ * @function
  */
 export const writeSafetensors = exposedAsync(
   { takes: ['path', 'tensors', 'metadata'] },
