@@ -37,11 +37,16 @@ export function integerMatrix(seed: number, shape: readonly number[], dtype: Dty
 }
 
 /** n×p with orthonormal columns: Gram–Schmidt, twice over. */
-export function orthogonal(seed: number, n: number, p: number): Tensor {
+export function orthogonal(
+  seed: number,
+  n: number,
+  p: number,
+  first: readonly (readonly number[])[] = [],
+): Tensor {
   const columns: number[][] = [];
   const next = random(seed);
   while (columns.length < p) {
-    const v = Array.from({ length: n }, next);
+    const v = Array.from(first[columns.length] ?? Array.from({ length: n }, next));
     for (const q of [...columns, ...columns]) {
       const along = q.reduce((sum, x, i) => sum + x * v[i], 0);
       q.forEach((x, i) => {
