@@ -54,6 +54,27 @@ const wrong: [message: string, kernel: Name, args: unknown[]][] = [
   ['the items overlap', 'pack', [1, ...two(2, 3), 0, null, null, 1, 0, 0, 5, null, f64(11)]],
 ];
 
+describe('of matrices without columns', () => {
+  const none = f64(0);
+  const empty = [none, none, null, new Int32Array(0), new Int32Array(0), new Int32Array(0), none, none];
+  const driver = ([code, , driver]: Float64Array) => [code, driver];
+
+  test.each([
+    ['cholesky', 0],
+    ['choleskyAgain', 1],
+  ] as const)('%s finds the root', (name, found) => {
+    const result = status();
+    kernels()[name](1, 9, 0, ...empty, result);
+    expect(driver(result)).toEqual([0, found]);
+  });
+
+  test('applyQ gives zeros', () => {
+    const out = f64(12).fill(7);
+    kernels().applyQ(...batch(0, 3), 4, 0, none, none, out, status());
+    expect(out).toEqual(f64(12));
+  });
+});
+
 describe('arguments that do not fit are refused', () => {
   test.each(wrong)('%s: %s', (message, name, args) => {
     expect(() => kernels()[name](...args)).toThrow(TypeError);

@@ -58,6 +58,7 @@ template <class T>
 void Cholesky<T>::operator()(std::int64_t i) const {
   status[i].set(Status::ok);
   const auto verdict = [&](Root root) { status[i].driver = static_cast<double>(root); };
+  if (k == 0) return verdict(Root::once);  // LAPACK is not asked about empty matrices
   verdict(Root::none);
   double* g = root_d + i * k * k;
   std::int32_t* e = unit + i * k;
@@ -98,7 +99,8 @@ void Cholesky<T>::operator()(std::int64_t i) const {
 template <class T>
 void CholeskyAgain<T>::operator()(std::int64_t i) const {
   status[i].set(Status::ok);
-  status[i].driver = static_cast<double>(Root::none);
+  status[i].driver = static_cast<double>(k == 0 ? Root::twice : Root::none);
+  if (k == 0) return;
   double* g = root_d + i * k * k;
   add_parts(parts + (source ? source[i] : i) * blocks * k * k, blocks, k, g);
   double deviation = 0;

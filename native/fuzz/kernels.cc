@@ -297,6 +297,11 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
 
 }  // namespace
 
+// In the place of the silent one: BLAS has no other way to say that it did nothing.
+extern "C" void xerbla_(const char* routine, const std::int32_t* argument, std::size_t length) {
+  std::fprintf(stderr, "argument %d of %.*s is illegal\n", *argument, static_cast<int>(length), routine), std::abort();
+}
+
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   blas::initialise();
   return 0;
