@@ -1,7 +1,7 @@
 import { range, type SvdFactors, svdItems } from './kernels.ts';
 import { allocate } from './memory.ts';
 import { type Failure, failuresBehind, type Place } from './status.ts';
-import type { Steps } from './steps.ts';
+import { type Steps, turn } from './steps.ts';
 import { type Driver, perMatrix, perMatrixNames, Svd } from './svd-result.ts';
 import { type Dtype, type FloatArray, product, tensor } from './views.ts';
 import { inWorkspace, returnWorkspace, takeWorkspace } from './workspace.ts';
@@ -54,6 +54,7 @@ export function* batchedSvd(
   const bound = new Float64Array(total).fill(Number.NaN);
   const driver = new Array<Driver>(total).fill('failed');
   const next = new Float64Array(total).fill(Number.NaN);
+  if (total > blockSize) yield turn; // one entry for each took its time
   let truncated = false;
   const failed: Failure[] = [];
   const workspace = takeWorkspace();
@@ -89,6 +90,7 @@ export function* batchedSvd(
     yield { done: to, total };
   }
   returnWorkspace(workspace);
+  if (total > blockSize) yield turn;
   return new Svd(
     tensor(out.U, [...leading, ...shapes.U]),
     tensor(out.S, [...leading, ...shapes.S]),

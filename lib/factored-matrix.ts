@@ -46,6 +46,7 @@ import {
   dropAxis,
   dtypeOf,
   type FloatArray,
+  frozenView,
   type Input,
   insertAxis,
   leadingDims,
@@ -167,12 +168,12 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   /** `[..., l, k]`, leading dimensions broadcast; widened when it is first asked for. */
   get A(): MatrixOf<D, N> {
-    this.#A ??= runSync(floats(this.#stored.A, this.#dtype));
+    this.#A ??= frozenView(runSync(floats(this.#stored.A, this.#dtype)));
     return this.#A as MatrixOf<D, N>;
   }
   /** `[..., k, r]`, leading dimensions broadcast; widened when it is first asked for. */
   get B(): MatrixOf<D, N> {
-    this.#B ??= runSync(floats(this.#stored.B, this.#dtype));
+    this.#B ??= frozenView(runSync(floats(this.#stored.B, this.#dtype)));
     return this.#B as MatrixOf<D, N>;
   }
   /** Number of dimensions, those of the batch included. */

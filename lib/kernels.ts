@@ -7,12 +7,12 @@ import {
   type Stored,
 } from './elements.ts';
 import { type SvdError, svdError } from './errors.ts';
-import { itemOffsets } from './item-offsets.ts';
+import { writeItemOffsets } from './item-offsets.ts';
 import { allocate, descriptor, zeros } from './memory.ts';
 import { kernels } from './native.ts';
 import { checkStatus, driverOf, hasFailures, type Origin, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
-import { broadcastLeading, cols, type Input, reach, rows, showShape } from './views.ts';
+import { broadcastLeading, cols, type Input, leadingDims, product, reach, rows, showShape } from './views.ts';
 import { scratch } from './workspace.ts';
 
 /**
@@ -44,7 +44,11 @@ export function batchOf<D extends Stored>(
   const full = broadcastLeading(x, leading);
   const n = full.stride.length;
   const [down, across] = [full.stride[n - 2], full.stride[n - 1]];
-  return layOut(full.data, rows(full), cols(full), down, across, itemOffsets(full), foreign);
+  const layout = descriptor(2 + product(leadingDims(full)));
+  layout[0] = down;
+  layout[1] = across;
+  writeItemOffsets(full, layout.subarray(2));
+  return { data: full.data, layout, rows: rows(full), cols: cols(full), foreign };
 }
 
 /** `ERR_SVD_ARGUMENT` when `x` reads elements that its memory does not have any more. */
@@ -128,6 +132,10 @@ export function distinctItems(x: InputBatch): { distinct: Int32Array; source: In
   });
   return { distinct: Int32Array.from(distinct), source };
 }
+
+/** How many `distinctItems` has. */
+export const countDistinct = (x: InputBatch): number =>
+  mayRepeat(x) ? distinctItems(x).distinct.length : count(x);
 
 /** Where every item lies behind the one before, or every one before it, none is a repetition: so it nearly always is. */
 export function mayRepeat({ layout }: InputBatch): boolean {

@@ -1,3 +1,4 @@
+import { editDistance } from './edit-distance.ts';
 import { type SvdError, shown, svdError } from './errors.ts';
 
 // Names that users of numpy, scipy and torch look for, and what has them here.
@@ -68,16 +69,4 @@ function nearest(name: string, names: readonly string[]): string[] {
   return names.filter(
     (other, i) => distances[i] === least && 3 * least <= Math.max(name.length, other.length),
   );
-}
-
-/** Levenshtein distance, one row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length];
 }

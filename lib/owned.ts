@@ -11,6 +11,7 @@ import {
   batchOf,
   copyAlone,
   count,
+  countDistinct,
   distinctItems,
   dtypeOfBatch,
   type InputBatch,
@@ -48,6 +49,9 @@ import { scratch } from './workspace.ts';
 /** Copied without a turn of the event loop in between: 1 to 2 milliseconds. */
 const sliceBytes = 2 * 2 ** 20;
 
+/** A list of so many items takes a millisecond or more to go through. */
+const manyItems = 2 ** 17;
+
 export interface InputOptions {
   /** The arrays are the caller's and the computation is an asynchronous one: it must go through `owned` to them. */
   readonly foreign?: boolean;
@@ -77,9 +81,10 @@ export function* ahead(
 ): Steps<readonly InputBatch[]> {
   if (inputs.every((a) => isReady(a, dtype))) return inputs;
   const out = [...inputs];
-  const matrices = inputs.map((a) => distinctItems(a).distinct.length);
+  const matrices = inputs.map(countDistinct);
   const small = (i: number) => matrices[i] * bytesOfItem(withoutRepeatedLines(inputs[i])) <= sliceBytes;
   for (const [i, a] of inputs.entries()) if (a.foreign && small(i)) out[i] = yield* copied(a);
+  if (inputs.some((a) => count(a) > manyItems)) yield turn;
   for (const [i, a] of out.entries()) if (matrices[i] <= blockSize) out[i] = yield* owned(a, dtype);
   return out;
 }

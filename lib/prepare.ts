@@ -9,7 +9,7 @@ import { asyncOptions } from './option-tables.ts';
 import { floats, type InputOptions, ownedTensors } from './owned.ts';
 import { remember } from './prepared.ts';
 import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
-import { dtypeOf, leadingDims, type Tensor, withoutRepeats } from './views.ts';
+import { dtypeOf, frozenView, leadingDims, type Tensor, withoutRepeats } from './views.ts';
 
 /**
  * The same matrix, ready to be a factor of many products: what a decomposition of `A·B` needs of A alone, or of B
@@ -59,16 +59,10 @@ function* prepared(factor: MatrixLike, { foreign }: InputOptions = {}): Steps<Te
   const input = yield* readInput(factor, 'prepare');
   const widened = formatOf(input.data) !== dtypeOf(input);
   const [copy] = foreign ? yield* ownedTensors([input]) : [yield* floats(input)];
-  const result = frozenView(widened ? copy : (input as Tensor));
+  const { data, shape, stride, offset } = widened ? copy : (input as Tensor);
+  // Over an array object of its own: what is known stays with the result, and the caller's array is measured as it is.
+  const result = frozenView(ndarray(data.subarray(0), shape, stride, offset)) as Tensor;
   return keep(result, yield* measure(copy));
-}
-
-/** Over an array object of its own: what is known stays with the result, and the caller's array is measured as it is. */
-function frozenView({ data, shape, stride, offset }: Tensor): Tensor {
-  const own = ndarray(data.subarray(0), shape, stride, offset);
-  Object.freeze(own.shape);
-  Object.freeze(own.stride);
-  return Object.freeze(own);
 }
 
 /** Measurements of every matrix as it is, for its use as A, and transposed, for its use as B. */

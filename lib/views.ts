@@ -53,6 +53,14 @@ export const cols = (x: Input): number => x.shape[x.shape.length - 1];
 
 export const showShape = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 
+/** The same view, frozen with its shape and strides: what is written into them would change later answers. */
+export function frozenView<D extends Stored>(x: Input<D>): Input<D> {
+  const own = view(x, [...x.shape], [...x.stride]);
+  Object.freeze(own.shape);
+  Object.freeze(own.stride);
+  return Object.freeze(own);
+}
+
 /** View with the last two dimensions swapped. */
 export function swapLast<D extends Stored>(x: Input<D>): Input<D> {
   const swap = (v: number[]) => [...v.slice(0, -2), v[v.length - 1], v[v.length - 2]];
