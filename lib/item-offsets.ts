@@ -3,14 +3,8 @@ import { type Input, product } from './views.ts';
 
 /** Offset of every item of the leading dimensions, in row-major order. */
 export function itemOffsets(x: Input, dims = x.shape.length - 2): Float64Array {
-  const out = allocate('float64', [product(x.shape.slice(0, dims))], 'list of items') as Float64Array;
-  writeItemOffsets(x, out, dims);
-  return out;
-}
-
-/** `itemOffsets` into `out`, which has a place for each: by lines of the last dimension, a nanosecond an item. */
-export function writeItemOffsets(x: Input, out: Float64Array, dims = x.shape.length - 2): void {
   const shape = x.shape.slice(0, dims);
+  const out = allocate('float64', [product(shape)], 'list of items') as Float64Array;
   const line = dims > 0 ? shape[dims - 1] : 1;
   const step = dims > 0 ? x.stride[dims - 1] : 0;
   const index = new Array<number>(dims).fill(0);
@@ -23,4 +17,5 @@ export function writeItemOffsets(x: Input, out: Float64Array, dims = x.shape.len
       index[axis] = 0;
     }
   }
+  return out;
 }

@@ -7,12 +7,12 @@ import {
   type Stored,
 } from './elements.ts';
 import { type SvdError, svdError } from './errors.ts';
-import { writeItemOffsets } from './item-offsets.ts';
+import { itemOffsets } from './item-offsets.ts';
 import { allocate, descriptor, zeros } from './memory.ts';
 import { kernels } from './native.ts';
 import { checkStatus, driverOf, hasFailures, type Origin, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
-import { broadcastLeading, cols, type Input, leadingDims, product, reach, rows, showShape } from './views.ts';
+import { broadcastLeading, cols, type Input, reach, rows, showShape } from './views.ts';
 import { scratch } from './workspace.ts';
 
 /**
@@ -44,11 +44,7 @@ export function batchOf<D extends Stored>(
   const full = broadcastLeading(x, leading);
   const n = full.stride.length;
   const [down, across] = [full.stride[n - 2], full.stride[n - 1]];
-  const layout = descriptor(2 + product(leadingDims(full)));
-  layout[0] = down;
-  layout[1] = across;
-  writeItemOffsets(full, layout.subarray(2));
-  return { data: full.data, layout, rows: rows(full), cols: cols(full), foreign };
+  return layOut(full.data, rows(full), cols(full), down, across, itemOffsets(full), foreign);
 }
 
 /** `ERR_SVD_ARGUMENT` when `x` reads elements that its memory does not have any more. */
