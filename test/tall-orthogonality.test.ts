@@ -97,6 +97,15 @@ describe('columns that have much in common', () => {
   });
 });
 
+// 1 / sigma_min² of random columns is 2.1 here, and about 37 of those with a shared component; one round serves up to 6.
+it('one round of Cholesky serves well-conditioned columns, however many, and no others', () => {
+  const many = { A: randomMatrix(1, [2000, 200]), B: randomMatrix(2, [200, 200]) };
+  expect(new FactoredMatrix(many.A, many.B).svd().driver).toMatch(/^cholesky\//);
+  checkVectors(many.A, many.B, 'float64', [1, 200]);
+  const shared = new FactoredMatrix(sharedComponent(300, 16, 6), randomMatrix(1, [16, 16]));
+  expect(shared.svd().driver).toMatch(/^cholesky2\//);
+});
+
 // Householder reflections take those whose columns are dependent or nearly so.
 const dependent: Record<string, Element> = {
   'all elements 1/3': () => 1 / 3,

@@ -26,19 +26,16 @@ constexpr double least_square = 1e-280, largest_square = 1e290;
 constexpr double largest_deviation = 0.1;
 constexpr std::int64_t solved_columns = 192;  // that one thread solves for at a time
 
-// A bound of 1 / sigma_min^2 of k columns of length 1. The eigenvalues of their Gram matrix G have the mean 1, and
-// 1 / x^2 + 2 * x - 3 is nowhere negative: their sum of that, ||G^-1||_F^2 - k, is no less than one of its terms. G is
-// given by the root of the matrix D * G * D, whose diagonal is `squares`; `work` is k x k.
-double inverse_bound(const double* root, std::int64_t k, const double* squares, double* work) {
-  std::copy_n(root, k * k, work);
-  if (lapack::potri('U', narrow(k), work, narrow(k)) != 0) return std::numeric_limits<double>::infinity();
-  double excess = 3 - static_cast<double>(k);
-  for (std::int64_t j = 0; j < k; ++j)
-    for (std::int64_t row = 0; row <= j; ++row) {
-      const double x = work[j * k + row];
-      excess += (row == j ? 1 : 2) * x * x * squares[row] * squares[j];
-    }
-  return std::sqrt(excess);
+// Whether 1 / sigma_min^2 of k columns is at most `largest` once they have length 1: then their Gram matrix G minus
+// 1 / largest is positive definite, and has a Cholesky root. In float, whose rounding errors count as k * epsilon. `g` is
+// D * G * D, its upper triangle; `work` is k x k.
+bool inverse_within(double largest, const double* g, std::int64_t k, float* work) {
+  const double taken = 1 / largest + static_cast<double>(k) * std::numeric_limits<float>::epsilon();
+  for (std::int64_t j = 0; j < k; ++j) {
+    std::copy_n(g + j * k, j, work + j * k);
+    work[j * (k + 1)] = static_cast<float>((1 - taken) * g[j * (k + 1)]);
+  }
+  return lapack::potrf('U', narrow(k), work, narrow(k)) == 0;
 }
 
 // R in its gauge, row-major, from the root of the equilibrated columns, column-major.
@@ -63,8 +60,10 @@ void Cholesky<T>::operator()(std::int64_t i) const {
   double* g = root_d + i * k * k;
   std::int32_t* e = unit + i * k;
   const Gauge own = gauge.item(i, k);
-  Workspace ws(Workspace::bytes_for<double>(k * k) + 2 * Workspace::bytes_for<double>(k));
+  Workspace ws(Workspace::bytes_for<double>(k * k) + Workspace::bytes_for<double>(k) +
+               Workspace::bytes_for<float>(k * k));
   double* sum = ws.take<double>(k * k);
+  float* shifted = ws.take<float>(k * k);
   double* scale = ws.take<double>(k);  // 2^e
   add_parts(parts + (source ? source[i] : i) * blocks * k * k, blocks, k, sum);
   bool small_range = true;
@@ -83,13 +82,10 @@ void Cholesky<T>::operator()(std::int64_t i) const {
       g[j * k + row] = sum[q * k + p] * scale[row] * scale[j];
     }
   const auto n = static_cast<lapack_int>(k);
-  double* squares = ws.take<double>(k);
-  for (std::int64_t j = 0; j < k; ++j) squares[j] = g[j * (k + 1)];
+  const bool once = small_range && inverse_within(largest_inverse<T>, g, k, shifted);
   if (lapack::potrf('U', n, g, n) != 0) return;
   for (std::int64_t j = 0; j < k; ++j) std::fill_n(g + j * k + j + 1, k - j - 1, 0.0);
-  const double inverse = inverse_bound(g, k, squares, sum);
-  if (!std::isfinite(inverse)) return;
-  verdict(small_range && inverse <= largest_inverse<T> ? Root::once : Root::twice);
+  verdict(once ? Root::once : Root::twice);
   T* t = root + i * k * k;
   double* upper = r + i * k * k;
   std::copy_n(g, k * k, t);

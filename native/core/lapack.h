@@ -58,8 +58,6 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
   void prefix##lasv2_(const T* f, const T* g, const T* h, T* low, T* high, T* sin_r, T* cos_r, T* sin_l, T* cos_l);    \
   void prefix##potrf_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, lapack_int* info,            \
                       std::size_t);                                                                                    \
-  void prefix##potri_(const char* uplo, const lapack_int* n, T* a, const lapack_int* lda, lapack_int* info,            \
-                      std::size_t);                                                                                    \
   }                                                                                                                    \
   namespace lapack {                                                                                                   \
   inline lapack_int gesdd(char jobz, lapack_int m, lapack_int n, T* a, T* s, T* u, lapack_int ldu, T* vt,              \
@@ -142,12 +140,6 @@ constexpr lapack_int narrow(std::int64_t n) { return static_cast<lapack_int>(n);
   inline lapack_int potrf(char uplo, lapack_int n, T* a, lapack_int lda) {                                             \
     lapack_int info = 0;                                                                                               \
     prefix##potrf_(&uplo, &n, a, &lda, &info, 1);                                                                      \
-    return info;                                                                                                       \
-  }                                                                                                                    \
-  /* The inverse of the matrix with this root, in its place: one triangle. */                                          \
-  inline lapack_int potri(char uplo, lapack_int n, T* a, lapack_int lda) {                                             \
-    lapack_int info = 0;                                                                                               \
-    prefix##potri_(&uplo, &n, a, &lda, &info, 1);                                                                      \
     return info;                                                                                                       \
   }                                                                                                                    \
   }
