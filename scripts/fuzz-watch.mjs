@@ -4,20 +4,23 @@ import { fork } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inspect } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 
 const patience = 60_000; // milliseconds for one case, under sanitizers too
 const marker = 'FSVD_FUZZ_CASE';
 
 /**
  * In the first process: runs the script again under watch and exits with its status. In the second: returns the options
- * `--seconds` (default 20) and `--seed` (default: the time).
+ * `--seconds` (default 20), `--seed` (default: the time) and `--only` (a case).
  */
 export async function watched() {
+  const { values } = parseArgs({
+    options: { seconds: { type: 'string' }, seed: { type: 'string' }, only: { type: 'string' } },
+  });
   const options = {
-    seconds: Number(option('--seconds') ?? 20),
-    seed: Number(option('--seed') ?? Date.now() % 2 ** 31),
-    only: option('--only'),
+    seconds: Number(values.seconds ?? 20),
+    seed: Number(values.seed ?? Date.now() % 2 ** 31),
+    only: values.only,
   };
   if (!(options.seconds > 0) || !Number.isInteger(options.seed)) {
     console.error(`usage: node ${process.argv[1]} [--seconds N] [--seed N]`);
@@ -59,8 +62,3 @@ export function announce(name, args) {
     `${name} ${inspect(args, { depth: 8, maxArrayLength: 100, breakLength: 110 })}\n`,
   );
 }
-
-const option = (name) => {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? undefined : process.argv[at + 1];
-};

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const command = fileURLToPath(new URL('../dist/command.js', import.meta.url));
 const self = fileURLToPath(import.meta.url);
@@ -42,20 +43,22 @@ async function writeInPlace(path, generation) {
   closeSync(file);
 }
 
-const writes = { '--write': write, '--write-in-place': writeInPlace }[process.argv[2]];
-if (writes) {
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string' },
+    seed: { type: 'string' },
+    'in-place': { type: 'boolean', default: false }, // a writer that must be caught
+    write: { type: 'string' }, // for the writers that this script starts: the file to write, over and over
+  },
+});
+const inPlace = values['in-place'];
+if (values.write !== undefined) {
   for (let generation = 1; ; generation++) {
-    await writes(process.argv[3], generation);
+    await (inPlace ? writeInPlace : write)(values.write, generation);
     if (generation === 1) process.stdout.write('writing\n');
   }
 }
-
-const option = (name, otherwise) => {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-};
-const inPlace = process.argv.includes('--in-place'); // a writer that must be caught
-const [kills, seed] = [option('--kills', 1000), option('--seed', Date.now() % 2 ** 31)];
+const [kills, seed] = [Number(values.kills ?? 1000), Number(values.seed ?? Date.now() % 2 ** 31)];
 if (!(kills > 0) || !Number.isInteger(seed)) {
   console.error('usage: node scripts/kill-writes.mjs [--kills N] [--seed N] [--in-place]');
   process.exit(2);
@@ -89,7 +92,7 @@ const writers = [
   },
   {
     name: 'loop.safetensors',
-    argv: (out) => [self, inPlace ? '--write-in-place' : '--write', out],
+    argv: (out) => [self, '--write', out, ...(inPlace ? ['--in-place'] : [])],
     check: generation,
     ready: true,
   },

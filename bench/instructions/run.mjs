@@ -8,10 +8,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const recorded = new URL('counts.json', import.meta.url);
 const mostGrowth = 0.05;
+const { update } = parseArgs({ options: { update: { type: 'boolean' } } }).values;
 
 const { core } = JSON.parse(readFileSync(join(root, 'native/sources.json'), 'utf8'));
 const { versions } = await import('../../dist/index.js');
@@ -38,7 +40,7 @@ try {
 
 function compare(counts) {
   const { openblas } = versions();
-  if (process.argv.includes('--update')) {
+  if (update) {
     writeFileSync(recorded, `${JSON.stringify({ openblas, counts }, null, 2)}\n`);
   }
   const known = JSON.parse(readFileSync(recorded, 'utf8'));
