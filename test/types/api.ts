@@ -1,4 +1,5 @@
 // What the types say to users. Compiled, never run: `npm run typecheck`, and from the packed tarball in CI.
+import { expectTypeOf } from 'vitest';
 import {
   diagEmbed,
   dist,
@@ -19,9 +20,6 @@ import {
   type Vector,
 } from '../../lib/index.ts';
 
-type Same<X, Y> = (<T>() => T extends X ? 1 : 2) extends <T>() => T extends Y ? 1 : 2 ? true : false;
-/** That `x` is of type T, no more and no less. */
-const is = <T>() => ({ exactly: <X>(_x: X, ..._same: Same<X, T> extends true ? [] : [never]): void => {} });
 type Floats = Float32Array | Float64Array;
 
 const a = [
@@ -34,68 +32,76 @@ declare const unknownRank: Tensor<Float32Array>;
 declare const anything: MatrixLike;
 
 // Two dimensions give numbers, batches arrays, an unknown number of them either.
-is<number>().exactly(svd(a).bound);
-is<number>().exactly(svd(single).bound);
-is<number>().exactly(svd({ data: new Float64Array(4), shape: [2, 2] }).bound);
-is<number>().exactly(svd({ data: new Float64Array(4), dims: [2, 2] }).bound);
-is<Tensor<Float64Array>>().exactly(svd(batch).bound);
-is<Tensor<Float64Array>>().exactly(svd({ data: new Float64Array(8), shape: [2, 2, 2] }).bound);
-is<PerMatrix>().exactly(svd(unknownRank).bound);
-is<PerMatrix>().exactly(svd(anything).bound);
-is<number>().exactly(dist(a, single));
-is<number>().exactly(dist(a, svd(a)));
-is<Tensor<Float64Array>>().exactly(dist(batch, a));
-is<PerMatrix>().exactly(dist(a, unknownRank));
-is<Promise<number>>().exactly(distAsync(a, a));
+expectTypeOf(svd(a).bound).toEqualTypeOf<number>();
+expectTypeOf(svd(single).bound).toEqualTypeOf<number>();
+expectTypeOf(svd({ data: new Float64Array(4), shape: [2, 2] }).bound).toEqualTypeOf<number>();
+expectTypeOf(svd({ data: new Float64Array(4), dims: [2, 2] }).bound).toEqualTypeOf<number>();
+expectTypeOf(svd(batch).bound).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(svd({ data: new Float64Array(8), shape: [2, 2, 2] }).bound).toEqualTypeOf<
+  Tensor<Float64Array>
+>();
+expectTypeOf(svd(unknownRank).bound).toEqualTypeOf<PerMatrix>();
+expectTypeOf(svd(anything).bound).toEqualTypeOf<PerMatrix>();
+expectTypeOf(dist(a, single)).toEqualTypeOf<number>();
+expectTypeOf(dist(a, svd(a))).toEqualTypeOf<number>();
+expectTypeOf(dist(batch, a)).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(dist(a, unknownRank)).toEqualTypeOf<PerMatrix>();
+expectTypeOf(distAsync(a, a)).toEqualTypeOf<Promise<number>>();
 
 const M = new FactoredMatrix(a, single);
-is<FactoredMatrix<Float64Array, number>>().exactly(M);
-is<number>().exactly(M.norm());
-is<number>().exactly(M.rank({ rtol: 1e-3 }));
-is<number>().exactly(M.cond());
-is<Promise<number>>().exactly(M.normAsync('nuc'));
-is<number>().exactly(M.svd().bound);
-is<number>().exactly(dist(M, M.svd()));
-is<number>().exactly(M.pinv().norm(2));
-is<Tensor<Float64Array>>().exactly(new FactoredMatrix(batch, a).rank());
-is<Tensor<Float64Array>>().exactly(M.unsqueeze(0).norm());
-is<PerMatrix>().exactly(new FactoredMatrix(a, unknownRank).norm());
-is<PerMatrix>().exactly(M.at(0).norm());
+expectTypeOf(M).toEqualTypeOf<FactoredMatrix<Float64Array, number>>();
+expectTypeOf(M.norm()).toEqualTypeOf<number>();
+expectTypeOf(M.rank({ rtol: 1e-3 })).toEqualTypeOf<number>();
+expectTypeOf(M.cond()).toEqualTypeOf<number>();
+expectTypeOf(M.normAsync('nuc')).toEqualTypeOf<Promise<number>>();
+expectTypeOf(M.svd().bound).toEqualTypeOf<number>();
+expectTypeOf(dist(M, M.svd())).toEqualTypeOf<number>();
+expectTypeOf(M.pinv().norm(2)).toEqualTypeOf<number>();
+expectTypeOf(new FactoredMatrix(batch, a).rank()).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(M.unsqueeze(0).norm()).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(new FactoredMatrix(a, unknownRank).norm()).toEqualTypeOf<PerMatrix>();
+expectTypeOf(M.at(0).norm()).toEqualTypeOf<PerMatrix>();
 
 // float32 stays float32.
-is<Svd<Float32Array, number>>().exactly(svd(single));
-is<Svd<Float32Array, number>>().exactly(svd([Float32Array.of(1, 2)]));
-is<Svd<Float64Array, number>>().exactly(svd([Float64Array.of(1, 2)]));
-is<Promise<Svd<Float32Array, number>>>().exactly(svdAsync(single));
-is<Vector<Float32Array>>().exactly(svdvals(single));
-is<Svd<Float32Array, number>>().exactly(svd({ data: new Uint16Array(4), dtype: 'bfloat16', shape: [2, 2] }));
-is<FactoredMatrix<Float32Array, number>>().exactly(new FactoredMatrix(single, transpose(single)));
-is<FactoredMatrix<Float64Array, number>>().exactly(new FactoredMatrix(single, [[1], [2], [3]]));
-is<Matrix<Float32Array>>().exactly(prepare(single));
-is<Svd<Float32Array, number>>().exactly(svd(new FactoredMatrix(single, transpose(single))));
+expectTypeOf(svd(single)).toEqualTypeOf<Svd<Float32Array, number>>();
+expectTypeOf(svd([Float32Array.of(1, 2)])).toEqualTypeOf<Svd<Float32Array, number>>();
+expectTypeOf(svd([Float64Array.of(1, 2)])).toEqualTypeOf<Svd<Float64Array, number>>();
+expectTypeOf(svdAsync(single)).toEqualTypeOf<Promise<Svd<Float32Array, number>>>();
+expectTypeOf(svdvals(single)).toEqualTypeOf<Vector<Float32Array>>();
+expectTypeOf(svd({ data: new Uint16Array(4), dtype: 'bfloat16', shape: [2, 2] })).toEqualTypeOf<
+  Svd<Float32Array, number>
+>();
+expectTypeOf(new FactoredMatrix(single, transpose(single))).toEqualTypeOf<
+  FactoredMatrix<Float32Array, number>
+>();
+expectTypeOf(new FactoredMatrix(single, [[1], [2], [3]])).toEqualTypeOf<
+  FactoredMatrix<Float64Array, number>
+>();
+expectTypeOf(prepare(single)).toEqualTypeOf<Matrix<Float32Array>>();
+expectTypeOf(svd(new FactoredMatrix(single, transpose(single)))).toEqualTypeOf<Svd<Float32Array, number>>();
 
 // Results are tuples.
 const [U, S, Vh] = svd(single);
-is<Matrix<Float32Array>>().exactly(U);
-is<Vector<Float32Array>>().exactly(S);
-is<Matrix<Float32Array>>().exactly(Vh);
-is<number>().exactly(S.get(0));
+expectTypeOf(U).toEqualTypeOf<Matrix<Float32Array>>();
+expectTypeOf(S).toEqualTypeOf<Vector<Float32Array>>();
+expectTypeOf(Vh).toEqualTypeOf<Matrix<Float32Array>>();
+expectTypeOf(S.get(0)).toEqualTypeOf<number>();
 const [, , V] = M.svdLegacy();
-is<Matrix<Float64Array>>().exactly(V);
+expectTypeOf(V).toEqualTypeOf<Matrix<Float64Array>>();
 const [batchU] = svd(batch);
-is<MatrixBatch<Float64Array>>().exactly(batchU);
-is<3>().exactly(svd(a).length);
+expectTypeOf(batchU).toEqualTypeOf<MatrixBatch<Float64Array>>();
+expectTypeOf(svd(a).length).toEqualTypeOf<3>();
 
 // Products.
-is<Matrix<Float32Array>>().exactly(matmul(matmul(U, diagEmbed(S)), Vh));
-is<Vector<Float64Array>>().exactly(matmul(a, [1, 2]));
-is<number>().exactly(matmul([1, 2], [3, 4]));
-is<FactoredMatrix<Float64Array, number>>().exactly(matmul(M, transpose(single)));
-is<FactoredMatrix<Float64Array, number>>().exactly(matmul(a, M));
-is<Vector<Float64Array>>().exactly(M.matmul([1, 2, 3]));
-is<FactoredMatrix<Float64Array, number>>().exactly(M.T);
-is<Matrix<Float64Array>>().exactly(M.AB);
-is<number | Tensor<Floats>>().exactly(matmul(anything, anything) as number | Tensor<Floats>);
+expectTypeOf(matmul(matmul(U, diagEmbed(S)), Vh)).toEqualTypeOf<Matrix<Float32Array>>();
+expectTypeOf(matmul(a, [1, 2])).toEqualTypeOf<Vector<Float64Array>>();
+expectTypeOf(matmul([1, 2], [3, 4])).toEqualTypeOf<number>();
+expectTypeOf(matmul(M, transpose(single))).toEqualTypeOf<FactoredMatrix<Float64Array, number>>();
+expectTypeOf(matmul(a, M)).toEqualTypeOf<FactoredMatrix<Float64Array, number>>();
+expectTypeOf(M.matmul([1, 2, 3])).toEqualTypeOf<Vector<Float64Array>>();
+expectTypeOf(M.T).toEqualTypeOf<FactoredMatrix<Float64Array, number>>();
+expectTypeOf(M.AB).toEqualTypeOf<Matrix<Float64Array>>();
+expectTypeOf(matmul(anything, anything) as number | Tensor<Floats>).toEqualTypeOf<number | Tensor<Floats>>();
 
 // A result of any kind is one of unknown kind, and goes where that is asked for.
 const general: Svd = svd(single);
@@ -123,6 +129,6 @@ svd(a).U = U;
 // Absent and undefined are the same.
 svd(a, { signs: undefined, fullMatrices: undefined });
 // @ts-expect-error the checks of this file see a difference
-is<PerMatrix>().exactly(svd(a).bound);
+expectTypeOf(svd(a).bound).toEqualTypeOf<PerMatrix>();
 // @ts-expect-error in both directions
-is<number>().exactly(svd(unknownRank).bound);
+expectTypeOf(svd(unknownRank).bound).toEqualTypeOf<number>();
