@@ -20,7 +20,7 @@ Napi::Error too_large(Napi::Env env, double bytes) {
   return error;
 }
 
-Napi::Error to_javascript(Napi::Env env, std::exception_ptr error) {
+Napi::Error to_javascript(Napi::Env env, const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const OutOfMemory& e) {

@@ -5,8 +5,8 @@
 #include <cstring>
 
 extern "C" {
-void dgesdd_(const char*, const int*, const int*, double*, const int*, double*, double*, const int*, double*, const int*,
-             double*, const int*, int*, int*, std::size_t);
+void dgesdd_(const char*, const int*, const int*, double*, const int*, double*, double*, const int*, double*,
+             const int*, double*, const int*, int*, int*, std::size_t);
 void openblas_set_num_threads(int);
 }
 

@@ -93,7 +93,10 @@ lapack_int BidiagonalSvd<T>::run(Team& team) const {
   };
   const Tree tree(n);
   double merged = 0;  // cubes of the sizes of the nodes; two halves have a quarter of the whole
-  const auto cube = [](std::int64_t size) { return static_cast<double>(size) * size * size; };
+  const auto cube = [](std::int64_t size) {
+    const auto x = static_cast<double>(size);
+    return x * x * x;
+  };
   each(tree.leaves, [&](const Node& node) { return solve_leaf(*this, node); });
   for (auto nodes = tree.merges.rbegin(); nodes != tree.merges.rend() && info == 0; ++nodes) {
     if (nodes->front().n < shared) {

@@ -30,7 +30,7 @@ struct Rotation {
 template <class V, int count>
 inline __attribute__((always_inline)) void rotate_rows(std::int64_t rotations, const double* c, const double* s,
                                                        double* first, std::int64_t step) {
-  constexpr std::int64_t width = sizeof(V) / sizeof(double);
+  constexpr std::int64_t width = sizeof(V) / sizeof(double);  // NOLINT(bugprone-sizeof-expression): V may be double
   V carried[count], y;
   for (int l = 0; l < count; ++l) load(first + l * width, carried[l]);
   for (std::int64_t j = 0; j < rotations; ++j, first += step) {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "memory.h"
 #include "pool.h"
 
 namespace fsvd {
@@ -17,13 +18,17 @@ void leave(int status, void*) {
   std::fflush(nullptr);
   _exit(status);
 }
-void watch() { on_exit(leave, nullptr); }
+void watch() {
+  if (on_exit(leave, nullptr) != 0) throw OutOfMemory(0);
+}
 #else
 // The status is not known here, so the calls in progress are waited for.
 void leave() {
   while (!pool::stop_all()) usleep(1000);
 }
-void watch() { std::atexit(leave); }
+void watch() {
+  if (std::atexit(leave) != 0) throw OutOfMemory(0);
+}
 #endif
 
 }  // namespace
