@@ -6,8 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 command -v gcovr >/dev/null || { echo 'coverage: install gcovr first (Debian, Ubuntu: apt-get install gcovr)' >&2; exit 1; }
 
 folder=native/build-gcov
-export CXXFLAGS='--coverage -fprofile-update=atomic' LDFLAGS=--coverage
-npx cmake-js configure -D -O "$folder" --CDFSVD_FAULTS=ON
+npx cmake-js configure -D -O "$folder" --CDFSVD_FAULTS=ON --CDFSVD_COVERAGE=ON
 npx cmake-js build -D -O "$folder"
 find "$folder" -name '*.gcda' -delete
 
@@ -15,5 +14,5 @@ find "$folder" -name '*.gcda' -delete
 FACTORED_SVD_BINARY=$PWD/$folder/Debug/factored_svd.node npx vitest run --pool=threads "$@" || failed=$?
 
 mkdir -p coverage/native
-gcovr --root . --filter 'native/' --object-directory "$folder" --html-details coverage/native/index.html --print-summary
+gcovr --root . --filter native/ --object-directory "$folder" --txt --html-details coverage/native/index.html
 exit "${failed:-0}"
