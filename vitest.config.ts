@@ -4,6 +4,6 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
-    coverage: { include: ['lib/**'], reporter: ['text', 'html'] },
+    coverage: { reportsDirectory: 'coverage/lib', include: ['lib/**'], reporter: ['text', 'html'] },
   },
 });
