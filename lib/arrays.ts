@@ -1,170 +1,54 @@
-import { describe, invalid, isArray, mostDims } from './describe.ts';
-import { Bfloat16Bits, Float16Bits, type Format, type Stored, stored, typedArrayName } from './elements.ts';
-import { ndarray } from './ndarray.ts';
-import { fromNested } from './nested.ts';
-import { floats } from './owned.ts';
-import { runSync, type Steps } from './steps.ts';
-import { type FloatArray, type Input, rowMajorStrides, showShape, type Tensor } from './views.ts';
+import { diagonal } from './algorithms/arithmetic.ts';
+import { type Factored, isFactored } from './algorithms/operands.ts';
+import { exposed } from './arguments/boundary.ts';
+import { type Slice, sliceOf } from './array/indexing.ts';
+import type { MatrixLike } from './array/input.ts';
+import { swapLast } from './array/tensor.ts';
+import type { DataOf, MatrixOf, NumberPer, PerMatrixOf, RankOf } from './array/types.ts';
+import { FactoredMatrix } from './factored-matrix.ts';
+import { asTensor } from './native/owned.ts';
 
-/** Typed arrays that are accepted as storage; `Uint16Array` needs `dtype: 'bfloat16' | 'float16'`. */
-export type MatrixData = Float32Array | Float64Array | Uint16Array;
-
-/**
- * Nested rows of numbers: a vector, a matrix, a batch of matrices, … The innermost may be typed arrays. The elements are
- * float64, unless every row is a `Float32Array`.
- */
-export type NestedNumbers = readonly number[] | readonly NestedRows[];
-
-type NestedRows = NestedNumbers | FloatArray;
+/** Of vectors there is a matrix, of arrays of more dimensions a batch. */
+type Diagonal<V> = MatrixOf<DataOf<V>, NumberPer<RankOf<V> extends 1 ? 2 : 1 extends RankOf<V> ? 2 | 3 : 3>>;
 
 /**
- * A strided array: scijs `ndarray`, numpy-ts, onnxruntime `Tensor`, Hugging Face `Tensor`, or any object like them.
- * Strides and offset are in elements; without strides the array is row-major and contiguous.
- */
-export interface StridedArray {
-  /** The elements; a `Uint16Array` needs `dtype`. Any other kind of storage is `ERR_SVD_ARGUMENT`. */
-  readonly data: MatrixData | ArrayLike<number> | ArrayBufferView | unknown;
-  /** Size of every dimension. (`[]` is there so that the compiler takes `[2, 3]` for two dimensions.) */
-  readonly shape?: readonly number[] | readonly [];
-  /** The same by onnxruntime's name; `shape` goes first. */
-  readonly dims?: readonly number[] | readonly [];
-  /** Elements from one index to the next, per dimension; may be negative, or 0 to repeat. */
-  readonly stride?: readonly number[] | (() => readonly number[]);
-  /** The same by numpy's name; `stride` goes first. */
-  readonly strides?: readonly number[];
-  /** Where in `data` the first element stands; 0 by default. */
-  readonly offset?: number;
-  /** numpy-ts keeps the offset of a view here. */
-  readonly storage?: {
-    /** Where in `data` the first element stands. */
-    readonly offset?: number;
-  };
-  /** `'float64'`, `'float32'`, `'bfloat16'`, `'float16'`; needed for a `Uint16Array` only, and must fit `data`. */
-  readonly dtype?: string;
-  /** The same by onnxruntime's name; `dtype` goes first. */
-  readonly type?: string;
-}
-
-/** Everything a function of this package takes as an array. */
-export type MatrixLike = StridedArray | NestedNumbers;
-
-/**
- * Checks `x` and makes it a view of its elements as they are stored: over the caller's memory, or, of nested arrays, a
- * copy that is made in slices between which the event loop can turn. Does not look at the elements of typed arrays.
- * Every property of `x` is read once, so that what was checked is what is used.
+ * Square matrices with `s` on their diagonals: `[..., p]` → `[..., p, p]`, as `torch.diag_embed`.
  *
- * @param x the argument
- * @param name what error messages call it
- * @param minimum dimensions it must have at least
- * @throws `ERR_SVD_ARGUMENT` (not an array, element type, strides, a view that leaves its data), `ERR_SVD_SHAPE`
+ * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when `s` is no array of vectors; `ERR_SVD_TOO_LARGE`
+ * @function
  */
-export function* readInput(x: MatrixLike, name: string, minimum = 2): Steps<Input> {
-  const out = isArray(x, name) ? yield* fromNested(x, name) : fromStrided(x as StridedArray, name);
-  if (out.shape.length < minimum) {
-    const kind = minimum === 2 ? 'a matrix (two dimensions or more)' : 'a vector or a matrix';
-    invalid(name, `expected ${kind}, got shape ${showShape(out.shape)}`);
-  }
-  return out;
+export const diagEmbed = exposed({ takes: ['s'] }, function diagEmbed<
+  V extends MatrixLike,
+>(s: V): Diagonal<V> {
+  return diagonal(asTensor(s, 'diagEmbed', 1)) as Diagonal<V>;
+});
+
+interface Transpose {
+  <M extends Factored>(a: M): FactoredMatrix<DataOf<M>, PerMatrixOf<M>>;
+  <M extends MatrixLike>(a: M): MatrixOf<DataOf<M>, PerMatrixOf<M>>;
 }
 
-/** `readInput` at once. */
-export const asInput = (x: MatrixLike, name: string, minimum = 2): Input =>
-  runSync(readInput(x, name, minimum));
+/**
+ * View with the last two dimensions swapped, `[..., m, n]` → `[..., n, m]`; it shares memory with `a`.
+ *
+ * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when `a` is no array of matrices
+ * @function
+ */
+export const transpose = exposed({ takes: ['a'] }, function transpose(a: MatrixLike | Factored) {
+  return isFactored(a) ? FactoredMatrix.from(a).T : swapLast(asTensor(a, 'transpose'));
+}) as Transpose;
 
-/** `asInput` in float32 or float64: it shares the caller's memory unless its elements have to be widened. */
-export const asTensor = (x: MatrixLike, name: string, minimum = 2): Tensor =>
-  runSync(floats(asInput(x, name, minimum)));
-
-function fromStrided(x: StridedArray, name: string): Input {
-  if (x === null || typeof x !== 'object') invalid(name, `expected a matrix, got ${describe(x)}`);
-  const { data: elements } = x;
-  const data = storage(elements, dtypeGiven(x), name);
-  const shape = integers(x.shape ?? x.dims, name);
-  if (!shape || shape.some((n) => n < 0)) {
-    invalid(name, 'expected shape (or dims) to be an array of integers ≥ 0');
-  }
-  const stride = strides(x, shape, name);
-  const offset = x.offset ?? x.storage?.offset ?? 0;
-  if (!Number.isSafeInteger(offset) || offset < 0)
-    invalid(name, `offset must be an integer ≥ 0, got ${describe(offset)}`);
-  checkReach(data.length, shape, stride, offset, name);
-  return ndarray(data, shape, stride, offset);
-}
-
-function strides(x: StridedArray, shape: readonly number[], name: string): number[] {
-  const { stride: own } = x;
-  const given = typeof own === 'function' ? own.call(x) : (own ?? x.strides);
-  if (given === undefined || given === null) return rowMajorStrides(shape);
-  const out = integers(given, name);
-  if (!out) invalid(name, 'strides must be an array of integers');
-  if (out.length !== shape.length) {
-    invalid(name, `has ${out.length} strides for ${shape.length} dimensions`);
-  }
-  return out;
-}
-
-function checkReach(
-  length: number,
-  shape: readonly number[],
-  stride: readonly number[],
-  offset: number,
-  name: string,
-) {
-  if (shape.some((n) => n === 0)) return;
-  let lowest = offset;
-  let highest = offset;
-  shape.forEach((n, axis) => {
-    const reach = (n - 1) * stride[axis];
-    if (reach < 0) lowest += reach;
-    else highest += reach;
-  });
-  if (!(lowest >= 0 && highest < length)) {
-    invalid(
-      name,
-      `view of shape ${showShape(shape)} with strides ${showShape(stride)} and offset ${offset} reaches elements ` +
-        `${lowest}…${highest} of data that has ${length}`,
-    );
-  }
-}
-
-/** `dtype`, or `type` of a tensor of onnxruntime. */
-function dtypeGiven(x: StridedArray): string | undefined {
-  for (const key of ['dtype', 'type'] as const) {
-    const given: unknown = x[key];
-    if (typeof given === 'string') return given;
-  }
-  return undefined;
-}
-
-const formats: Readonly<Record<string, Format>> = {
-  Float32Array: 'float32',
-  Float64Array: 'float64',
-  Float16Array: 'float16',
-};
-
-function storage(data: unknown, dtype: string | undefined, name: string): Stored {
-  const kind = typedArrayName(data);
-  if (kind === 'Uint16Array') {
-    if (data instanceof Bfloat16Bits || data instanceof Float16Bits) return data; // an input of this package
-    if (dtype === 'bfloat16' || dtype === 'float16') return stored(data as object, dtype);
-    invalid(name, `Uint16Array needs dtype 'bfloat16' or 'float16', got ${describe(dtype)}`);
-  }
-  if (kind !== undefined && Object.hasOwn(formats, kind)) {
-    const format = formats[kind];
-    if (dtype !== undefined && dtype !== format) invalid(name, `dtype is '${dtype}' but data is ${kind}`);
-    return stored(data as object, format);
-  }
-  if (kind !== undefined || ArrayBuffer.isView(data) || isArray(data, name)) {
-    invalid(name, `elements of ${describe(data)} are not supported: expected Float32Array or Float64Array`);
-  }
-  invalid(name, `expected data to be a typed array, got ${describe(data)}`);
-}
-
-/** The elements of a short array of integers, each read once; `undefined` for anything else. */
-function integers(x: unknown, name: string): number[] | undefined {
-  if (!isArray(x, name) && typedArrayName(x) === undefined) return undefined;
-  const { length } = x as ArrayLike<unknown>;
-  if (length > mostDims) invalid(name, `has ${length} dimensions, at most ${mostDims} are possible`);
-  const out = Array.from({ length }, (_, i) => (x as ArrayLike<unknown>)[i]);
-  return out.every(Number.isSafeInteger) ? (out as number[]) : undefined;
-}
+/**
+ * The range `start : stop : step` for `FactoredMatrix.at`, as in Python: negative bounds count from the end, and what lies
+ * beyond an end stops there. `null`, the default, stands for the end in that direction, and for a step of 1.
+ *
+ * @throws `ERR_SVD_ARGUMENT` unless they are integers or `null`, and the step not 0
+ * @example M.at(slice(1, 3), null, slice(null, null, -1))
+ * @function
+ */
+export const slice = exposed(
+  { takes: ['start', 'stop', 'step'] },
+  function slice(start: number | null = null, stop: number | null = null, by: number | null = 1): Slice {
+    return sliceOf(start, stop, by);
+  },
+);

@@ -1,14 +1,14 @@
-import type { LargerRank, NumberPer, RankOf } from './array-types.ts';
-import { exposed, exposedAsync } from './boundary.ts';
-import { distance } from './distance.ts';
-import type { FloatArray } from './elements.ts';
-import { svdError } from './errors.ts';
-import { asOperand, type DistOperand, operandShape, type Parts, readParts } from './operands.ts';
-import { asyncOptions } from './option-tables.ts';
-import { floats, ownedTensors } from './owned.ts';
-import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
-import type { PerMatrix } from './svd-result.ts';
-import { type Input, showShape, type Tensor } from './views.ts';
+import { distance } from './algorithms/distance.ts';
+import { asOperand, type DistOperand, operandShape, type Parts, readParts } from './algorithms/operands.ts';
+import type { PerMatrix } from './algorithms/result.ts';
+import { exposed, exposedAsync } from './arguments/boundary.ts';
+import { asyncOptions } from './arguments/options.ts';
+import type { FloatArray } from './array/elements.ts';
+import { svdError } from './array/errors.ts';
+import { type Input, showShape, type Tensor } from './array/tensor.ts';
+import type { LargerRank, NumberPer, RankOf } from './array/types.ts';
+import { floats, ownedTensors } from './native/owned.ts';
+import { type AsyncOptions, runAsync, runSync, type Steps } from './native/steps.ts';
 
 /**
  * Frobenius distance `‖a − b‖_F` per matrix, leading dimensions broadcast. Either side may be a plain matrix, a

@@ -1,31 +1,20 @@
 import { inspect } from 'node:util';
-import type {
-  DataOf,
-  LargerRank,
-  Matrix,
-  MatrixOf,
-  NumberPer,
-  Promoted,
-  RankOf,
-  ShapeOf,
-  VectorOf,
-} from './array-types.ts';
-import { asInput, asTensor, type MatrixLike } from './arrays.ts';
-import type { ErrorOptions } from './batched-svd.ts';
-import { entering, exposeMembers } from './boundary.ts';
-import { warnLegacy } from './deprecation.ts';
-import { scaleColumns } from './diagonal.ts';
-import { type Eigenvalues, eigenvaluesOf } from './eigenvalues.ts';
-import { shown, svdError } from './errors.ts';
-import { type Index, select, selectLeading } from './indexing.ts';
-import { contiguousCopy, matrixProduct, scaled } from './matrix-product.ts';
-import { type Factored, isFactored, keepFactors, type StoredFactors } from './operands.ts';
-import { asyncOptions, productOptions, toleranceOptions } from './option-tables.ts';
-import { checkKind, oneOf } from './options.ts';
-import { floats, ownedTensors } from './owned.ts';
-import { checkRank, productNorm, productSvd } from './product-svd.ts';
-import { copyOfSpectrum, copyOfSvd, even, legacy, transposedVh, withoutU, withoutVh } from './results.ts';
-import { canonicalSigns } from './signs.ts';
+import { contiguousCopy, matrixProduct, scaleColumns, scaled } from './algorithms/arithmetic.ts';
+import type { ErrorOptions } from './algorithms/blocks.ts';
+import {
+  canonicalSigns,
+  copyOfSpectrum,
+  copyOfSvd,
+  even,
+  legacy,
+  transposedVh,
+  withoutU,
+  withoutVh,
+} from './algorithms/derived.ts';
+import { type Eigenvalues, eigenvaluesOf } from './algorithms/eigenvalues.ts';
+import { type Factored, isFactored, keepFactors, type StoredFactors } from './algorithms/operands.ts';
+import { checkRank, productNorm, productSvd } from './algorithms/product.ts';
+import { type LegacySvd, type PerMatrix, perMatrix, type Svd } from './algorithms/result.ts';
 import {
   cond,
   type Norm,
@@ -34,10 +23,22 @@ import {
   type Spectrum,
   schattenNorm,
   type Tolerance,
-} from './spectrum.ts';
-import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './steps.ts';
-import { type LegacySvd, type PerMatrix, perMatrix, type Svd } from './svd-result.ts';
-import { threeSvd } from './three-svd.ts';
+} from './algorithms/spectrum.ts';
+import { threeSvd } from './algorithms/three.ts';
+import { entering, exposeMembers } from './arguments/boundary.ts';
+import { warnLegacy } from './arguments/deprecation.ts';
+import {
+  asyncOptions,
+  checkKind,
+  oneOf,
+  type ProductSvdOptions,
+  productOptions,
+  type ToleranceOptions,
+  toleranceOptions,
+} from './arguments/options.ts';
+import { shown, svdError } from './array/errors.ts';
+import { type Index, select, selectLeading } from './array/indexing.ts';
+import { asInput, type MatrixLike } from './array/input.ts';
 import {
   broadcastLeading,
   broadcastShapes,
@@ -56,31 +57,20 @@ import {
   sliceAxis,
   swapLast,
   type Tensor,
-} from './views.ts';
-
-/** Options of `FactoredMatrix.svd`. */
-export interface ProductSvdOptions extends ErrorOptions {
-  /**
-   * `'product'`: the balanced, sorted QR–QR–core decomposition. `'three-svd'`: the composition that TransformerLens
-   * uses, for comparison.
-   */
-  readonly algorithm?: 'product' | 'three-svd' | undefined;
-  /** Only the leading singular triplets, this many: the other vectors are not formed. */
-  readonly rank?: number | undefined;
-  /** As for `svd`: `'canonical'` fixes the signs, for people who look or plot. */
-  readonly signs?: 'lapack' | 'canonical' | undefined;
-}
-
-/**
- * Which singular values count as zero: those up to `tol`, and those up to `rtol`·σ₁. Default: up to max(l, r)·ε·σ₁, and
- * no less than their error bound.
- */
-export interface ToleranceOptions extends Tolerance {
-  /** Singular values up to this one count as zero. */
-  readonly tol?: number | undefined;
-  /** Singular values up to this multiple of the largest count as zero. */
-  readonly rtol?: number | undefined;
-}
+} from './array/tensor.ts';
+import type {
+  DataOf,
+  LargerRank,
+  Matrix,
+  MatrixOf,
+  NumberPer,
+  Promoted,
+  RankOf,
+  ShapeOf,
+  VectorOf,
+} from './array/types.ts';
+import { asTensor, floats, ownedTensors } from './native/owned.ts';
+import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './native/steps.ts';
 
 /** What `FactoredMatrix.matmul` and `rmatmul` give: a vector for a vector, else again a product. */
 export type TimesFactored<D extends FloatArray, N extends PerMatrix, X> =

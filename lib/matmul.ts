@@ -1,3 +1,8 @@
+import { multiply } from './algorithms/arithmetic.ts';
+import { type Factored, isFactored } from './algorithms/operands.ts';
+import { exposed } from './arguments/boundary.ts';
+import { asInput, type MatrixLike } from './array/input.ts';
+import type { FloatArray, Tensor } from './array/tensor.ts';
 import type {
   DataOf,
   LargerRank,
@@ -7,13 +12,8 @@ import type {
   Promoted,
   RankOf,
   Vector,
-} from './array-types.ts';
-import { asInput, type MatrixLike } from './arrays.ts';
-import { exposed } from './boundary.ts';
+} from './array/types.ts';
 import { FactoredMatrix, type TimesFactored } from './factored-matrix.ts';
-import { multiply } from './multiply.ts';
-import { type Factored, isFactored } from './operands.ts';
-import type { FloatArray, Tensor } from './views.ts';
 
 /** The product of arrays of P and Q dimensions: of two vectors a number. */
 type PlainProduct<D extends FloatArray, P, Q> = P extends 1

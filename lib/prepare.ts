@@ -1,15 +1,14 @@
-import type { DataOf, MatrixOf, PerMatrixOf } from './array-types.ts';
-import { type MatrixLike, readInput } from './arrays.ts';
-import { exposed, exposedAsync } from './boundary.ts';
-import { formatOf } from './elements.ts';
-import { batchOf, count, items, range, transposed } from './kernels.ts';
-import { isTall, type Measurement, measureEach } from './measurements.ts';
-import { ndarray } from './ndarray.ts';
-import { asyncOptions } from './option-tables.ts';
-import { floats, type InputOptions, ownedTensors } from './owned.ts';
-import { remember } from './prepared.ts';
-import { type AsyncOptions, runAsync, runSync, type Steps } from './steps.ts';
-import { dtypeOf, frozenView, leadingDims, type Tensor, withoutRepeats } from './views.ts';
+import { isTall, type Measurement, measureEach, remember } from './algorithms/measure.ts';
+import { exposed, exposedAsync } from './arguments/boundary.ts';
+import { asyncOptions } from './arguments/options.ts';
+import { formatOf } from './array/elements.ts';
+import { type MatrixLike, readInput } from './array/input.ts';
+import { ndarray } from './array/ndarray.ts';
+import { dtypeOf, frozenView, leadingDims, type Tensor, withoutRepeats } from './array/tensor.ts';
+import type { DataOf, MatrixOf, PerMatrixOf } from './array/types.ts';
+import { batchOf, count, items, range, transposed } from './native/kernels.ts';
+import { floats, type InputOptions, ownedTensors } from './native/owned.ts';
+import { type AsyncOptions, runAsync, runSync, type Steps } from './native/steps.ts';
 
 /**
  * The same matrix, ready to be a factor of many products: what a decomposition of `A·B` needs of A alone, or of B

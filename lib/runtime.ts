@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { exposed } from './boundary.ts';
-import { checkThreads, kernels } from './native.ts';
+import { exposed } from './arguments/boundary.ts';
+import { checkThreads, kernels } from './native/addon.ts';
 
 /**
  * Number of compute threads of this process: the cores it may use, or `FACTORED_SVD_THREADS`, or what was set.

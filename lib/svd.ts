@@ -1,29 +1,22 @@
-import type { DataOf, PerMatrixOf, VectorOf } from './array-types.ts';
-import { type MatrixLike, readInput } from './arrays.ts';
-import type { ErrorOptions } from './batched-svd.ts';
-import { exposed, exposedAsync } from './boundary.ts';
-import { denseSvd } from './dense-svd.ts';
-import { warnLegacy } from './deprecation.ts';
-import { FactoredMatrix, type ProductSvdOptions } from './factored-matrix.ts';
-import { type Factored, isFactored } from './operands.ts';
-import { asyncOptions, productOptions, svdOptions } from './option-tables.ts';
-import type { InputOptions } from './owned.ts';
-import { legacy } from './results.ts';
-import { canonicalSigns } from './signs.ts';
-import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './steps.ts';
-import type { LegacySvd, Svd } from './svd-result.ts';
-import type { Tensor } from './views.ts';
-
-/** Options of `svd`. */
-export interface SvdOptions extends ErrorOptions {
-  /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. Not for a `FactoredMatrix`. */
-  readonly fullMatrices?: boolean | undefined;
-  /**
-   * `'lapack'` (default): as LAPACK leaves them. `'canonical'`: the largest |u| of every column of U is positive, of
-   * several within 8ε the first. For people who look or plot; not a basis for comparison.
-   */
-  readonly signs?: 'lapack' | 'canonical' | undefined;
-}
+import { denseSvd } from './algorithms/dense.ts';
+import { canonicalSigns, legacy } from './algorithms/derived.ts';
+import { type Factored, isFactored } from './algorithms/operands.ts';
+import type { LegacySvd, Svd } from './algorithms/result.ts';
+import { exposed, exposedAsync } from './arguments/boundary.ts';
+import { warnLegacy } from './arguments/deprecation.ts';
+import {
+  asyncOptions,
+  type ProductSvdOptions,
+  productOptions,
+  type SvdOptions,
+  svdOptions,
+} from './arguments/options.ts';
+import { type MatrixLike, readInput } from './array/input.ts';
+import type { Tensor } from './array/tensor.ts';
+import type { DataOf, PerMatrixOf, VectorOf } from './array/types.ts';
+import { FactoredMatrix } from './factored-matrix.ts';
+import type { InputOptions } from './native/owned.ts';
+import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './native/steps.ts';
 
 function* steps(
   a: MatrixLike,

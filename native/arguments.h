@@ -32,7 +32,7 @@ struct WrongArgument : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Everything that arrives here was made by lib/kernels.ts, so a mistake is a bug of this package: it throws
+// Everything that arrives here was made by lib/native/kernels.ts, so a mistake is a bug of this package: it throws
 // WrongArgument, but no kernel ever reads or writes outside an array.
 class Arguments {
  public:

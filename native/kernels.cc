@@ -265,7 +265,7 @@ Work pack_work(Arguments& in, const Batch<const In>& a) {
               2 * product(a.rows, a.cols) / static_cast<double>(k.blocks()));
 }
 
-// How the elements of `a` are stored, as in lib/elements.ts.
+// How the elements of `a` are stored, as in lib/array/elements.ts.
 enum class Format { float32, float64, bfloat16, float16 };
 
 template <class In>

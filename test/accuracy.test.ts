@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { productSvd } from '../lib/algorithms/product.ts';
+import type { Driver, Svd } from '../lib/algorithms/result.ts';
+import { type Dtype, epsilon, type Tensor } from '../lib/array/tensor.ts';
 import { FactoredMatrix, svd } from '../lib/index.ts';
-import { productSvd } from '../lib/product-svd.ts';
-import { runSync } from '../lib/steps.ts';
-import type { Driver, Svd } from '../lib/svd-result.ts';
+import { runSync } from '../lib/native/steps.ts';
 import * as bounds from '../lib/testing/bounds.ts';
-import { type Dtype, epsilon, type Tensor } from '../lib/views.ts';
 import { bits, checkSameSpectrum, matrixAt, norm, vectorAt } from './support/checks.ts';
 import {
   array,

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { type Dtype, repeat, swapLast, type Tensor } from '../lib/array/tensor.ts';
+import { turn } from '../lib/array/turns.ts';
 import {
   type AsyncOptions,
   distAsync,
@@ -10,14 +12,13 @@ import {
   svdvals,
   svdvalsAsync,
 } from '../lib/index.ts';
-import { batchOf, count } from '../lib/kernels.ts';
-import { owned, ownedTensors } from '../lib/owned.ts';
-import { runAsync, runSync, type Steps, turn } from '../lib/steps.ts';
-import { type Dtype, repeat, swapLast, type Tensor } from '../lib/views.ts';
+import { batchOf, count } from '../lib/native/kernels.ts';
+import { owned, ownedTensors } from '../lib/native/owned.ts';
+import { runAsync, runSync, type Steps } from '../lib/native/steps.ts';
 import { allBits, bits, rejectionOf } from './support/checks.ts';
 import { randomMatrix } from './support/matrices.ts';
 
-// Inputs of several slices (lib/owned.ts): of some megabytes.
+// Inputs of several slices (lib/native/owned.ts): of some megabytes.
 
 /** One number for many bits: a difference need not be shown element by element. */
 function fingerprint(result: Iterable<Tensor>): string {

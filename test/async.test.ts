@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Tensor } from '../lib/array/tensor.ts';
 import {
   type AsyncOptions,
   dist,
@@ -16,7 +17,6 @@ import {
   svdvalsAsync,
   threads,
 } from '../lib/index.ts';
-import type { Tensor } from '../lib/views.ts';
 import { allBits, bits, checkSvd, errorOf, rejectionOf } from './support/checks.ts';
 import { array, randomMatrix, randomProduct } from './support/matrices.ts';
 

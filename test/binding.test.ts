@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import type { SvdError } from '../lib/errors.ts';
+import type { SvdError } from '../lib/array/errors.ts';
 import systemPackages from '../native/system-packages.json' with { type: 'json' };
 
 const folder = mkdtempSync(join(tmpdir(), 'factored-svd-binding-'));
@@ -13,7 +13,7 @@ afterEach(() => vi.unstubAllEnvs());
 async function loadWith(binary: string): Promise<unknown> {
   vi.stubEnv('FACTORED_SVD_BINARY', binary);
   vi.resetModules();
-  const { loadBinding } = await import('../lib/binding.ts');
+  const { loadBinding } = await import('../lib/native/addon.ts');
   return loadBinding();
 }
 

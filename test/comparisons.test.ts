@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Tensor } from '../lib/array/tensor.ts';
 import { FactoredMatrix, matmul, svd, transpose } from '../lib/index.ts';
 import { matchSubspaces, matchSvd, type SvdFactors } from '../lib/testing/index.ts';
-import type { Tensor } from '../lib/views.ts';
 import { checkError, errorOf } from './support/checks.ts';
 import { array, orthogonal, productWithSpectrum, randomProduct, withSpectrum } from './support/matrices.ts';
 import { copy, type Factors, flipU, rotateU, rotateV, swapVectors } from './support/variants.ts';

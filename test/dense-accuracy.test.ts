@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Dtype } from '../lib/array/tensor.ts';
 import { svd, svdvals } from '../lib/index.ts';
 import * as bounds from '../lib/testing/bounds.ts';
 import { matchSingularValues, orthonormal } from '../lib/testing/index.ts';
-import type { Dtype } from '../lib/views.ts';
 import { array, mapMatrix, randomMatrix } from './support/matrices.ts';
 
 // Plain matrices on which rounding errors add up, or on which an iteration that stops too soon shows.

@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { productSvd } from '../lib/algorithms/product.ts';
+import type { FactorDriver } from '../lib/algorithms/result.ts';
+import { swapLast, type Tensor } from '../lib/array/tensor.ts';
 import {
   dist,
   distAsync,
@@ -10,10 +13,7 @@ import {
   svdvalsAsync,
   threads,
 } from '../lib/index.ts';
-import { productSvd } from '../lib/product-svd.ts';
-import { runAsync, runSync } from '../lib/steps.ts';
-import type { FactorDriver } from '../lib/svd-result.ts';
-import { swapLast, type Tensor } from '../lib/views.ts';
+import { runAsync, runSync } from '../lib/native/steps.ts';
 import { bits } from './support/checks.ts';
 import { array, mapMatrix, powersOfTwo, randomMatrix, randomProduct } from './support/matrices.ts';
 import { paths } from './support/paths.ts';

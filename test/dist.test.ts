@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Dtype, epsilon, type Tensor } from '../lib/array/tensor.ts';
 import {
   type DistOperand,
   dist,
@@ -10,7 +11,6 @@ import {
   transpose,
 } from '../lib/index.ts';
 import * as bounds from '../lib/testing/bounds.ts';
-import { type Dtype, epsilon, type Tensor } from '../lib/views.ts';
 import {
   betaOf,
   checkError,

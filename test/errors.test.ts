@@ -1,6 +1,7 @@
 import ndarray from 'ndarray';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { SvdErrorCode } from '../lib/errors.ts';
+import type { SvdErrorCode } from '../lib/array/errors.ts';
+import type { Tensor } from '../lib/array/tensor.ts';
 import {
   type AsyncOptions,
   diagEmbed,
@@ -23,9 +24,8 @@ import {
   threads,
   transpose,
 } from '../lib/index.ts';
-import { kernels } from '../lib/native.ts';
+import { kernels } from '../lib/native/addon.ts';
 import * as bounds from '../lib/testing/bounds.ts';
-import type { Tensor } from '../lib/views.ts';
 import {
   allBits,
   checkError,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { escaped, escapedJson, escapedLines, quote } from '../lib/escape.ts';
+import { escaped, escapedJson, escapedLines, quote } from '../lib/array/escape.ts';
 import { svd, versions } from '../lib/index.ts';
 import { openSafetensors, writeSafetensors } from '../lib/weights/index.ts';
 import { errorOf } from './support/checks.ts';

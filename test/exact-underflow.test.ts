@@ -1,6 +1,6 @@
 import { describe, test } from 'vitest';
+import type { Tensor } from '../lib/array/tensor.ts';
 import { FactoredMatrix } from '../lib/index.ts';
-import type { Tensor } from '../lib/views.ts';
 import { judgeDecomposition, judgeDistances, judgeValidSvd, type Subject } from './support/judgement.ts';
 import { array } from './support/matrices.ts';
 

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import ndarray from 'ndarray';
 import { describe, expect, it } from 'vitest';
+import type { Dtype, Tensor } from '../lib/array/tensor.ts';
 import {
   dist,
   FactoredMatrix,
@@ -14,7 +15,6 @@ import {
   transpose,
 } from '../lib/index.ts';
 import * as bounds from '../lib/testing/bounds.ts';
-import type { Dtype, Tensor } from '../lib/views.ts';
 import {
   allBits,
   betaOf,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkJsonCost } from '../lib/golden/json-cost.ts';
+import { checkJsonCost } from '../lib/golden/file.ts';
 import { svd } from '../lib/index.ts';
 import { openSafetensors, writeSafetensors } from '../lib/weights/index.ts';
 import { suggestNames } from '../lib/weights/names.ts';

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { SvdError } from '../lib/errors.ts';
-import { goldenJson } from '../lib/golden/golden-file.ts';
-import { parseGolden } from '../lib/golden/parse.ts';
+import type { SvdError } from '../lib/array/errors.ts';
+import { goldenJson, parseGolden } from '../lib/golden/file.ts';
 import { recordSpectrum } from '../lib/golden/record.ts';
 import { FactoredMatrix, svd, versions } from '../lib/index.ts';
 import { randomMatrix, randomProduct } from './support/matrices.ts';

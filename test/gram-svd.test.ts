@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Svd } from '../lib/algorithms/result.ts';
+import { epsilon, type Tensor } from '../lib/array/tensor.ts';
 import { FactoredMatrix } from '../lib/index.ts';
-import type { Svd } from '../lib/svd-result.ts';
-import { epsilon, type Tensor } from '../lib/views.ts';
 import { checkSvd, matrixAt, multiplyRows } from './support/checks.ts';
 import {
   array,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { SvdError } from '../lib/errors.ts';
+import type { SvdError } from '../lib/array/errors.ts';
 import { parseHeader } from '../lib/weights/header.ts';
 
 /** A header as latin1, the bytes behind it, and name → [dtype, shape] as the reference reader read them, or null. */

@@ -1,5 +1,6 @@
 import ndarray from 'ndarray';
 import { describe, expect, it } from 'vitest';
+import type { Dtype, FloatArray, Tensor } from '../lib/array/tensor.ts';
 import {
   diagEmbed,
   dist,
@@ -11,7 +12,6 @@ import {
   svdvals,
   transpose,
 } from '../lib/index.ts';
-import type { Dtype, FloatArray, Tensor } from '../lib/views.ts';
 import { allBits, bits, checkSvd, errorOf } from './support/checks.ts';
 import { array, randomMatrix } from './support/matrices.ts';
 

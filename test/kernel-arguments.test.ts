@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { kernels } from '../lib/native.ts';
+import { kernels } from '../lib/native/addon.ts';
 
-// The kernels refuse arguments that do not fit each other. Only a mistake in lib/kernels.ts could make such; it must not
+// The kernels refuse arguments that do not fit each other. Only a mistake in lib/native/kernels.ts could make such; it must not
 // become a step outside an array. native/fuzz/kernels.cc does the same to every kernel, under sanitizers.
 
 const layout = (down: number, across: number, ...offsets: number[]) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../lib/array/tensor.ts';
 import { FactoredMatrix } from '../lib/index.ts';
-import type { Tensor } from '../lib/views.ts';
 import { checkOrthonormal, matrixAt, multiplyRows, transposeRows } from './support/checks.ts';
 import { array, orthogonal, type Product, random, scaleColumnsBy } from './support/matrices.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../lib/array/tensor.ts';
 import { FactoredMatrix, svd } from '../lib/index.ts';
 import { validSvd } from '../lib/testing/index.ts';
-import type { Tensor } from '../lib/views.ts';
 import { array, randomMatrix } from './support/matrices.ts';
 
 // Long columns of few different numbers: the rounding errors of their sums all go one way.

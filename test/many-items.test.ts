@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { batchedSvd } from '../lib/batched-svd.ts';
+import { batchedSvd } from '../lib/algorithms/blocks.ts';
+import { itemOffsets } from '../lib/array/indexing.ts';
+import { ndarray } from '../lib/array/ndarray.ts';
+import { unravel } from '../lib/array/tensor.ts';
 import { svdAsync, svdvals, svdvalsAsync } from '../lib/index.ts';
-import { itemOffsets } from '../lib/item-offsets.ts';
-import { batchOf, transposed } from '../lib/kernels.ts';
-import { ndarray } from '../lib/ndarray.ts';
-import { ahead } from '../lib/owned.ts';
-import type { Steps } from '../lib/steps.ts';
-import { unravel } from '../lib/views.ts';
+import { batchOf, transposed } from '../lib/native/kernels.ts';
+import { ahead } from '../lib/native/owned.ts';
+import type { Steps } from '../lib/native/steps.ts';
 import { bits } from './support/checks.ts';
 import { randomMatrix } from './support/matrices.ts';
 

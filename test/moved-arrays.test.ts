@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../lib/array/tensor.ts';
 import {
   diagEmbed,
   dist,
@@ -9,7 +10,6 @@ import {
   svd,
   svdAsync,
 } from '../lib/index.ts';
-import type { Tensor } from '../lib/views.ts';
 import { allBits, checkError, errorOf, rejectionOf } from './support/checks.ts';
 import { randomMatrix } from './support/matrices.ts';
 

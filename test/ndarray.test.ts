@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import ndarray, { type NdArray } from 'ndarray';
 import { describe, expect, test } from 'vitest';
-import * as own from '../lib/ndarray.ts';
-import type { FloatArray } from '../lib/views.ts';
+import * as own from '../lib/array/ndarray.ts';
+import type { FloatArray } from '../lib/array/tensor.ts';
 import { output, testLimit } from './robust/support/child.ts';
 
 type View = NdArray<FloatArray>;

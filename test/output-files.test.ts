@@ -18,7 +18,7 @@ import { basename, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSafetensors, writeSafetensors } from '../lib/weights/index.ts';
-import { temporaryIn } from '../lib/weights/temporary.ts';
+import { temporaryIn } from '../lib/weights/output.ts';
 import { writeTensors } from '../lib/weights/writer.ts';
 import { rejectionOf } from './support/checks.ts';
 import { cli } from './support/cli.ts';

@@ -1,5 +1,6 @@
 import ndarray from 'ndarray';
 import { describe, expect, it } from 'vitest';
+import type { Dtype, Tensor } from '../lib/array/tensor.ts';
 import {
   dist,
   FactoredMatrix,
@@ -12,7 +13,6 @@ import {
   svd,
   transpose,
 } from '../lib/index.ts';
-import type { Dtype, Tensor } from '../lib/views.ts';
 import { allBits, bits, checkError, checkSameSpectrum, errorOf, rejectionOf } from './support/checks.ts';
 import { array, randomMatrix, scaleColumnsBy } from './support/matrices.ts';
 import { passes } from './support/passes.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { productSvd } from '../lib/product-svd.ts';
-import { runSync } from '../lib/steps.ts';
-import type { FactorDriver, Svd } from '../lib/svd-result.ts';
+import { productSvd } from '../lib/algorithms/product.ts';
+import type { FactorDriver, Svd } from '../lib/algorithms/result.ts';
+import { epsilon } from '../lib/array/tensor.ts';
+import { runSync } from '../lib/native/steps.ts';
 import * as bounds from '../lib/testing/bounds.ts';
-import { epsilon } from '../lib/views.ts';
 import { array, random } from './support/matrices.ts';
 import { paths } from './support/paths.ts';
 

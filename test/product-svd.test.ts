@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { productSvd } from '../lib/algorithms/product.ts';
+import type { Driver, FactorDriver } from '../lib/algorithms/result.ts';
+import type { Dtype, Tensor } from '../lib/array/tensor.ts';
 import { FactoredMatrix } from '../lib/index.ts';
-import { productSvd } from '../lib/product-svd.ts';
-import { runSync } from '../lib/steps.ts';
-import type { Driver, FactorDriver } from '../lib/svd-result.ts';
+import { runSync } from '../lib/native/steps.ts';
 import * as bounds from '../lib/testing/bounds.ts';
-import type { Dtype, Tensor } from '../lib/views.ts';
 import {
   allBits,
   betaOf,

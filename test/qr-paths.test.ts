@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { productSvd } from '../lib/algorithms/product.ts';
+import type { FactorDriver, Svd } from '../lib/algorithms/result.ts';
+import { type Dtype, epsilon, swapLast, type Tensor } from '../lib/array/tensor.ts';
 import { svd } from '../lib/index.ts';
-import { productSvd } from '../lib/product-svd.ts';
-import { runSync } from '../lib/steps.ts';
-import type { FactorDriver, Svd } from '../lib/svd-result.ts';
+import { runSync } from '../lib/native/steps.ts';
 import * as bounds from '../lib/testing/bounds.ts';
-import { type Dtype, epsilon, swapLast, type Tensor } from '../lib/views.ts';
 import {
   betaOf,
   bits,

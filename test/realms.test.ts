@@ -1,5 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../lib/array/tensor.ts';
 import {
   diagEmbed,
   dist,
@@ -12,7 +13,6 @@ import {
   transpose,
 } from '../lib/index.ts';
 import { validSvd } from '../lib/testing/index.ts';
-import type { Tensor } from '../lib/views.ts';
 import { allBits, bits, checkError, errorOf, rejectionOf } from './support/checks.ts';
 import { array, randomMatrix } from './support/matrices.ts';
 

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, expect, it } from 'vitest';
-import { onAbort } from '../lib/abort.ts';
 import { FactoredMatrix, prepare, svdAsync } from '../lib/index.ts';
+import { onAbort } from '../lib/native/steps.ts';
 import { errorOf } from './support/checks.ts';
 import { randomMatrix, randomProduct } from './support/matrices.ts';
 

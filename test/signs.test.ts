@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
+import { canonicalSigns as steps } from '../lib/algorithms/derived.ts';
+import { type PerMatrix, Svd } from '../lib/algorithms/result.ts';
+import { epsilon, type FloatArray, type Tensor } from '../lib/array/tensor.ts';
 import { FactoredMatrix, svd } from '../lib/index.ts';
-import { canonicalSigns as steps } from '../lib/signs.ts';
-import { runSync } from '../lib/steps.ts';
-import { type PerMatrix, Svd } from '../lib/svd-result.ts';
+import { runSync } from '../lib/native/steps.ts';
 import { bitIdentical, matchSvd, validSvd } from '../lib/testing/index.ts';
-import { epsilon, type FloatArray, type Tensor } from '../lib/views.ts';
 import { array, mapMatrix, randomMatrix, randomProduct } from './support/matrices.ts';
 
 /** A decomposition whose U has the one column `u`. */

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import type { MatrixLike, StridedArray } from '../lib/index.ts';
+import type { Tensor } from '../lib/array/tensor.ts';
 import {
   dist,
   distAsync,
   FactoredMatrix,
+  type MatrixLike,
   matmul,
   prepare,
   prepareAsync,
+  type StridedArray,
   svd,
   svdAsync,
 } from '../lib/index.ts';
-import type { Tensor } from '../lib/views.ts';
 import { allBits, bits } from './support/checks.ts';
 import { array, random, randomMatrix } from './support/matrices.ts';
 import { longestTurn } from './support/turns.ts';

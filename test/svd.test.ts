@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import ndarray from 'ndarray';
 import { describe, expect, it } from 'vitest';
+import type { Dtype, Tensor } from '../lib/array/tensor.ts';
 import {
   diagEmbed,
   svd,
@@ -12,7 +13,6 @@ import {
   transpose,
 } from '../lib/index.ts';
 import * as bounds from '../lib/testing/bounds.ts';
-import type { Dtype, Tensor } from '../lib/views.ts';
 import {
   allBits,
   bits,

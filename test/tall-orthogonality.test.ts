@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { productSvd } from '../lib/algorithms/product.ts';
+import { type Dtype, swapLast, type Tensor } from '../lib/array/tensor.ts';
 import { FactoredMatrix } from '../lib/index.ts';
-import { productSvd } from '../lib/product-svd.ts';
-import { runSync } from '../lib/steps.ts';
+import { runSync } from '../lib/native/steps.ts';
 import * as bounds from '../lib/testing/bounds.ts';
-import { type Dtype, swapLast, type Tensor } from '../lib/views.ts';
 import { checkOrthonormal, checkSvd, matrixAt, transposeRows } from './support/checks.ts';
 import { array, mapMatrix, orthogonal, random, randomMatrix } from './support/matrices.ts';
 

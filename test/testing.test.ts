@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Tensor } from '../lib/array/tensor.ts';
 import { diagEmbed, FactoredMatrix, matmul, svd, svdLegacy, transpose } from '../lib/index.ts';
 import * as bounds from '../lib/testing/bounds.ts';
 import {
@@ -17,7 +18,6 @@ import {
   type SvdOperand,
   validSvd,
 } from '../lib/testing/index.ts';
-import type { Tensor } from '../lib/views.ts';
 import { openSafetensors, writeSafetensors } from '../lib/weights/index.ts';
 import { checkError, errorOf } from './support/checks.ts';
 import { kernels, runUnder } from './support/kernels.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { productSvd } from '../lib/algorithms/product.ts';
+import type { Svd } from '../lib/algorithms/result.ts';
+import { type Dtype, swapLast, type Tensor } from '../lib/array/tensor.ts';
 import { dist, FactoredMatrix, svd } from '../lib/index.ts';
-import { productSvd } from '../lib/product-svd.ts';
-import { runSync } from '../lib/steps.ts';
-import type { Svd } from '../lib/svd-result.ts';
+import { runSync } from '../lib/native/steps.ts';
 import * as bounds from '../lib/testing/bounds.ts';
 import { validSvd } from '../lib/testing/index.ts';
-import { type Dtype, swapLast, type Tensor } from '../lib/views.ts';
 import { checkSvd, matrixAt, norm, transposeRows } from './support/checks.ts';
 import {
   array,

@@ -1,4 +1,6 @@
 import stringWidth from 'string-width';
+import { shownPath } from '../weights/file-errors.ts';
+import { resolveOutput, sameFile } from '../weights/output.ts';
 
 /** Columns that a cell is padded to at most: one long name must not widen a million rows. */
 const widest = 100;
@@ -46,4 +48,19 @@ export function numberText(x: number): string {
 export function spectrumText(values: ArrayLike<number>): string {
   const all = Array.from(values, numberText);
   return all.length <= 6 ? all.join(' ') : `${all.slice(0, 4).join(' ')} … ${all[all.length - 1]}`;
+}
+
+/**
+ * What is wrong with `--out`, before any work: it would overwrite an input, whatever names they have.
+ * @throws `ERR_SVD_FILE` where it could not be written
+ */
+export async function outputProblem(
+  out: string | undefined,
+  inputs: readonly string[],
+): Promise<string | undefined> {
+  if (out === undefined) return undefined;
+  const input = await sameFile(out, inputs);
+  if (input !== undefined) return `--out would overwrite the input file ${shownPath(input)}`;
+  await resolveOutput(out);
+  return undefined;
 }

@@ -1,9 +1,9 @@
-import { escapedJson } from '../escape.ts';
+import { escapedJson } from '../array/escape.ts';
+import type { Dtype, FloatArray } from '../array/tensor.ts';
 import { versions } from '../index.ts';
-import type { Dtype, FloatArray } from '../views.ts';
 import { shownPath } from '../weights/file-errors.ts';
 import { numberText, shapeText, spectrumText, table } from './format.ts';
-import type { SpectrumSummary } from './spectrum.ts';
+import type { SpectrumSummary } from './svd.ts';
 
 /** One matrix of the batch. */
 export interface ItemReport extends SpectrumSummary {

@@ -1,16 +1,107 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { svdError } from '../errors.ts';
-import { distAsync, FactoredMatrix, svdAsync } from '../index.ts';
-import type { Svd } from '../svd-result.ts';
-import { dtypeOf, product, sliceAxis, type Tensor, unravel } from '../views.ts';
+import type { Svd } from '../algorithms/result.ts';
+import { svdError } from '../array/errors.ts';
+import { escaped, quote } from '../array/escape.ts';
+import { dtypeOf, product, sliceAxis, type Tensor, unravel } from '../array/tensor.ts';
+import { distAsync, FactoredMatrix, svdAsync, transpose } from '../index.ts';
+import { limits } from '../weights/header.ts';
+import { openSafetensors, type SafetensorsFile } from '../weights/index.ts';
 import { writeTensors } from '../weights/writer.ts';
-import { shapeText } from './format.ts';
-import { addMatrixOptions, contradiction, type MatrixOptions, readMatrix } from './matrix-options.ts';
-import { outputProblem } from './output-problem.ts';
-import { Progress } from './progress.ts';
+import { outputProblem, shapeText } from './format.ts';
 import { type ItemReport, reportJson, reportText, type SvdReport } from './report.ts';
-import { summarizeSpectrum } from './spectrum.ts';
-import { print, type Streams } from './streams.ts';
+import { Progress, print, type Streams } from './run.ts';
+
+/** The options that say which matrix is meant: one tensor, or the product of two. */
+export interface MatrixOptions {
+  matrix?: string;
+  a?: string;
+  b?: string;
+  transposeA?: boolean;
+  transposeB?: boolean;
+}
+
+/** A matrix, or batch of matrices, and how the user named it. */
+export interface NamedMatrix {
+  title: string;
+  matrix: Tensor | FactoredMatrix;
+  shape: readonly number[];
+}
+
+export function addMatrixOptions(command: Command): Command {
+  return command
+    .option('--a <name>', 'tensor that is the left factor A')
+    .option('--b <name>', 'tensor that is the right factor B')
+    .option('--transpose-a', 'use the transpose of A (of its last two dimensions)')
+    .option('--transpose-b', 'use the transpose of B')
+    .option('--matrix <name>', 'decompose this one tensor instead of a product');
+}
+
+/** What contradicts itself in the options, or `undefined`. */
+export function contradiction({ matrix, a, b, transposeA, transposeB }: MatrixOptions): string | undefined {
+  if (matrix !== undefined && (a ?? b ?? transposeA ?? transposeB) !== undefined)
+    return '--matrix cannot be combined with --a, --b, --transpose-a or --transpose-b';
+  if (matrix === undefined && (a === undefined || b === undefined))
+    return 'name both factors with --a and --b, or one tensor with --matrix';
+  return undefined;
+}
+
+/** Reads the tensors that the options name. `ERR_SVD_FILE`, or `ERR_SVD_SHAPE` if they are no matrices that fit. */
+export async function readMatrix(path: string, options: MatrixOptions): Promise<NamedMatrix> {
+  await using file = await openSafetensors(path);
+  if (options.matrix !== undefined) {
+    const matrix = await readFactor(file, options.matrix, false);
+    return { title: `M = ${escaped(options.matrix)}`, matrix, shape: matrix.shape };
+  }
+  const A = await readFactor(file, options.a!, options.transposeA);
+  const B = await readFactor(file, options.b!, options.transposeB);
+  const title = `M = ${factorTitle(options.a!, A, options.transposeA)} · ${factorTitle(options.b!, B, options.transposeB)}`;
+  const matrix = new FactoredMatrix(A, B);
+  return { title, matrix, shape: matrix.shape };
+}
+
+async function readFactor(file: SafetensorsFile, name: string, transposed = false): Promise<Tensor> {
+  const shape = file.tensors.get(name)?.shape;
+  if (shape !== undefined && shape.length < 2)
+    throw svdError(
+      'ERR_SVD_SHAPE',
+      `tensor ${escaped(name)} has shape ${shapeText(shape)}: expected a matrix (two dimensions or more)`,
+    );
+  // A batch of empty matrices can be longer than any file.
+  if (shape !== undefined && product(shape) === 0 && product(shape.slice(0, -2)) > limits.headerEntries)
+    throw svdError(
+      'ERR_SVD_TOO_LARGE',
+      `tensor ${quote(name)} of shape ${shapeText(shape)} has more than ${limits.headerEntries} matrices without elements`,
+    );
+  const x = await file.read(name);
+  return transposed ? transpose(x) : x;
+}
+
+const factorTitle = (name: string, { shape }: Tensor, transposed = false): string =>
+  `${escaped(name)}${transposed ? 'ᵀ' : ''} ${shapeText(shape)}`;
+
+/** What the singular values of one matrix say about it. */
+export interface SpectrumSummary {
+  /** ‖M‖_F, the root of Σσ². */
+  norm: number;
+  /** exp of the entropy of σ²/Σσ² (Roy and Vetterli, 2007, of the energies): between 1 and the rank; 0 for a zero matrix. */
+  effectiveRank: number;
+  /** σ₁/σ_p; infinite when the last singular value is 0, 1 for a matrix without any. */
+  condition: number;
+}
+
+/** Summarizes singular values in descending order. They are divided by σ₁ before squaring, which cannot overflow. */
+export function summarizeSpectrum(S: ArrayLike<number>): SpectrumSummary {
+  const largest = S.length > 0 ? S[0] : 0;
+  if (largest === 0) return { norm: 0, effectiveRank: 0, condition: S.length > 0 ? Infinity : 1 };
+  const energies = Array.from(S, (sigma) => (sigma / largest) ** 2);
+  const total = energies.reduce((sum, e) => sum + e, 0);
+  const entropy = energies.reduce((sum, e) => (e > 0 ? sum - (e / total) * Math.log(e / total) : sum), 0);
+  return {
+    norm: largest * Math.sqrt(total),
+    effectiveRank: Math.exp(entropy),
+    condition: largest / S[S.length - 1],
+  };
+}
 
 interface SvdOptions extends MatrixOptions {
   rank?: number;

@@ -1,5 +1,7 @@
+import type { Dtype } from '../array/elements.ts';
+import { cols, rows, showShape } from '../array/tensor.ts';
 import * as bounds from '../testing/bounds.ts';
-import { type Cluster, clusters } from '../testing/clusters.ts';
+import { finiteFactors, shapes, soundness } from '../testing/checks.ts';
 import {
   asDecomposition,
   type Decomposition,
@@ -7,8 +9,7 @@ import {
   shapeOf,
   type Triplets,
   tripletItems,
-} from '../testing/decomposition.ts';
-import { finiteFactors } from '../testing/finite.ts';
+} from '../testing/match.ts';
 import {
   allPass,
   type Check,
@@ -18,12 +19,58 @@ import {
   report,
   undeterminedCheck,
 } from '../testing/report.ts';
-import { absolute, tau } from '../testing/singular-values.ts';
-import { shapes, soundness } from '../testing/soundness.ts';
-import { cols, type Dtype, rows, showShape } from '../views.ts';
-import { type Fingerprint, fingerprints, joined, type Probes, probesOf } from './fingerprint.ts';
-import { type ClusterRecord, coarsest, type ItemRecord, type SpectrumRecord } from './record.ts';
-import { boundOf, limits, type VectorBounds, vectorBounds } from './tolerances.ts';
+import { absolute, type Cluster, clusters, pairGap, sizeOf, tau } from '../testing/spectra.ts';
+import {
+  type ClusterRecord,
+  coarsest,
+  type Fingerprint,
+  fingerprints,
+  type ItemRecord,
+  joined,
+  type Probes,
+  probesOf,
+  type SpectrumRecord,
+} from './record.ts';
+
+/** How far the singular vectors of a cluster may lie from those of another computation. */
+export interface VectorBounds {
+  /** Left ones from left ones, right ones from right ones, each up to a rotation of its own. */
+  readonly alone: number;
+  /** Both up to one rotation. */
+  readonly paired: number;
+}
+
+export function vectorBounds(
+  cluster: Cluster,
+  spectra: readonly Float64Array[],
+  { tau, dtype }: { tau: number; dtype: Dtype },
+): VectorBounds {
+  const at = (gap: number) => bounds.vectors(dtype, tau, sizeOf(cluster), gap);
+  return { alone: at(cluster.gap), paired: at(pairGap(cluster, spectra)) };
+}
+
+/** The smallest bounds that a cluster, or several taken as one, can have. */
+export function finestBounds(cluster: Cluster, dtype: Dtype): VectorBounds {
+  const rounding = bounds.orthonormality(dtype, sizeOf(cluster));
+  return { alone: rounding, paired: rounding };
+}
+
+/** Which of the bounds decides over a part of the fingerprint. */
+export const boundOf = (side: keyof Fingerprint): keyof VectorBounds =>
+  side === 'pair' ? 'paired' : 'alone';
+
+/** How far each number of a fingerprint may lie from that of another computation. */
+export function limits(
+  { alone, paired }: VectorBounds,
+  { left, right }: Fingerprint,
+  { normX, normY }: Probes,
+): Fingerprint {
+  return {
+    left: normX.map((norm) => bounds.probeNorm(alone, norm)),
+    right: normY.map((norm) => bounds.probeNorm(alone, norm)),
+    pair: left.map((a, j) => bounds.probeProduct(paired, normX[j], normY[j], a, right[j])),
+  };
+}
 
 /**
  * Whether `result` is the decomposition that was recorded, within the error bounds of both: shapes and dtype, a valid

@@ -1,4 +1,4 @@
-import { flag, type OptionTable } from '../options.ts';
+import { flag, type OptionTable } from '../arguments/options.ts';
 
 /** One thing that was checked. */
 export interface Check {

@@ -1,14 +1,15 @@
-import { asTensor, type MatrixLike } from '../arrays.ts';
-import { balance } from '../balance.ts';
+import { balance } from '../algorithms/balance.ts';
+import { type Factored, isFactored } from '../algorithms/operands.ts';
+import type { MatrixLike } from '../array/input.ts';
+import { ndarray } from '../array/ndarray.ts';
+import { ldexp } from '../array/power-of-two.ts';
+import type { Tensor } from '../array/tensor.ts';
 import { dist } from '../dist.ts';
 import { FactoredMatrix } from '../factored-matrix.ts';
-import { batchOf, count, scan, transposed } from '../kernels.ts';
-import { ndarray } from '../ndarray.ts';
-import { type Factored, isFactored } from '../operands.ts';
-import { ldexp } from '../power-of-two.ts';
-import { runSync, type Steps } from '../steps.ts';
-import type { Tensor } from '../views.ts';
-import { matrixItems } from './decomposition.ts';
+import { batchOf, count, scan, transposed } from '../native/kernels.ts';
+import { asTensor } from '../native/owned.ts';
+import { runSync, type Steps } from '../native/steps.ts';
+import { matrixItems } from './match.ts';
 
 /** What was decomposed: a matrix, or a product that is kept as its factors. */
 export type SubjectOperand = MatrixLike | Factored;

@@ -3,18 +3,18 @@
  * the functions of `factored-svd/testing`; a failure says which check failed, by how much over which bound, and where.
  */
 import { expect, type MatcherState } from 'vitest';
-import type { MatrixLike } from '../arrays.ts';
-import { exposedMethods } from '../boundary.ts';
-import { bitIdentical } from './bit-identical.ts';
-import type { SvdOperand } from './decomposition.ts';
-import { matchSvd } from './match-svd.ts';
-import { orthonormal } from './orthonormal.ts';
-import { reconstructs } from './reconstructs.ts';
+import { exposedMethods } from '../arguments/boundary.ts';
+import type { MatrixLike } from '../array/input.ts';
+import { bitIdentical, orthonormal, reconstructs, validSvd } from './checks.ts';
+import { matchSvd, type SvdOperand } from './match.ts';
 import type { Report, UndeterminedOptions } from './report.ts';
-import { matchSingularValues, type SingularValuesOptions, type SpectrumOperand } from './singular-values.ts';
+import {
+  matchSingularValues,
+  matchSubspaces,
+  type SingularValuesOptions,
+  type SpectrumOperand,
+} from './spectra.ts';
 import type { SubjectOperand } from './subject.ts';
-import { matchSubspaces } from './subspaces.ts';
-import { validSvd } from './valid-svd.ts';
 
 /** What `factored-svd/vitest` adds to `expect`. */
 export interface SvdMatchers<R = unknown> {

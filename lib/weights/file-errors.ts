@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { type SvdError, svdError } from '../errors.ts';
-import { escaped } from '../escape.ts';
+import { type SvdError, svdError } from '../array/errors.ts';
+import { escaped } from '../array/escape.ts';
 
 /** The error for something wrong in or with a file; its message, one line, starts with the path. */
 export function fileError(path: string, problem: string, cause?: unknown): SvdError {

@@ -1,5 +1,5 @@
-import { editDistance } from '../edit-distance.ts';
-import { quote } from '../escape.ts';
+import { editDistance } from '../array/describe.ts';
+import { quote } from '../array/escape.ts';
 
 const shown = 8;
 

@@ -1,7 +1,135 @@
-import { constants } from 'node:fs';
-import { access, lstat, realpath, stat } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { constants, readlinkSync, rmSync } from 'node:fs';
+import { access, type FileHandle, lstat, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileError, fileStep } from './file-errors.ts';
+
+/** A temporary file that its process did not remove for so long is nobody's. In milliseconds. */
+const abandonedAfter = 24 * 3600 * 1000;
+
+const namePattern = /^\.factored-svd-([0-9a-f]{8})-(\d+)-[0-9a-f]{12}\.tmp$/;
+
+/** Where the number of a process means a process: this machine, or this container of it. */
+const place = createHash('sha256').update(`${hostname()} ${processNamespace()}`).digest('hex').slice(0, 8);
+
+function processNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return ''; // only Linux has them
+  }
+}
+
+/** Those of this thread. */
+const existing = new Set<string>();
+
+/**
+ * A name for a temporary file in `folder`, short enough wherever the file that it becomes has a legal name. The file is
+ * removed when the process exits before `forget`; one that is killed leaves it to `removeAbandoned`.
+ */
+export function temporaryIn(folder: string): string {
+  const path = join(folder, `.factored-svd-${place}-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+  if (existing.size === 0) process.on('exit', removeExisting);
+  existing.add(path);
+  return path;
+}
+
+/** After it was renamed or removed. */
+export function forget(path: string): void {
+  existing.delete(path);
+  if (existing.size === 0) process.off('exit', removeExisting);
+}
+
+function removeExisting(): void {
+  for (const path of existing) rmSync(path, { force: true });
+}
+
+/** Removes the temporary files in `folder` whose processes are dead. What cannot be listed or removed stays. */
+export async function removeAbandoned(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    const path = join(folder, name);
+    if (await isAbandoned(path, namePattern.exec(name))) await rm(path, { force: true }).catch(() => {});
+  }
+}
+
+async function isAbandoned(path: string, match: RegExpExecArray | null): Promise<boolean> {
+  if (match === null) return false;
+  if (match[1] === place && !isAlive(Number(match[2]))) return true;
+  const age = await lstat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  );
+  return age > abandonedAfter;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'; // EPERM: another user's
+  }
+}
+
+/** Appends all the bytes. */
+export type Append = (bytes: Uint8Array) => Promise<void>;
+
+/**
+ * Writes a file that is either complete or not there: `write` fills a temporary file in the same folder, which is synced
+ * and then renamed to `path`; the folder is synced, too. If anything fails or the process exits, the temporary file is
+ * removed and what stood at `path` stays; what a killed process left is removed by the next write into the folder.
+ * A symbolic link is followed, permissions are kept.
+ * @throws `ERR_SVD_FILE`; `signal.reason` on abort
+ */
+export async function writeAtomically(
+  path: string,
+  write: (append: Append) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { target, mode } = await resolveOutput(path);
+  const folder = dirname(target);
+  await removeAbandoned(folder);
+  const temporary = temporaryIn(folder);
+  try {
+    const handle = await fileStep(path, 'write', () => open(temporary, 'wx', mode));
+    try {
+      if (mode !== undefined) await fileStep(path, 'write', () => handle.chmod(mode)); // whatever the umask
+      await write(async (bytes) => {
+        signal?.throwIfAborted();
+        await appendAll(path, handle, bytes);
+      });
+      await fileStep(path, 'write', () => handle.sync());
+    } finally {
+      await fileStep(path, 'write', () => handle.close());
+    }
+    signal?.throwIfAborted();
+    await fileStep(path, 'write', () => rename(temporary, target));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  } finally {
+    forget(temporary);
+  }
+  await fileStep(path, 'sync the folder of', () => syncFolder(folder));
+}
+
+async function appendAll(path: string, handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; )
+    done += (await fileStep(path, 'write', () => handle.write(bytes, done))).bytesWritten;
+}
+
+/** Makes a new name in `folder` last. Where folders cannot be opened or synced, the system does it in its own time. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+  } catch (error) {
+    if (!noSync.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
+const noSync = new Set(['EACCES', 'EPERM', 'EISDIR', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
 
 /** Where a file will be written. */
 export interface Output {

@@ -1,17 +1,77 @@
-import type { FileHandle } from 'node:fs/promises';
-import { exposedAsync, exposeMembers } from '../boundary.ts';
-import { shown, svdError } from '../errors.ts';
-import { quote } from '../escape.ts';
-import { widenBfloat16, widenFloat16 } from '../half.ts';
-import { allocate } from '../memory.ts';
-import { type FloatArray, type Tensor, tensor } from '../views.ts';
-import { isBigEndian, swapBytes } from './byte-order.ts';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { exposedAsync, exposeMembers } from '../arguments/boundary.ts';
+import { type FloatArray, widenBfloat16, widenFloat16 } from '../array/elements.ts';
+import { shown, svdError } from '../array/errors.ts';
+import { quote } from '../array/escape.ts';
+import { allocate } from '../array/memory.ts';
+import { isContiguous, product, type Tensor, tensor } from '../array/tensor.ts';
 import { bytesPerElement, isReadable, readableDtypes } from './dtypes.ts';
 import { fileError, filePath, fileStep } from './file-errors.ts';
-import { type Header, parseHeader, prefixLength, type TensorInfo } from './header.ts';
-import { limits } from './limits.ts';
+import { type Header, limits, parseHeader, prefixLength, type TensorInfo } from './header.ts';
 import { suggestNames } from './names.ts';
-import { openRegular } from './regular-file.ts';
+import { isBigEndian, swapBytes } from './writer.ts';
+
+/** Opens a file for reading: at once, and only a regular one, which ends. `ERR_SVD_FILE` */
+export async function openRegular(path: string): Promise<{ handle: FileHandle; stats: Stats }> {
+  // A FIFO would hold a blocking open for ever.
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+  const handle = await fileStep(path, 'open', () => open(path, flags));
+  try {
+    const stats = await fileStep(path, 'stat', () => handle.stat());
+    if (stats.isFile()) return { handle, stats };
+    throw fileError(path, stats.isDirectory() ? 'is a directory' : 'is not a regular file');
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/**
+ * The elements of `x` in row-major order, in pieces of at most `pieceLength`. A piece is valid until the next is asked for.
+ * @throws `ERR_SVD_ARGUMENT`, while iterating, if the data was detached or resized after this call
+ */
+export function rowMajorPieces(x: Tensor, pieceLength: number): Iterable<FloatArray> {
+  const dataLength = x.data.length;
+  const size = product(x.shape);
+  return (function* () {
+    const take = isContiguous(x) ? slicer(x) : gatherer(x, Math.min(pieceLength, size));
+    for (let from = 0; from < size; from += pieceLength) {
+      if (x.data.length !== dataLength)
+        throw svdError(
+          'ERR_SVD_ARGUMENT',
+          'the data of a tensor was detached or resized while it was written',
+        );
+      yield take(from, Math.min(pieceLength, size - from));
+    }
+  })();
+}
+
+/** Elements `from … from + length` of a view that is row-major already. */
+const slicer =
+  ({ data, offset }: Tensor) =>
+  (from: number, length: number): FloatArray =>
+    data.subarray(offset + from, offset + from + length);
+
+/** The next `length` elements of any view, copied into one reused piece. */
+function gatherer({ data, shape, stride, offset }: Tensor, pieceLength: number) {
+  const piece = data instanceof Float64Array ? new Float64Array(pieceLength) : new Float32Array(pieceLength);
+  const index = shape.map(() => 0);
+  let at = offset;
+  return (_from: number, length: number): FloatArray => {
+    for (let i = 0; i < length; i++) {
+      piece[i] = data[at];
+      // Next element: count up the last axis, carry into the ones before it.
+      for (let axis = shape.length - 1; axis >= 0; axis--) {
+        at += stride[axis];
+        if (++index[axis] < shape[axis]) break;
+        at -= stride[axis] * shape[axis];
+        index[axis] = 0;
+      }
+    }
+    return piece.subarray(0, length);
+  };
+}
 
 /** Bytes asked of the operating system at a time; one call cannot return 2 GiB. */
 const readChunk = 2 ** 30;

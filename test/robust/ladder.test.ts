@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { productSvd } from '../../lib/algorithms/product.ts';
+import type { Dtype, Tensor } from '../../lib/array/tensor.ts';
 import { svd, svdAsync, svdvals } from '../../lib/index.ts';
-import { productSvd } from '../../lib/product-svd.ts';
-import { runSync } from '../../lib/steps.ts';
-import type { Dtype, Tensor } from '../../lib/views.ts';
+import { runSync } from '../../lib/native/steps.ts';
 import { bits, checkError, checkSameSpectrum, checkSvd, errorOf, rejectionOf } from '../support/checks.ts';
 import { array, mapMatrix, type Product, randomMatrix, randomProduct } from '../support/matrices.ts';
 import { loadFaults } from './support/faults.ts';

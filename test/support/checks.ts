@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import type { SvdError, SvdErrorCode } from '../../lib/errors.ts';
+import type { SvdError, SvdErrorCode } from '../../lib/array/errors.ts';
+import type { Dtype, Tensor } from '../../lib/array/tensor.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
-import type { Dtype, Tensor } from '../../lib/views.ts';
 import type { Product } from './matrices.ts';
 
 // Everything here is computed with plain loops in float64, and nothing with the code under test.

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
+import type { Tensor } from '../../lib/array/tensor.ts';
 import { type DistOperand, dist, FactoredMatrix, svd } from '../../lib/index.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import { matchSvd, validSvd } from '../../lib/testing/index.ts';
-import type { Tensor } from '../../lib/views.ts';
 import { dtypeOf, frobenius, matrixAt, multiplyRows, type Rows, transposeRows, vectorAt } from './checks.ts';
 import { betaOf, type Exact, exactly, minus, normOf, times } from './exact.ts';
 import { array, mapMatrix, orthogonal } from './matrices.ts';

@@ -1,5 +1,5 @@
 import ndarray from 'ndarray';
-import type { Dtype, FloatArray, Tensor } from '../../lib/views.ts';
+import type { Dtype, FloatArray, Tensor } from '../../lib/array/tensor.ts';
 
 /** Uniform numbers in (−1, 1), the same for the same seed everywhere (mulberry32). */
 export function random(seed: number): () => number {

@@ -1,5 +1,5 @@
 import { vi } from 'vitest';
-import { kernels } from '../../lib/native.ts';
+import { kernels } from '../../lib/native/addon.ts';
 
 /** A kernel that looks at the elements of every matrix it is given, for norms or for Gram matrices. */
 type Measures = 'scan' | 'gram';

@@ -1,5 +1,5 @@
-import type { FactorDriver } from '../../lib/svd-result.ts';
-import type { Dtype } from '../../lib/views.ts';
+import type { FactorDriver } from '../../lib/algorithms/result.ts';
+import type { Dtype } from '../../lib/array/tensor.ts';
 
 /** Every way that a tall factor can take; `force` takes each in turn. */
 export const paths: FactorDriver[] = ['gram', 'cholesky', 'cholesky2', 'householder', 'tsqr'];

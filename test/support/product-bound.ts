@@ -1,5 +1,5 @@
-import type { Svd } from '../../lib/svd-result.ts';
-import { type Dtype, epsilon } from '../../lib/views.ts';
+import type { Svd } from '../../lib/algorithms/result.ts';
+import { type Dtype, epsilon } from '../../lib/array/tensor.ts';
 
 /**
  * The bound that docs/numerics.md states for a product without parallel columns and with a core of no more than 128: 4εβ;

@@ -1,5 +1,5 @@
+import { cols, rows, sliceAxis, type Tensor } from '../../lib/array/tensor.ts';
 import { matmul } from '../../lib/matmul.ts';
-import { cols, rows, sliceAxis, type Tensor } from '../../lib/views.ts';
 import { array, mapMatrix } from './matrices.ts';
 
 // Decompositions that are changed on purpose: some changes do not matter, the others must be noticed.

@@ -1,4 +1,4 @@
-// Inputs of up to a slice (lib/owned.ts) count as they are when the call is made, whatever the caller does with them afterwards.
+// Inputs of up to a slice (lib/native/owned.ts) count as they are when the call is made, whatever the caller does with them afterwards.
 import {
   dist,
   distAsync,

@@ -1,0 +1,274 @@
+import type { Dtype } from '../array/elements.ts';
+import { epsilon } from '../array/tensor.ts';
+import {
+  type Batch,
+  type ColumnNorms,
+  count,
+  dtypeOfBatch,
+  gemm,
+  type InputBatch,
+  itemsAt,
+  pack,
+  packAsItLies,
+  packed,
+  range,
+  rowRange,
+  scaledCore,
+  transposed,
+} from '../native/kernels.ts';
+import { type Origin, type Place, placeOf } from '../native/status.ts';
+import type { Steps } from '../native/steps.ts';
+import { scratch } from '../native/workspace.ts';
+import {
+  type Balance,
+  balance,
+  type Gauge,
+  selectBalance,
+  selectBlocks,
+  selectGauge,
+  unitBalance,
+  unitGauge,
+} from './balance.ts';
+import { relativeAccuracy } from './bounds.ts';
+import { Factor, isTall } from './measure.ts';
+import { type Gram, gram, householderQr, type TallQr, tallQr } from './qr.ts';
+import type { FactorDriver } from './result.ts';
+
+// Steps 1 to 5 of the product SVD: from the factors to the small core that stands for their product.
+
+/** Factors whose inner dimension has been measured (step 1) and balanced and sorted (steps 2 and 3). */
+export interface Balanced {
+  readonly a: Batch;
+  /** Bᵀ, so that the columns of both are the inner dimension. */
+  readonly b: Batch;
+  readonly left?: Gram;
+  readonly right?: Gram;
+  readonly norms: { readonly a: ColumnNorms; readonly b: ColumnNorms };
+  readonly balance: Balance;
+}
+
+/**
+ * Both operands, A and Bᵀ, with the memory to read them from (`ahead`), to be computed with in `dtype`; each has its Gram matrix taken where it is to
+ * have a QR decomposition.
+ */
+export function factorsOf(
+  inputs: readonly InputBatch[],
+  memory: readonly InputBatch[],
+  dtype: Dtype,
+): readonly [Factor, Factor] {
+  const [a, b] = inputs;
+  const hasQr = (x: InputBatch) => isTall(x) && !formsProduct(a, b);
+  return [new Factor(a, memory[0], dtype, hasQr(a)), new Factor(b, memory[1], dtype, hasQr(b))];
+}
+
+/** The items at `place.positions` of both factors. */
+export function* balanceFactors(a: Factor, b: Factor, place: Required<Place>): Steps<Balanced> {
+  const left = yield* a.measure({ ...place, name: 'A' });
+  const right = yield* b.measure({ ...place, name: 'B', transposed: true });
+  const [n, k] = [count(left.items), left.items.cols];
+  const leading = Math.min(left.items.rows, k, right.items.rows);
+  return {
+    a: left.items,
+    b: right.items,
+    left: left.gram,
+    right: right.gram,
+    norms: { a: left.norms, b: right.norms },
+    balance: balance(left.norms, right.norms, n, k, { leading }),
+  };
+}
+
+/** How the core of an item is formed and decomposed; it depends on that item only. */
+export interface Kind {
+  readonly dtype: Dtype;
+  /** The inner dimension spans so much that digits of small singular values must be looked after. */
+  readonly graded: boolean;
+  /** It spans so little that the Gram matrices of float32 factors may be enough. */
+  readonly square: boolean;
+}
+
+// LAPACK's float32 SVD of a matrix of size 64 is wrong by some 8ε; in float64 a core this small costs hardly more.
+export const smallCore = 128;
+// Up to this range of ‖a_j‖·‖b_j‖ (log₂) nothing but the matrices themselves makes singular values small,
+export const plainRange = 1;
+// and beyond this one σ₁² is more than 2²⁴·σ_p² at once, which is too much for Gram matrices.
+const squareRange = 12;
+
+function kindOf({ a, b, balance }: Balanced, i: number): Kind {
+  const size = formsProduct(a, b)
+    ? Math.min(a.rows, b.rows)
+    : Math.max(Math.min(a.rows, a.cols), Math.min(b.rows, b.cols));
+  const range = balance.range[i];
+  const wanted = dtypeOfBatch(a);
+  const single = wanted === 'float32' && size > smallCore && range <= plainRange;
+  const p = Math.min(a.rows, a.cols, b.rows);
+  return {
+    dtype: single ? 'float32' : 'float64',
+    graded: range > plainRange && range > Math.log2(mostRatio(wanted, 'float64', p)),
+    square: range <= squareRange,
+  };
+}
+
+/**
+ * The largest σ₁/σ_j up to which a decomposition whose errors are relative to σ₁, in `dtype`, leaves to σ_j of p singular
+ * values the relative accuracy that a result of `wanted` promises.
+ */
+export const mostRatio = (wanted: Dtype, dtype: Dtype, p: number): number =>
+  relativeAccuracy(wanted) / (epsilon(dtype) * Math.sqrt(p));
+
+/** The items of each kind, by their positions: nearly always all of one. */
+export function kinds(all: Balanced): { kind: Kind; positions: Int32Array }[] {
+  const groups = new Map<string, { kind: Kind; positions: number[] }>();
+  for (let i = 0; i < count(all.a); i++) {
+    const kind = kindOf(all, i);
+    const name = `${kind.dtype} ${kind.graded} ${kind.square}`;
+    const group = groups.get(name);
+    if (group) group.positions.push(i);
+    else groups.set(name, { kind, positions: [i] });
+  }
+  return [...groups.values()].map(({ kind, positions }) => ({ kind, positions: Int32Array.from(positions) }));
+}
+
+/** Some of the balanced items. */
+export function selectBalanced(all: Balanced, positions: Int32Array): Balanced {
+  if (positions.length === count(all.a)) return all;
+  const of = (g?: Gram) => g && { ...g, source: positions.map((i) => (g.source ? g.source[i] : i)) };
+  const k = all.a.cols;
+  const norms = ({ fraction, exponent }: ColumnNorms) => ({
+    fraction: selectBlocks(fraction, positions, k),
+    exponent: selectBlocks(exponent, positions, k),
+  });
+  return {
+    a: itemsAt(all.a, positions),
+    b: itemsAt(all.b, positions),
+    left: of(all.left),
+    right: of(all.right),
+    norms: { a: norms(all.norms.a), b: norms(all.norms.b) },
+    balance: selectBalance(all.balance, positions, k),
+  };
+}
+
+export interface Core {
+  /** R_A·R_Bᵀ, or the factor itself where it is not tall; or the R of the product. */
+  readonly C: Batch;
+  /** Of graded items: column j of item i stands for itself times 2^scales[i·columns + j]. */
+  readonly scales?: Int32Array;
+  readonly left: Side;
+  readonly right: Side;
+}
+
+/** Steps 4 and 5, for items of one kind. */
+export function* core(items: Balanced, kind: Kind, at: Place, force?: FactorDriver): Steps<Core> {
+  const { a, b, left, right, balance } = items;
+  if (kind.graded) return yield* gradedCore(items, kind, at, force);
+  if (formsProduct(a, b)) return yield* formedCore(items, kind, at, force);
+  const halfA = yield* half(a, left, balance.a, kind, { ...at, name: 'A' }, force);
+  const halfB = yield* half(b, right, balance.b, kind, { ...at, name: 'B' }, force);
+  const C = yield* gemm(halfA.factor, transposed(halfB.factor), { ...at, name: 'core of A·B' });
+  return { C, left: halfA, right: halfB };
+}
+
+/** The same with columns of length 1, so that no pair is too small beside another, and a core whose columns are scaled. */
+function* gradedCore(
+  { a, b, left, right, norms, balance }: Balanced,
+  kind: Kind,
+  at: Place,
+  force?: FactorDriver,
+): Steps<Core> {
+  const unit = unitBalance(norms.a, norms.b, balance.a, a.cols);
+  const halfA = yield* half(a, left, unit.a, kind, { ...at, name: 'A' }, force);
+  const halfB = yield* half(b, right, unit.b, kind, { ...at, name: 'B' }, force);
+  const { C, scales } = yield* scaledCore(halfA.factor, halfB.factor, unit.exponents);
+  return { C, scales, left: halfA, right: halfB };
+}
+
+/** The same with A·B formed, and one QR decomposition: of A·B or of its transpose, whichever is tall. */
+function* formedCore({ a, b, balance }: Balanced, kind: Kind, at: Place, force?: FactorDriver): Steps<Core> {
+  const origin = { ...at, name: 'core of A·B' };
+  const [A, B] = [
+    { factor: a, gauge: balance.a },
+    { factor: b, gauge: balance.b },
+  ];
+  const M = yield* isTall(a)
+    ? gaugedProduct(A, B, kind.dtype, origin)
+    : gaugedProduct(B, A, kind.dtype, origin);
+  const side = yield* half(M, yield* gram(M, origin), unitGauge(count(M), M.cols), kind, origin, force);
+  return isTall(a)
+    ? { C: side.factor, left: side, right: {} }
+    : { C: transposed(side.factor), left: {}, right: side };
+}
+
+/** The orthogonal factor that leads back from one side of the core; none where that side is the factor's own. */
+export interface Side {
+  readonly q?: TallQr;
+}
+
+/** What one factor brings to the core. */
+interface Half extends Side {
+  readonly factor: Batch;
+}
+
+/**
+ * Step 4: QR of a tall factor with its gauge applied. Any other goes into the core as it is, unless the inner dimension
+ * is graded: only the product of triangular factors then keeps the digits of small singular values.
+ */
+function* half(
+  x: Batch,
+  own: Gram | undefined,
+  gauge: Gauge,
+  { dtype, graded }: Kind,
+  origin: Origin,
+  force?: FactorDriver,
+): Steps<Half> {
+  if (!own && !graded) return { factor: yield* packAsItLies(x, { gauge, dtype }) };
+  const measured = own ?? (isTall(x) ? yield* gram(x, origin) : undefined); // a graded product is not formed after all
+  const q = measured
+    ? yield* tallQr(x, measured, gauge, origin, force)
+    : yield* householderQr(x, gauge, origin);
+  return { factor: dtypeOfBatch(q.R) === dtype ? q.R : yield* pack(q.R, { dtype }), q };
+}
+
+export const factorDriver = ({ q }: Side, i: number): FactorDriver => q?.driver[i] ?? 'direct';
+
+// The product itself, where it is so small that forming it is the cheapest step of its decomposition.
+
+/**
+ * Whether one factor is tall, t×k, and the other so flat, s×k, that their product, t×s, has a QR decomposition in place of
+ * the tall factor. In flops, of what grows with t: t·k² for the Gram matrix of the factor and 2·t·k·s to apply its Q,
+ * against 2·t·k·s for the product, t·s² for its Gram matrix and 2·t·s² to apply its Q. These are equal at k = √3·s, and
+ * at about 2·s where float32 factors are multiplied in float64.
+ */
+export function formsProduct(a: InputBatch, b: InputBatch): boolean {
+  const [s, t] = a.rows < b.rows ? [a.rows, b.rows] : [b.rows, a.rows];
+  return 3 * s <= a.cols && a.cols < t;
+}
+
+const copiedElements = 2 ** 21;
+
+/** X·Yᵀ in `dtype`, both with their gauges applied; no more than a few rows of a large X are copied at a time. */
+export function* gaugedProduct(
+  x: { readonly factor: Batch; readonly gauge: Gauge },
+  y: { readonly factor: Batch; readonly gauge: Gauge },
+  dtype: Dtype,
+  origin: Origin,
+): Steps<Batch> {
+  const [n, k, rows, cols] = [count(x.factor), x.factor.cols, x.factor.rows, y.factor.rows];
+  const right = transposed(yield* packAsItLies(y.factor, { gauge: y.gauge, dtype }));
+  const out = scratch(dtype, [n, rows, cols]);
+  const step = Math.min(rows, Math.ceil(copiedElements / k));
+  const together = step < rows ? 1 : n;
+  const copy = scratch(dtype, [together, step, k]);
+  for (let item = 0; item < n; item += together) {
+    const some = range(item, item + together);
+    const gauge = selectGauge(x.gauge, some, k);
+    for (let from = 0; from < rows; from += step) {
+      const block = rowRange(itemsAt(x.factor, some), from, Math.min(rows, from + step));
+      const left = yield* packAsItLies(block, { gauge, dtype, out: copy });
+      const onto = out.subarray(
+        (item * rows + from) * cols,
+        ((item + together - 1) * rows + from + block.rows) * cols,
+      );
+      yield* gemm(left, itemsAt(right, some), placeOf(origin, some), { out: onto });
+    }
+  }
+  return packed(out, n, rows, cols);
+}

@@ -1,0 +1,218 @@
+import type { ErrorOptions } from '../algorithms/blocks.ts';
+import type { Tolerance } from '../algorithms/spectrum.ts';
+import { editDistance, isRevoked } from '../array/describe.ts';
+import { type SvdError, shown, svdError } from '../array/errors.ts';
+import type { AsyncOptions, Progress } from '../native/steps.ts';
+
+// Names that users of numpy, scipy and torch look for, and what has them here.
+
+const elsewhere: Readonly<Record<string, string>> = {
+  compute_uv: 'for singular values alone call svdvals',
+  some: "torch's some: false is fullMatrices: true",
+  hermitian: 'a symmetric matrix is decomposed like any other',
+  UPLO: 'a symmetric matrix is given whole, and decomposed like any other',
+  ord: "the kind of norm is an argument: norm('fro' | 'nuc' | 2)",
+  rcond: "numpy's rcond is rtol, a multiple of the largest singular value",
+  atol: "torch's atol is tol",
+  rtol: 'a tolerance is an option of FactoredMatrix.rank and FactoredMatrix.pinv',
+  tol: 'a tolerance is an option of FactoredMatrix.rank and FactoredMatrix.pinv',
+  full_matrices: 'fullMatrices is an option of svd',
+  fullMatrices: 'fullMatrices is an option of svd, for matrices that are not kept as a product',
+  check_finite: 'every element is checked',
+  overwrite_a: 'inputs are never modified',
+  out: 'results are always new arrays',
+  dtype: 'float32 stays float32 and float64 stays float64',
+  keepdims: 'one number per matrix has the leading dimensions alone',
+  lapack_driver: 'the routine is chosen by the package; driver of the result says which it was',
+  driver: 'not available yet; driver of the result says which routine it was',
+  method: 'not available yet',
+  certify: 'not available yet',
+  energy: 'not available yet',
+  niter: 'not available yet',
+  seed: 'not available yet',
+  rank: 'only FactoredMatrix.svd has it so far',
+  q: 'the number of triplets is rank, which only FactoredMatrix.svd has so far',
+  k: 'the number of triplets is rank, which only FactoredMatrix.svd has so far',
+  algorithm: 'only FactoredMatrix.svd has it',
+  signal: 'only the functions whose names end in Async have it',
+  onProgress: 'only the functions whose names end in Async have it',
+};
+
+/** The error for an option that does not exist: with the nearest that does, or what has its place here. */
+export function missingOption(name: string, existing: readonly string[], of: string): SvdError {
+  const all = existing.length > 0 ? `its options are ${existing.join(', ')}` : 'it has no options';
+  return svdError(
+    'ERR_SVD_ARGUMENT',
+    `${of}: there is no option ${shown(name)}${advice(name, existing)} (${all})`,
+  );
+}
+
+function advice(name: string, existing: readonly string[]): string {
+  const meant = existing.filter((other) => other === synonyms[name] || plain(other) === plain(name));
+  if (meant.length === 0 && Object.hasOwn(elsewhere, name)) return `: ${elsewhere[name]}`;
+  const near = meant.length > 0 ? meant : nearest(name, existing);
+  return near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
+}
+
+/** Names that mean an option although they are not like it. */
+const synonyms: Readonly<Record<string, string>> = Object.assign(Object.create(null), {
+  rcond: 'rtol',
+  atol: 'tol',
+  k: 'rank',
+  q: 'rank',
+});
+
+const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+
+/** Those of `names` that `name` is most like: a third of its letters may be wrong. */
+function nearest(name: string, names: readonly string[]): string[] {
+  if (name.length > 40) return [];
+  const distances = names.map((other) => editDistance(plain(name), plain(other)));
+  const least = Math.min(...distances);
+  return names.filter(
+    (other, i) => distances[i] === least && 3 * least <= Math.max(name.length, other.length),
+  );
+}
+
+// What the options of the public functions may be. Their types are interfaces, with a comment on every option; the
+// tables below are checked against them by the compiler: none may be missing, none too many, none of another type.
+
+/** What one option may be. */
+export interface Kind<in out T> {
+  /** For messages: `expected …`. */
+  readonly expected: string;
+  readonly accepts: (x: unknown) => x is T;
+}
+
+/** A kind for every option of `O`. */
+export type OptionTable<O = Record<never, never>> = {
+  readonly [K in keyof O]-?: Kind<Exclude<O[K], undefined>>;
+};
+
+export const flag: Kind<boolean> = {
+  expected: 'true or false',
+  accepts: (x): x is boolean => typeof x === 'boolean',
+};
+
+/** How many: its upper limit is known to the computation only. */
+export const count: Kind<number> = {
+  expected: 'an integer ≥ 0',
+  accepts: (x): x is number => Number.isSafeInteger(x) && (x as number) >= 0,
+};
+
+export const tolerance: Kind<number> = {
+  expected: 'a number ≥ 0',
+  accepts: (x): x is number => typeof x === 'number' && x >= 0,
+};
+
+export const abortSignal: Kind<AbortSignal> = {
+  expected: 'an AbortSignal',
+  accepts: (x): x is AbortSignal =>
+    x !== null && typeof x === 'object' && 'aborted' in x && 'addEventListener' in x && 'throwIfAborted' in x,
+};
+
+export const callback = <F extends (...args: never[]) => unknown>(): Kind<F> => ({
+  expected: 'a function',
+  accepts: (x): x is F => typeof x === 'function',
+});
+
+export const oneOf = <const T extends string | number>(...names: readonly T[]): Kind<T> => ({
+  expected: names.map(shown).join(' or '),
+  accepts: (x): x is T => names.includes(x as T),
+});
+
+/** The value itself. `ERR_SVD_ARGUMENT` unless it is of that kind. */
+export function checkKind<T>(x: unknown, kind: Kind<T>, name: string): T {
+  if (kind.accepts(x)) return x;
+  throw svdError('ERR_SVD_ARGUMENT', `${name}: expected ${kind.expected}, got ${shown(x)}`);
+}
+
+/**
+ * A copy of `options` in which each has been read once, without those that are `undefined`. Options by a symbol or that
+ * are not enumerable are looked at like any other.
+ *
+ * @param of whose options they are, for messages
+ * @throws `ERR_SVD_ARGUMENT` when it is no plain object, or an option does not exist or is of another kind
+ */
+export function checkOptions(options: unknown, table: OptionTable, of: string): Record<string, unknown> {
+  if (!isPlain(options)) {
+    const names = Object.keys(table).join(', ');
+    throw svdError(
+      'ERR_SVD_ARGUMENT',
+      `${of}: options: expected an object, { ${names} }, got ${shown(options)}`,
+    );
+  }
+  const out: Record<string, unknown> = {};
+  for (const key of Reflect.ownKeys(options)) {
+    const name = String(key);
+    if (key !== name || !Object.hasOwn(table, name)) throw missingOption(name, Object.keys(table), of);
+    const value = options[name];
+    if (value === undefined) continue;
+    const kind = (table as Record<string, Kind<unknown>>)[name];
+    out[name] = checkKind(value, kind, `${of}: ${name}`);
+  }
+  return out;
+}
+
+/** `{ … }`, of this or another realm; not an instance of a class, which could be any other argument. */
+export function isPlain(x: unknown): x is Record<string, unknown> {
+  if (x === null || typeof x !== 'object' || isRevoked(x)) return false;
+  const prototype = Object.getPrototypeOf(x);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+// The options of the public functions, as they are checked.
+
+/**
+ * Which singular values count as zero: those up to `tol`, and those up to `rtol`·σ₁. Default: up to max(l, r)·ε·σ₁, and
+ * no less than their error bound.
+ */
+export interface ToleranceOptions extends Tolerance {
+  /** Singular values up to this one count as zero. */
+  readonly tol?: number | undefined;
+  /** Singular values up to this multiple of the largest count as zero. */
+  readonly rtol?: number | undefined;
+}
+
+/** Options of `FactoredMatrix.svd`. */
+export interface ProductSvdOptions extends ErrorOptions {
+  /**
+   * `'product'`: the balanced, sorted QR–QR–core decomposition. `'three-svd'`: the composition that TransformerLens
+   * uses, for comparison.
+   */
+  readonly algorithm?: 'product' | 'three-svd' | undefined;
+  /** Only the leading singular triplets, this many: the other vectors are not formed. */
+  readonly rank?: number | undefined;
+  /** As for `svd`: `'canonical'` fixes the signs, for people who look or plot. */
+  readonly signs?: 'lapack' | 'canonical' | undefined;
+}
+
+/** Options of `svd`. */
+export interface SvdOptions extends ErrorOptions {
+  /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. Not for a `FactoredMatrix`. */
+  readonly fullMatrices?: boolean | undefined;
+  /**
+   * `'lapack'` (default): as LAPACK leaves them. `'canonical'`: the largest |u| of every column of U is positive, of
+   * several within 8ε the first. For people who look or plot; not a basis for comparison.
+   */
+  readonly signs?: 'lapack' | 'canonical' | undefined;
+}
+
+export const asyncOptions: OptionTable<AsyncOptions> = {
+  signal: abortSignal,
+  onProgress: callback<(progress: Progress) => void>(),
+};
+
+const errorOptions: OptionTable<ErrorOptions> = { onError: oneOf('throw', 'collect') };
+const signs = oneOf('lapack', 'canonical');
+
+export const svdOptions: OptionTable<SvdOptions> = { fullMatrices: flag, signs, ...errorOptions };
+
+export const productOptions: OptionTable<ProductSvdOptions> = {
+  rank: count,
+  algorithm: oneOf('product', 'three-svd'),
+  signs,
+  ...errorOptions,
+};
+
+export const toleranceOptions: OptionTable<ToleranceOptions> = { tol: tolerance, rtol: tolerance };

@@ -1,0 +1,98 @@
+// How the elements of an array are stored.
+
+/** Element storage of every array this package computes with. */
+export type FloatArray = Float32Array | Float64Array;
+
+export type Dtype = 'float32' | 'float64';
+
+// 16-bit floats as their bits, of which JavaScript has no arrays everywhere. The class says which format it is.
+
+/** The upper halves of float32 numbers. */
+export class Bfloat16Bits extends Uint16Array {}
+
+/** IEEE 754 half precision. */
+export class Float16Bits extends Uint16Array {}
+
+/** What an input may be stored in: it is widened where it is computed with. */
+export type Stored = FloatArray | Bfloat16Bits | Float16Bits;
+
+export type Format = Dtype | 'bfloat16' | 'float16';
+
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  bfloat16: Bfloat16Bits,
+  float16: Float16Bits,
+} as const;
+
+const bytes = { float32: 4, float64: 8, bfloat16: 2, float16: 2 } as const;
+
+export const bytesPerElement = (format: Format): number => bytes[format];
+
+export const arrayOf = (
+  format: Format,
+): (new (
+  buffer: ArrayBufferLike,
+  from?: number,
+  n?: number,
+) => Stored) => arrays[format];
+
+export function formatOf(data: Stored): Format {
+  if (data instanceof Float64Array) return 'float64';
+  if (data instanceof Float32Array) return 'float32';
+  return data instanceof Bfloat16Bits ? 'bfloat16' : 'float16';
+}
+
+/** The dtype that elements stored like this are computed in. */
+export const dtypeOfStored = (data: Stored): Dtype => (data instanceof Float64Array ? 'float64' : 'float32');
+
+// What a typed array says of itself can be overridden, and `instanceof` knows those of its own realm only. These do not.
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype);
+const getter = (key: PropertyKey) => Object.getOwnPropertyDescriptor(typedArray, key)?.get as () => unknown;
+const [nameOf, bufferOf, byteOffsetOf, lengthOf] = [
+  getter(Symbol.toStringTag),
+  getter('buffer'),
+  getter('byteOffset'),
+  getter('length'),
+];
+
+/** `'Float32Array'`, …: the class of a typed array of any realm; `undefined` for everything else. */
+export const typedArrayName = (x: unknown): string | undefined => nameOf.call(x) as string | undefined;
+
+/** A typed array of any realm as an array of this package: itself, or over the same memory. */
+export function stored(data: object, format: Format): Stored {
+  const array = arrays[format];
+  if (Object.getPrototypeOf(data) === array.prototype && !Object.hasOwn(data, 'length'))
+    return data as Stored;
+  const length = lengthOf.call(data) as number;
+  if (length === 0) return new array(0); // its memory may be gone
+  return new array(bufferOf.call(data) as ArrayBuffer, byteOffsetOf.call(data) as number, length);
+}
+
+// 16-bit floats on this thread, for those who read files; what is computed with, native/core/half.h widens.
+
+/** bfloat16 bits → float32, exactly: the upper half of a float32. */
+export function widenBfloat16(bits: Uint16Array): Float32Array {
+  const words = new Uint32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) words[i] = bits[i] << 16;
+  return new Float32Array(words.buffer);
+}
+
+let every: Float32Array | undefined; // float16 number, by its bits
+
+/** IEEE 754 half precision bits → float32, exactly (subnormals, infinities and NaN included). */
+export function widenFloat16(bits: Uint16Array): Float32Array {
+  every ??= Float32Array.from({ length: 2 ** 16 }, (_, i) => halfToNumber(i));
+  const out = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) out[i] = every[bits[i]];
+  return out;
+}
+
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+}

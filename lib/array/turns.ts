@@ -1,0 +1,13 @@
+/** Said in the middle of long work on this thread: what else waits for the thread may have it. */
+export const turn = { turn: true } as const;
+
+/** Work on this thread in slices, between which the event loop can turn. */
+export type Turns<T> = Generator<typeof turn, T, void>;
+
+/** All of the work at once. */
+export function atOnce<T>(turns: Turns<T>): T {
+  for (;;) {
+    const step = turns.next();
+    if (step.done) return step.value;
+  }
+}

@@ -1,0 +1,209 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import type { turn } from '../array/turns.ts';
+import { type Kernel, kernels, type Task } from './addon.ts';
+
+/** What is called when a signal aborts. */
+type Listener = () => void;
+
+// One listener of the signal for all computations that have it: Node warns of more than ten.
+const listeners = new WeakMap<AbortSignal, Set<Listener>>();
+
+/** Calls `listener` once when `signal` aborts, unless the function that is returned is called before. */
+export function onAbort(signal: AbortSignal, listener: Listener): () => void {
+  const known = listeners.get(signal) ?? listenTo(signal);
+  known.add(listener);
+  return () => {
+    if (known.delete(listener) && known.size === 0) {
+      signal.removeEventListener('abort', abort);
+      listeners.delete(signal);
+    }
+  };
+}
+
+function listenTo(signal: AbortSignal): Set<Listener> {
+  const all = new Set<Listener>();
+  listeners.set(signal, all);
+  signal.addEventListener('abort', abort, { once: true });
+  return all;
+}
+
+function abort(this: AbortSignal): void {
+  const all = listeners.get(this) ?? [];
+  listeners.delete(this);
+  for (const listener of [...all]) listener();
+}
+
+/** One native kernel call that a composition asks its driver to make. */
+export interface KernelCall {
+  readonly kernel: Kernel;
+  readonly args: readonly unknown[];
+}
+
+/** How far a computation is. */
+export interface Progress {
+  /** Matrices that are done; a fraction inside a large one. */
+  readonly done: number;
+  /** Matrices in all. */
+  readonly total: number;
+}
+
+/**
+ * Said by a composition before kernel calls that take long: they bring it from so many matrices to so many more, of which
+ * one may be done in part.
+ */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+  readonly total: number;
+}
+
+/** The same in the middle of a block of the batch: from one share of it to another. */
+export interface Within {
+  readonly within: readonly [from: number, to: number];
+}
+
+/** A computation written once: it yields kernel calls, and a driver makes them in place or awaits them. */
+export type Steps<T> = Generator<KernelCall | Progress | Span | Within | typeof turn, T, void>;
+
+/** The same computation as a part of another, whose progress it is not. */
+export function* asPart<T>(steps: Steps<T>): Steps<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    if ('kernel' in step.value || 'turn' in step.value) yield step.value;
+  }
+}
+
+/** Options of every `…Async` function. */
+export interface AsyncOptions {
+  /**
+   * Aborting rejects with `signal.reason` and ends the computing within about a tenth of a second of it. Only a routine of
+   * LAPACK itself, which cannot be stopped, goes on to its end: where `fullMatrices` of one that is not square, eigenvalues
+   * or a fallback are computed. Nobody waits for it, the end of a worker or of the process neither.
+   */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Told how many matrices of the batch are done, at most 20 times a second and once at the end; nothing where nothing has
+   * to be computed. Inside a large matrix `done` is a fraction, from an estimate of the work: 2.4 is two matrices and some
+   * of the third.
+   */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** Runs `steps` on this thread and the compute threads; returns when all is done. */
+export function runSync<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    if ('kernel' in step.value) kernels()[step.value.kernel](...step.value.args);
+  }
+}
+
+const progressInterval = 50; // milliseconds
+
+/** Runs `steps` on the compute threads. Rejects with `signal.reason` as soon as `signal` aborts. */
+export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: AsyncOptions = {}): Promise<T> {
+  signal?.throwIfAborted();
+  const task = kernels().task();
+  const aborted = abortOf(signal, task);
+  const teller = onProgress && new Teller(onProgress, task);
+  try {
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      if ('kernel' in step.value) {
+        const call = kernels()[`${step.value.kernel}Async`](task, ...step.value.args);
+        const told = teller ? teller.during(call) : call;
+        await (aborted.promise ? Promise.race([told, aborted.promise]) : told);
+      } else if ('turn' in step.value) {
+        await (aborted.promise ? Promise.race([nextTurn(), aborted.promise]) : nextTurn());
+      } else if ('done' in step.value) teller?.reached(step.value);
+      else if ('from' in step.value) teller?.goesOn(step.value);
+    }
+  } catch (error) {
+    kernels().stop(task); // an exception of `onProgress` comes while a call is being made
+    throw error;
+  } finally {
+    aborted.dispose();
+  }
+}
+
+/** Tells the caller how far a computation is, at most 20 times a second and once at the end; it never falls. */
+class Teller {
+  readonly #tell: (progress: Progress) => void;
+  readonly #task: Task;
+  #span: Span | undefined;
+  #done = 0;
+  #last = Number.NEGATIVE_INFINITY;
+
+  constructor(tell: (progress: Progress) => void, task: Task) {
+    this.#tell = tell;
+    this.#task = task;
+  }
+
+  reached({ done, total }: Progress): void {
+    this.#span = undefined;
+    const now = performance.now();
+    if (done < total && now - this.#last < progressInterval) return;
+    this.#last = now;
+    this.#done = done;
+    this.#tell({ done, total });
+  }
+
+  goesOn(span: Span): void {
+    this.#span = span;
+  }
+
+  /** Tells, while `call` is being made, what share of it is done. */
+  async during(call: Promise<void>): Promise<void> {
+    if (!this.#span) return call;
+    let timer: NodeJS.Timeout | undefined;
+    const watched = new Promise<never>((_, reject) => {
+      timer = setInterval(() => {
+        try {
+          this.#look();
+        } catch (error) {
+          reject(error);
+        }
+      }, progressInterval);
+    });
+    try {
+      await Promise.race([call, watched]);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  #look(): void {
+    if (!this.#span) return;
+    const { from, to, total } = this.#span;
+    const done = from + (to - from) * kernels().done(this.#task);
+    if (done > this.#done && done < total) this.reached({ done, total });
+    this.#span = { from, to, total };
+  }
+}
+
+/** What is made of the result of `runAsync`, whose progress has been told. */
+export const afterwards = <T>(steps: Steps<T>, { signal }: AsyncOptions): Promise<T> =>
+  runAsync(steps, { signal });
+
+let lastTurn: Promise<void> = Promise.resolve();
+
+/** A turn of the event loop that no other computation of this thread goes on in. */
+function nextTurn(): Promise<void> {
+  lastTurn = lastTurn.then(() => turnOfTheLoop());
+  return lastTurn;
+}
+
+function abortOf(signal: AbortSignal | undefined, task: Task) {
+  if (!signal) return { promise: undefined, dispose: () => {} };
+  let dispose = () => {};
+  const promise = new Promise<never>((_, reject) => {
+    dispose = onAbort(signal, () => {
+      kernels().stop(task);
+      reject(signal.reason);
+    });
+  });
+  promise.catch(() => {}); // it may lose the race it is in, or never be raced
+  return { promise, dispose };
+}
