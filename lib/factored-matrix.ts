@@ -12,8 +12,9 @@ import {
   withoutVh,
 } from './algorithms/derived.ts';
 import { type Eigenvalues, eigenvaluesOf } from './algorithms/eigenvalues.ts';
+import { productNorm } from './algorithms/norm.ts';
 import { type Factored, isFactored, keepFactors, type StoredFactors } from './algorithms/operands.ts';
-import { checkRank, productNorm, productSvd } from './algorithms/product.ts';
+import { checkRank, productSvd } from './algorithms/product.ts';
 import { type LegacySvd, type PerMatrix, perMatrix, type Svd } from './algorithms/result.ts';
 import {
   cond,
@@ -57,6 +58,7 @@ import {
   sliceAxis,
   swapLast,
   type Tensor,
+  /** Options of `FactoredMatrix.svd`. */
 } from './array/tensor.ts';
 import type {
   DataOf,

@@ -1,4 +1,4 @@
-import { isTall, type Measurement, measureEach, remember } from './algorithms/measure.ts';
+import { measureBothWays } from './algorithms/measure.ts';
 import { exposed, exposedAsync } from './arguments/boundary.ts';
 import { asyncOptions } from './arguments/options.ts';
 import { formatOf } from './array/elements.ts';
@@ -6,7 +6,7 @@ import { type MatrixLike, readInput } from './array/input.ts';
 import { ndarray } from './array/ndarray.ts';
 import { dtypeOf, frozenView, leadingDims, type Tensor, withoutRepeats } from './array/tensor.ts';
 import type { DataOf, MatrixOf, PerMatrixOf } from './array/types.ts';
-import { batchOf, count, items, range, transposed } from './native/kernels.ts';
+import { type Batch, batchOf } from './native/batch.ts';
 import { floats, type InputOptions, ownedTensors } from './native/owned.ts';
 import { type AsyncOptions, runAsync, runSync, type Steps } from './native/steps.ts';
 
@@ -61,44 +61,12 @@ function* prepared(factor: MatrixLike, { foreign }: InputOptions = {}): Steps<Te
   const { data, shape, stride, offset } = widened ? copy : (input as Tensor);
   // Over an array object of its own: what is known stays with the result, and the caller's array is measured as it is.
   const result = frozenView(ndarray(data.subarray(0), shape, stride, offset)) as Tensor;
-  return keep(result, yield* measure(copy));
+  yield* measureBothWays(eachOnce(copy), eachOnce(result));
+  return result;
 }
 
-/** Measurements of every matrix as it is, for its use as A, and transposed, for its use as B. */
-interface BothWays {
-  readonly asA: Measurement[];
-  readonly asB: Measurement[];
-}
-
-const distinct = (x: Tensor) => batchOf(withoutRepeats(x), leadingDims(withoutRepeats(x)));
-
-function* measure(x: Tensor): Steps<BothWays> {
-  const leading = leadingDims(withoutRepeats(x));
-  const all = distinct(x);
-  if (all.rows * all.cols === 0) return { asA: [], asB: [] }; // nothing to know, of dimensions without limit
-  const total = count(all);
-  const step = Math.max(1, Math.floor(blockBytes / (8 * Math.max(1, all.rows * all.cols))));
-  const [asA, asB]: Measurement[][][] = [[], []];
-  for (let from = 0; from < total; from += step) {
-    const to = Math.min(total, from + step);
-    const block = items(all, from, to);
-    const positions = range(from, to);
-    const origin = { name: 'prepare', leading, positions };
-    asA.push(yield* measureEach(block, isTall(block), origin));
-    asB.push(
-      yield* measureEach(transposed(block), isTall(transposed(block)), { ...origin, transposed: true }),
-    );
-    yield { done: to, total };
-  }
-  return { asA: asA.flat(), asB: asB.flat() };
-}
-
-const blockBytes = 64 * 2 ** 20; // of matrices that are measured together, between which progress is told
-
-function keep(x: Tensor, { asA, asB }: BothWays): Tensor {
-  const all = distinct(x);
-  if (asA.length === 0) return x;
-  remember(all, asA);
-  remember(transposed(all), asB);
-  return x;
+/** The matrices of `x`, each of them once. */
+function eachOnce(x: Tensor): Batch {
+  const once = withoutRepeats(x);
+  return batchOf(once, leadingDims(once), 'prepare');
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "core/large_pages.h"
 
@@ -18,6 +19,12 @@ template <> constexpr ElementType element_type<std::uint16_t>() { return Element
 template <> constexpr ElementType element_type<Bfloat16>() { return ElementType::uint16; }
 template <> constexpr ElementType element_type<Float16>() { return ElementType::uint16; }
 
+// As lib/native/contract.ts calls a required array of T.
+template <class T>
+const char* kind_of() {
+  return std::is_same_v<T, std::int32_t> ? "int32" : "float64";
+}
+
 constexpr double exact_integers = 9007199254740992.0;  // 2^53
 constexpr std::int32_t largest_exponent = 1 << 20;     // sums of a few of them fit an int
 
@@ -25,20 +32,17 @@ bool is_exact_integer(double x) { return std::abs(x) <= exact_integers && x == s
 
 }  // namespace
 
-void Arguments::fail(const std::string& what) const {
-  throw WrongArgument("argument " + std::to_string(position_) + ": " + what);
-}
+void Arguments::fail(const std::string& what) const { throw WrongArgument(std::string(name_) + ": " + what); }
 
-TypedArray Arguments::next_array(const char* expected) {
-  TypedArray array;
-  if (!source_.get(position_++, array)) fail(expected);
-  return array;
+void Arguments::begin(const char* name, const char* kind) {
+  name_ = name;
+  if (log_) log_->push_back(std::string(name) + ": " + kind);
 }
 
 template <class T>
-TypedArray Arguments::next_array_of() {
-  const TypedArray array = next_array("wrong kind of typed array");
-  if (array.type != element_type<T>()) fail("wrong kind of typed array");
+TypedArray Arguments::next_array() {
+  TypedArray array;
+  if (!source_.get(position_++, array) || array.type != element_type<T>()) fail("wrong kind of typed array");
   if (static_cast<std::size_t>(array.length) * sizeof(T) >= large_page) source_.prefer_large_pages(position_ - 1);
   return array;
 }
@@ -50,119 +54,147 @@ std::int64_t Arguments::extent(std::int64_t count, std::int64_t a, std::int64_t 
 }
 
 template <class T>
-bool Arguments::is(int ahead) const {
+bool Arguments::is(int batches) const {
   TypedArray array;
-  return source_.get(position_ + ahead, array) && array.type == element_type<T>();
+  return source_.get(position_ + static_cast<std::size_t>(batches) * batch_width, array) &&
+         array.type == element_type<T>();
 }
 
-std::int64_t Arguments::integer() {
-  const double x = number();
-  if (!is_exact_integer(x)) fail("expected an integer");
-  return static_cast<std::int64_t>(x);
-}
-
-std::int64_t Arguments::dimension() {
-  const std::int64_t n = integer();
-  if (n < 0) fail("negative dimension");
-  return n;
-}
-
-double Arguments::number() {
+double Arguments::next_number() {
   double x = 0;
   if (!source_.get(position_++, x)) fail("expected a number");
   return x;
 }
 
+std::int64_t Arguments::next_integer() {
+  const double x = next_number();
+  if (!is_exact_integer(x)) fail("expected an integer");
+  return static_cast<std::int64_t>(x);
+}
+
+double Arguments::number(const char* name) {
+  begin(name, "number");
+  return next_number();
+}
+
+std::int64_t Arguments::integer(const char* name) {
+  begin(name, "integer");
+  return next_integer();
+}
+
+std::int64_t Arguments::dimension(const char* name) {
+  const std::int64_t n = integer(name);
+  if (n < 0) fail("negative dimension");
+  return n;
+}
+
+bool Arguments::flag(const char* name) {
+  begin(name, "flag");
+  return next_integer() != 0;
+}
+
 template <class T>
-T* Arguments::array(std::int64_t length) {
+T* Arguments::array(const char* name, std::int64_t length, const char* kind) {
+  begin(name, kind);
   if (source_.is_missing(position_)) return ++position_, nullptr;
-  const TypedArray array = next_array_of<T>();
+  const TypedArray array = next_array<T>();
   if (array.length != length)
     fail("expected " + std::to_string(length) + " elements, not " + std::to_string(array.length));
   return static_cast<T*>(array.data);
 }
 
 template <class T>
-T* Arguments::required_array(std::int64_t length) {
-  T* data = array<T>(length);
+T* Arguments::required_array(const char* name, std::int64_t length, const char* kind) {
+  T* data = array<T>(name, length, kind ? kind : kind_of<T>());
   if (!data && length > 0) fail("expected a typed array");
   return data;
 }
 
 template <class T>
-Batch<const T> Arguments::batch() {
-  const TypedArray data = next_array_of<T>(), layout = next_array("expected a layout");
-  if (layout.type != ElementType::float64 || layout.length < 2) fail("expected a layout");
-  const double* l = static_cast<const double*>(layout.data);
-  if (!is_exact_integer(l[0]) || !is_exact_integer(l[1])) fail("a stride is no integer");
-  Batch<const T> a;
-  a.data = static_cast<const T*>(data.data);
-  a.row_stride = static_cast<std::int64_t>(l[0]);
-  a.col_stride = static_cast<std::int64_t>(l[1]);
-  a.offsets = l + 2;
-  a.count = layout.length - 2;
-  a.rows = dimension();
-  a.cols = dimension();
-  if (extent(1, a.rows, a.cols) == 0) return a;
-  // Reach of one item, in doubles so that nothing wraps.
-  const double down = static_cast<double>(a.rows - 1) * l[0], across = static_cast<double>(a.cols - 1) * l[1];
+Batch<T> Arguments::next_batch() {
+  using Element = std::remove_const_t<T>;
+  const TypedArray data = next_array<Element>();
+  Batch<T> a;
+  a.data = static_cast<T*>(data.data);
+  a.count = next_integer(), a.rows = next_integer(), a.cols = next_integer();
+  if (a.count < 0 || a.rows < 0 || a.cols < 0) fail("negative dimension");
+  a.row_stride = next_integer(), a.col_stride = next_integer();
+  a.first = next_integer(), a.step = next_integer();
+  if (source_.is_missing(position_)) ++position_;
+  else {
+    const TypedArray offsets = next_array<double>();
+    if (offsets.length != a.count) fail("expected one offset for each item");
+    a.offsets = static_cast<const double*>(offsets.data);
+  }
+  if (extent(a.count, a.rows, a.cols) == 0) return a;
+  // What the items reach, in doubles so that nothing wraps.
+  const double down = static_cast<double>(a.rows - 1) * static_cast<double>(a.row_stride);
+  const double across = static_cast<double>(a.cols - 1) * static_cast<double>(a.col_stride);
   const double lowest = std::min(down, 0.0) + std::min(across, 0.0);
   const double highest = std::max(down, 0.0) + std::max(across, 0.0);
-  for (std::int64_t i = 0; i < a.count; ++i) {
-    if (!(a.offsets[i] + lowest >= 0 && a.offsets[i] + highest < static_cast<double>(data.length))) {
+  const auto inside = [&](double offset) {
+    return offset + lowest >= 0 && offset + highest < static_cast<double>(data.length);
+  };
+  const double first = static_cast<double>(a.first), step = static_cast<double>(a.step);
+  for (std::int64_t i = 0; i < a.count; i += a.offsets ? 1 : std::max<std::int64_t>(1, a.count - 1)) {
+    if (!inside(a.offsets ? a.offsets[i] : first + static_cast<double>(i) * step))
       fail("item " + std::to_string(i) + " lies outside its array");
-    }
   }
   return a;
 }
 
-const std::int32_t* Arguments::positions(std::int64_t count) {
-  const std::int32_t* at = sources(count);
-  for (std::int64_t i = 1; at && i < count; ++i)
-    if (at[i] <= at[i - 1]) fail("positions do not ascend");
-  return at;
-}
-
-const std::int32_t* Arguments::sources(std::int64_t count) {
-  const std::int32_t* at = array<std::int32_t>(count);
-  for (std::int64_t i = 0; at && i < count; ++i)
-    if (at[i] < 0) fail("negative position");
-  return at;
-}
-
-const double* Arguments::sourced_array(const std::int32_t*& source, std::int64_t count, std::int64_t size) {
-  const TypedArray parts = next_array_of<double>();
-  source = sources(count);
-  const std::int64_t last = source && count > 0 ? *std::max_element(source, source + count) : count - 1;
-  if (parts.length < extent(last + 1, size)) fail("a source lies outside the parts");
-  return static_cast<const double*>(parts.data);
+template <class T>
+Batch<const T> Arguments::batch(const char* name, const char* kind) {
+  begin(name, kind);
+  return next_batch<const T>();
 }
 
 template <class T>
-T* Arguments::strided_items(const std::int32_t* positions, std::int64_t count, std::int64_t stride, std::int64_t size) {
-  const std::int64_t last = positions && count > 0 ? positions[count - 1] : count - 1;
-  if (count > 1 && stride < size) fail("the items overlap");
-  const TypedArray array = next_array_of<T>();
-  if (count == 0) return static_cast<T*>(array.data);
-  std::int64_t needed = 0;
-  if (__builtin_add_overflow(extent(last, stride), size, &needed) || array.length < needed)
-    fail("the items do not fit " + std::to_string(array.length) + " elements");
-  return static_cast<T*>(array.data);
+Batch<T> Arguments::output(const char* name, const char* kind) {
+  begin(name, kind);
+  const Batch<T> out = next_batch<T>();
+  if (out.size() == 0) return out;
+  const bool by_rows = out.col_stride == 1 && (out.row_stride >= out.cols || out.rows == 1);
+  const bool by_cols = out.row_stride == 1 && (out.col_stride >= out.rows || out.cols == 1);
+  if (!by_rows && !by_cols) fail("neither rows nor columns lie one behind the other");
+  const std::int64_t reach = (out.rows - 1) * out.row_stride + (out.cols - 1) * out.col_stride + 1;
+  for (std::int64_t i = 1; i < (out.offsets ? out.count : std::min<std::int64_t>(out.count, 2)); ++i) {
+    if (!(out.offsets ? out.offsets[i] - out.offsets[i - 1] >= static_cast<double>(reach) : out.step >= reach))
+      fail("the items overlap");
+  }
+  return out;
+}
+
+bool Arguments::skip_missing_batch(const char* name, const char* kind) {
+  if (!source_.is_missing(position_)) return false;
+  begin(name, kind);
+  position_ += batch_width;
+  return true;
+}
+
+template <class T>
+Batch<const T> Arguments::optional_batch(const char* name) {
+  return skip_missing_batch(name, "batch?") ? Batch<const T>{} : batch<T>(name, "batch?");
+}
+
+template <class T>
+Batch<T> Arguments::optional_output(const char* name) {
+  return skip_missing_batch(name, "output?") ? Batch<T>{} : output<T>(name, "output?");
 }
 
 Status* Arguments::statuses(std::int64_t count) {
   static_assert(sizeof(Status) == 3 * sizeof(double), "read in JavaScript as three doubles");
-  return reinterpret_cast<Status*>(required_array<double>(extent(count, 3)));
+  return reinterpret_cast<Status*>(required_array<double>("status", extent(count, 3)));
 }
 
-Gauge Arguments::gauge(std::int64_t count, std::int64_t cols) {
+Gauge Arguments::gauge(std::int64_t count, std::int64_t cols, const char* perm, const char* exponents) {
   Gauge g;
   const std::int64_t n = extent(count, cols);
-  g.perm = array<std::int32_t>(n);
+  g.perm = optional_integers(perm, n);
   for (std::int64_t i = 0; g.perm && i < n; ++i) {
     if (g.perm[i] < 0 || g.perm[i] >= cols) fail("not a permutation");
   }
-  g.exponents = array<std::int32_t>(n);
+  g.exponents = optional_integers(exponents, n);
   if (g.exponents) require_exponents(g.exponents, n);
   return g;
 }
@@ -172,27 +204,28 @@ void Arguments::require_exponents(const std::int32_t* exponents, std::int64_t n)
     if (exponents[i] < -largest_exponent || exponents[i] > largest_exponent) fail("an exponent is out of range");
 }
 
-Gauge Arguments::gauge_with_perm(std::int64_t count, std::int64_t cols) {
-  const Gauge g = gauge(count, cols);
+Gauge Arguments::gauge_with_perm(std::int64_t count, std::int64_t cols, const char* perm, const char* exponents) {
+  const Gauge g = gauge(count, cols, perm, exponents);
   if (!g.perm && extent(count, cols) > 0) fail("expected a permutation");
   return g;
 }
 
 template bool Arguments::is<float>(int) const;
 template bool Arguments::is<std::uint16_t>(int) const;
-template Batch<const float> Arguments::batch();
-template Batch<const double> Arguments::batch();
-template Batch<const std::uint16_t> Arguments::batch();
-template Batch<const Bfloat16> Arguments::batch();
-template Batch<const Float16> Arguments::batch();
-template float* Arguments::required_array(std::int64_t);
-template double* Arguments::required_array(std::int64_t);
-template std::int32_t* Arguments::required_array(std::int64_t);
-template float* Arguments::strided_items(const std::int32_t*, std::int64_t, std::int64_t, std::int64_t);
-template double* Arguments::strided_items(const std::int32_t*, std::int64_t, std::int64_t, std::int64_t);
-template std::uint16_t* Arguments::strided_items(const std::int32_t*, std::int64_t, std::int64_t, std::int64_t);
-template float* Arguments::array(std::int64_t);
-template double* Arguments::array(std::int64_t);
-template std::int32_t* Arguments::array(std::int64_t);
+template Batch<const float> Arguments::batch(const char*, const char*);
+template Batch<const double> Arguments::batch(const char*, const char*);
+template Batch<const std::uint16_t> Arguments::batch(const char*, const char*);
+template Batch<const Bfloat16> Arguments::batch(const char*, const char*);
+template Batch<const Float16> Arguments::batch(const char*, const char*);
+template Batch<const float> Arguments::optional_batch(const char*);
+template Batch<const double> Arguments::optional_batch(const char*);
+template Batch<float> Arguments::output(const char*, const char*);
+template Batch<double> Arguments::output(const char*, const char*);
+template Batch<std::uint16_t> Arguments::output(const char*, const char*);
+template Batch<float> Arguments::optional_output(const char*);
+template float* Arguments::required_array(const char*, std::int64_t, const char*);
+template double* Arguments::required_array(const char*, std::int64_t, const char*);
+template std::int32_t* Arguments::required_array(const char*, std::int64_t, const char*);
+template std::int32_t* Arguments::array(const char*, std::int64_t, const char*);
 
 }  // namespace fsvd

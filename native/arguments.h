@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "core/batch.h"
 #include "core/pack.h"
@@ -32,52 +33,54 @@ struct WrongArgument : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Everything that arrives here was made by lib/native/kernels.ts, so a mistake is a bug of this package: it throws
-// WrongArgument, but no kernel ever reads or writes outside an array.
+// The fields of a kernel call, read in the order of lib/native/contract.ts, under its names. Everything that arrives here
+// was made by lib/native/kernels.ts, so a mistake is a bug of this package: it throws WrongArgument, but no kernel ever
+// reads or writes outside an array.
 class Arguments {
  public:
-  explicit Arguments(const ArgumentSource& source) : source_(source) {}
+  // What is read goes into `log`, as "name: kind", where one is given.
+  explicit Arguments(const ArgumentSource& source, std::vector<std::string>* log = nullptr)
+      : source_(source), log_(log) {}
 
-  // Whether the argument after the next `ahead` ones is a typed array of T.
+  // Whether the field after the next `batches` ones, all of them batches, is an array or a batch of T.
   template <class T>
-  bool is(int ahead) const;
+  bool is(int batches = 0) const;
 
-  // data, layout (Float64Array: row stride, column stride, offset of every item), rows, cols
+  // Matrices to read.
   template <class T>
-  Batch<const T> batch();
+  Batch<const T> batch(const char* name, const char* kind = "batch");
+  template <class T>
+  Batch<const T> optional_batch(const char* name);  // without data where there is none
+  // Matrices to write: rows or columns one behind the other, and no item over another.
+  template <class T>
+  Batch<T> output(const char* name, const char* kind = "output");
+  template <class T>
+  Batch<T> optional_output(const char* name);
 
   // A typed array of exactly `length` elements; null or undefined gives nullptr.
   template <class T>
-  T* array(std::int64_t length);
-  template <class T>
-  T* required_array(std::int64_t length);
-  // A Float64Array of parts of `size` elements, and `source` (Int32Array or null): which part each of `count` items reads.
-  const double* sourced_array(const std::int32_t*& source, std::int64_t count, std::int64_t size);
-
-  // Which items of the output a call writes, ascending: Int32Array or null for all in order.
-  const std::int32_t* positions(std::int64_t count);
-  // The output that holds those items, of `size` elements each, one every `stride`.
-  template <class T>
-  T* strided_items(const std::int32_t* positions, std::int64_t count, std::int64_t stride, std::int64_t size);
-  template <class T>
-  T* items_at(const std::int32_t* positions, std::int64_t count, std::int64_t size) {
-    return strided_items<T>(positions, count, size, size);
+  T* array(const char* name, std::int64_t length, const char* kind);
+  std::int32_t* optional_integers(const char* name, std::int64_t length) {
+    return array<std::int32_t>(name, length, "int32?");
   }
+  template <class T>
+  T* required_array(const char* name, std::int64_t length, const char* kind = nullptr);
   Status* statuses(std::int64_t count);
 
-  // perm and exponents, Int32Array or null
-  Gauge gauge(std::int64_t count, std::int64_t cols);
-  Gauge gauge_with_perm(std::int64_t count, std::int64_t cols);
+  // perm and exponents; either may be missing
+  Gauge gauge(std::int64_t count, std::int64_t cols, const char* perm = "perm", const char* exponents = "exponents");
+  Gauge gauge_with_perm(std::int64_t count, std::int64_t cols, const char* perm = "perm",
+                        const char* exponents = "exponents");
 
-  std::int64_t integer();
-  std::int64_t dimension();  // not negative
-  double number();
-  bool boolean() { return integer() != 0; }
+  std::int64_t integer(const char* name);
+  std::int64_t dimension(const char* name);  // not negative
+  double number(const char* name);
+  bool flag(const char* name);
 
   // Exponents that were read: sums of a few fit an int.
   void require_exponents(const std::int32_t* exponents, std::int64_t n) const;
 
-  // What must hold of the arguments up to here.
+  // What must hold of the fields up to here.
   void require(bool holds, const char* what) const {
     if (!holds) fail(what);
   }
@@ -85,13 +88,21 @@ class Arguments {
   std::int64_t extent(std::int64_t count, std::int64_t a, std::int64_t b = 1) const;
 
  private:
-  TypedArray next_array(const char* expected);
+  void begin(const char* name, const char* kind);
+  bool skip_missing_batch(const char* name, const char* kind);
+  std::int64_t next_integer();
+  double next_number();
   template <class T>
-  TypedArray next_array_of();
-  const std::int32_t* sources(std::int64_t count);
+  TypedArray next_array();
+  template <class T>
+  Batch<T> next_batch();
   [[noreturn]] void fail(const std::string& what) const;
 
+  static constexpr std::size_t batch_width = 9;  // arguments of one batch
+
   const ArgumentSource& source_;
+  std::vector<std::string>* log_;
+  const char* name_ = "";  // of the field that is being read
   std::size_t position_ = 0;
 };
 

@@ -1,8 +1,6 @@
 #include "exports.h"
 
 #include "core/faults.h"
-#include "core/gesdd.h"
-#include "core/gram.h"
 #include "job.h"
 #include "node_arguments.h"
 
@@ -13,20 +11,21 @@ void export_kernels(Napi::Object exports) {
     export_kernel(exports, kernel);
     if (std::string(kernel.name) == "copy") export_alone(exports, kernel);
   }
-  export_function(exports, "gramBlocks", [](const Call& info) -> Napi::Value {
-    const NodeArguments given(info);
-    Arguments in(given);
-    const std::int64_t rows = in.integer();
-    return Napi::Number::New(info.Env(), static_cast<double>(gram_blocks(rows, in.integer())));
-  });
-  export_function(exports, "gesddWorkspace", [](const Call& info) -> Napi::Value {
-    const NodeArguments given(info);
-    Arguments in(given);
-    const std::int64_t m = in.integer(), n = in.integer();
-    const auto elements = gesdd_workspace(m, n, static_cast<Vectors>(in.integer()));
-    return Napi::Number::New(info.Env(), static_cast<double>(elements));
-  });
 #ifdef FSVD_FAULTS
+  // The fields that kernel info[0] reads of the arguments after it, as "name: kind".
+  export_function(exports, "fieldsRead", [](const Call& info) -> Napi::Value {
+    const std::string name = info[0].As<Napi::String>().Utf8Value();
+    std::vector<std::string> log;
+    for (const Kernel& kernel : kernel_table()) {
+      if (kernel.name != name) continue;
+      const NodeArguments given(info, 1);
+      Arguments in(given, &log);
+      kernel.build(in);
+    }
+    Napi::Array fields = Napi::Array::New(info.Env(), log.size());
+    for (std::size_t i = 0; i < log.size(); ++i) fields.Set(static_cast<std::uint32_t>(i), log[i]);
+    return fields;
+  });
   export_function(exports, "setFaults", [](const Call& info) -> Napi::Value {
     return set_faults(info[0].As<Napi::Number>().Uint32Value()), info.Env().Undefined();
   });

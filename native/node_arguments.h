@@ -15,7 +15,7 @@ class Call {
   Napi::Value operator[](std::size_t i) const { return i < count_ ? Napi::Value(env_, values_[i]) : Env().Undefined(); }
 
  private:
-  static constexpr std::size_t most = 32;
+  static constexpr std::size_t most = 64;
   Napi::Env env_;
   std::size_t count_ = most;
   napi_value values_[most];

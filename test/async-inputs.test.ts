@@ -12,7 +12,7 @@ import {
   svdvals,
   svdvalsAsync,
 } from '../lib/index.ts';
-import { batchOf, count } from '../lib/native/kernels.ts';
+import { batchOf } from '../lib/native/batch.ts';
 import { owned, ownedTensors } from '../lib/native/owned.ts';
 import { runAsync, runSync, type Steps } from '../lib/native/steps.ts';
 import { allBits, bits, rejectionOf } from './support/checks.ts';
@@ -202,17 +202,17 @@ describe('copies of inputs', () => {
   it('hold a repeated row or column once', () => {
     for (const turned of [(x: Tensor) => x, swapLast]) {
       const a = turned(repeat(randomMatrix(1, [3, 1, 5]), [3, 7, 5]));
-      const copy = runSync(owned(batchOf(a, [3], true)));
+      const copy = runSync(owned(batchOf(a, [3], 'a', true)));
       expect(copy.data.length).toBe(3 * 5);
       expect([copy.rows, copy.cols]).toEqual(a.shape.slice(1));
-      expect([...copy.layout.subarray(0, 2)]).toEqual(a.stride.slice(1));
+      expect([copy.rowStride, copy.colStride]).toEqual(a.stride.slice(1));
     }
   });
 
   it('hold a repeated matrix once', () => {
     const once = randomMatrix(10, [1000, 400]);
-    const copy = runSync(owned(batchOf(once, [5, 7], true)));
-    expect(count(copy)).toBe(35);
+    const copy = runSync(owned(batchOf(once, [5, 7], 'a', true)));
+    expect(copy.count).toBe(35);
     expect(copy.data.length).toBe(once.size);
     const [tensor] = runSync(
       ownedTensors([{ ...once, shape: [5, 1000, 400], stride: [0, 400, 1], size: 5 * once.size } as Tensor]),
@@ -236,7 +236,7 @@ describe('copies of inputs', () => {
       }
     };
     const controller = new AbortController();
-    const copies = counted(owned(batchOf(large(), [3], true)));
+    const copies = counted(owned(batchOf(large(), [3], 'a', true)));
     expect(await rejectionOf(runAsync(copies, { signal: controller.signal }))).toBe('enough');
     for (let i = 0; i < 5; i++) await nextTick();
     expect(steps).toBe(2);

@@ -1,83 +1,168 @@
 import { describe, expect, test } from 'vitest';
 import { kernels } from '../lib/native/addon.ts';
+import { type Batch, packed } from '../lib/native/batch.ts';
+import { call, type Fields, type Kernel } from '../lib/native/contract.ts';
 
-// The kernels refuse arguments that do not fit each other. Only a mistake in lib/native/kernels.ts could make such; it must not
-// become a step outside an array. native/fuzz/kernels.cc does the same to every kernel, under sanitizers.
+// The kernels refuse fields that do not fit each other. Only a mistake in lib/native could make such; it must not become a
+// step outside an array. native/fuzz/kernels.cc does the same to every kernel, under sanitizers.
 
-const layout = (down: number, across: number, ...offsets: number[]) =>
-  Float64Array.of(down, across, ...(offsets.length > 0 ? offsets : [0]));
 const f64 = (n: number) => new Float64Array(n);
-const batch = (rows: number, cols: number, data = f64(rows * cols)) => [data, layout(cols, 1), rows, cols];
+const i32 = (...x: number[]) => Int32Array.of(...x);
+const batch = (rows: number, cols: number, count = 1) => packed(f64(count * rows * cols), count, rows, cols);
 const status = (n = 1) => f64(3 * n);
 
-type Name = 'applyQ' | 'cholesky' | 'geev' | 'gemm' | 'gesdd' | 'gramSvd' | 'pack' | 'scan';
+function run<K extends Kernel>(kernel: K, fields: Fields<K>): void {
+  kernels()[kernel](...call(kernel, fields).args);
+}
 
-const ones = [1, 0, null] as const; // alpha, beta, positions
-const two = (rows: number, cols: number) => [
-  f64(2 * rows * cols),
-  layout(cols, 1, 0, rows * cols),
-  rows,
-  cols,
-];
+const gemm = (fields: Partial<Fields<'gemm'>>) => () =>
+  run('gemm', {
+    a: batch(2, 3),
+    b: batch(3, 5),
+    alpha: 1,
+    accumulate: false,
+    c: batch(2, 5),
+    status: status(),
+    ...fields,
+  });
+const scan =
+  (a: Partial<Batch>, fields: Partial<Fields<'scan'>> = {}) =>
+  () =>
+    run('scan', {
+      a: { ...batch(2, 3), ...a },
+      fraction: f64(3),
+      exponent: i32(0, 0, 0),
+      status: status(),
+      ...fields,
+    });
+const gesdd = (fields: Partial<Fields<'gesdd'>>) => () =>
+  run('gesdd', {
+    a: batch(3, 2),
+    vectors: 1,
+    scales: undefined,
+    u: batch(3, 2),
+    s: batch(1, 2),
+    vh: batch(2, 2),
+    status: status(),
+    ...fields,
+  });
+const pack = (out: Partial<Batch>) => () =>
+  run('pack', {
+    format: 1,
+    a: batch(2, 3, 2),
+    out: { ...batch(2, 3, 2), ...out },
+    perm: undefined,
+    exponents: undefined,
+    alpha: 1,
+    accumulate: false,
+  });
+const cholesky = (fields: Partial<Fields<'cholesky'>>) => () =>
+  run('cholesky', {
+    root: batch(2, 2),
+    gram: batch(2, 2),
+    perm: i32(0, 1),
+    exponents: undefined,
+    unit: i32(0, 0),
+    rootD: batch(2, 2),
+    r: batch(2, 2),
+    status: status(),
+    ...fields,
+  });
 
 /** What is wrong, as the message says it, and the call. */
-const wrong: [message: string, kernel: Name, args: unknown[]][] = [
-  ['inner dimensions differ', 'gemm', [...batch(2, 3), ...batch(4, 5), ...ones, f64(10), status()]],
-  ['numbers of items', 'gemm', [...batch(2, 3), ...two(3, 5), ...ones, f64(10), status()]],
-  ['do not ascend', 'gemm', [...two(2, 3), ...two(3, 5), 1, 0, Int32Array.of(1, 1), f64(20), status(2)]],
-  ['do not fit', 'gemm', [...batch(2, 3), ...batch(3, 5), 1, 0, Int32Array.of(1), f64(19), status()]],
-  ['outside its array', 'scan', [f64(6), layout(-3, 1), 2, 3, f64(3), new Int32Array(3), status()]],
-  ['outside its array', 'scan', [f64(6), layout(3, 1, 1), 2, 3, f64(3), new Int32Array(3), status()]],
-  ['no integer', 'scan', [f64(6), layout(0.5, 1), 2, 3, f64(3), new Int32Array(3), status()]],
+const wrong: [message: string, f: () => void][] = [
+  ['b: inner dimensions differ', gemm({ b: batch(4, 5) })],
+  ['b: another number of items', gemm({ b: batch(3, 5, 2) })],
+  ['c: another number of items', gemm({ c: batch(2, 5, 2) })],
+  ['c: another shape', gemm({ c: batch(5, 2) })],
+  ['c: item 0 lies outside its array', gemm({ c: { ...batch(2, 5), first: 1 } })],
   [
-    'too many elements',
-    'scan',
-    [f64(1), layout(0, 0), 2 ** 40, 2 ** 40, f64(3), new Int32Array(3), status()],
+    'c: expected rows that lie one behind the other',
+    gemm({ c: { ...batch(2, 5), rowStride: 1, colStride: 2 } }),
   ],
-  ['negative dimension', 'scan', [f64(6), layout(3, 1), -2, 3, f64(3), new Int32Array(3), status()]],
-  ['expected 3 elements, not 2', 'scan', [...batch(2, 3), f64(3), new Int32Array(2), status()]],
-  ['expected a typed array', 'gesdd', [...batch(3, 2), 1, null, null, f64(2), f64(4), status()]],
-  ['unknown vectors', 'gesdd', [...batch(3, 2), 3, null, f64(6), f64(2), f64(4), status()]],
   [
-    'exponents beyond all numbers',
-    'gesdd',
-    [...batch(3, 1), 1, Int32Array.of(2 ** 30), f64(3), f64(1), f64(1), status()],
+    'c: neither rows nor columns lie one behind the other',
+    gemm({ c: { ...packed(f64(40), 1, 2, 5), rowStride: 20, colStride: 2 } }),
   ],
-  ['expected square matrices', 'geev', [...batch(2, 3), f64(2), f64(2), status()]],
-  ['than Q has reflectors', 'applyQ', [...batch(4, 2), 3, 5, f64(15), f64(4), f64(6), status()]],
+  ['a: item 0 lies outside its array', scan({ rowStride: -3 })],
+  ['a: item 0 lies outside its array', scan({ first: 1 })],
+  ['a: item 1 lies outside its array', scan({ count: 2 })],
+  ['a: item 0 lies outside its array', scan({ offsets: f64(1).fill(Number.NaN) })],
+  ['a: expected one offset for each item', scan({ offsets: f64(2) })],
+  ['a: expected an integer', scan({ rowStride: 0.5 })],
+  ['a: expected an integer', scan({ step: 2 ** 60 })],
+  ['a: too many elements', scan({ rows: 2 ** 40, cols: 2 ** 40, rowStride: 0, colStride: 0 })],
+  ['a: negative dimension', scan({ rows: -2 })],
+  ['a: wrong kind of typed array', scan({ data: i32(0, 0, 0, 0, 0, 0) as unknown as Float64Array })],
+  ['exponent: expected 3 elements, not 2', scan({}, { exponent: i32(0, 0) })],
+  ['u: another shape', gesdd({ u: batch(0, 0) })],
+  ['u: expected contiguous items', gesdd({ u: { ...packed(f64(9), 1, 3, 2), rowStride: 3 } })],
+  ['vectors: unknown vectors', gesdd({ vectors: 3 })],
+  ['scales: exponents beyond all numbers', gesdd({ scales: i32(2 ** 30, 0) })],
+  ['status: expected 3 elements, not 2', gesdd({ status: f64(2) })],
   [
-    'expected a permutation',
-    'cholesky',
-    [1, 9, 2, f64(4), f64(4), null, null, null, new Int32Array(2), f64(4), f64(4), status()],
+    'a: expected square matrices',
+    () => run('geev', { a: batch(2, 3), real: f64(2), imag: f64(2), status: status() }),
   ],
-  ['one column or more', 'gramSvd', [1, 0, 0]],
-  ['the items overlap', 'pack', [1, ...two(2, 3), 0, null, null, 1, 0, 0, 5, null, f64(11)]],
+  [
+    'than Q has reflectors',
+    () =>
+      run('applyQ', {
+        c: batch(4, 2),
+        rows: 3,
+        cols: 5,
+        q: f64(15),
+        t: f64(4),
+        out: f64(6),
+        status: status(),
+      }),
+  ],
+  ['expected a permutation', cholesky({ perm: undefined })],
+  ['perm: not a permutation', cholesky({ perm: i32(0, 2) })],
+  ['gram: expected square matrices below each other', cholesky({ gram: batch(3, 2) })],
+  ['gram: another number of items', cholesky({ root: batch(2, 2, 2) })],
+  [
+    'one column or more',
+    () => {
+      const [left, right] = [batch(0, 0), batch(0, 0)];
+      const [leftPerm, leftExponents, rightPerm, rightExponents] = [i32(), i32(), i32(), i32()];
+      const gauges = { leftPerm, leftExponents, rightPerm, rightExponents };
+      run('gramSvd', { left, right, ...gauges, x: undefined, y: undefined, s: f64(0), status: status() });
+    },
+  ],
+  ['out: the items overlap', pack({ step: 5 })],
+  ['out: the items overlap', pack({ offsets: Float64Array.of(0, 5) })],
+  ['out: the items overlap', pack({ offsets: Float64Array.of(6, 0) })],
 ];
 
+describe('fields that do not fit are refused', () => {
+  test.each(wrong)('%s', (message, f) => {
+    expect(f).toThrow(TypeError);
+    expect(f).toThrow(message);
+  });
+
+  test('and the same calls, right, are not', () => {
+    for (const f of [gemm({}), scan({}), gesdd({}), pack({}), cholesky({})]) expect(f).not.toThrow();
+  });
+});
+
 describe('of matrices without columns', () => {
-  const none = f64(0);
-  const empty = [none, none, null, new Int32Array(0), new Int32Array(0), new Int32Array(0), none, none];
   const driver = ([code, , driver]: Float64Array) => [code, driver];
+  const none = () => batch(0, 0);
 
   test.each([
     ['cholesky', 0],
     ['choleskyAgain', 1],
   ] as const)('%s finds the root', (name, found) => {
     const result = status();
-    kernels()[name](1, 9, 0, ...empty, result);
+    const empty = { perm: i32(), exponents: i32(), unit: i32(), rootD: none(), r: none(), status: result };
+    run(name, { root: none(), gram: none(), ...empty });
     expect(driver(result)).toEqual([0, found]);
   });
 
   test('applyQ gives zeros', () => {
     const out = f64(12).fill(7);
-    kernels().applyQ(...batch(0, 3), 4, 0, none, none, out, status());
+    run('applyQ', { c: batch(0, 3), rows: 4, cols: 0, q: f64(0), t: f64(0), out, status: status() });
     expect(out).toEqual(f64(12));
-  });
-});
-
-describe('arguments that do not fit are refused', () => {
-  test.each(wrong)('%s: %s', (message, name, args) => {
-    expect(() => kernels()[name](...args)).toThrow(TypeError);
-    expect(() => kernels()[name](...args)).toThrow(message);
   });
 });

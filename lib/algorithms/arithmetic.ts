@@ -18,7 +18,8 @@ import {
   tensor,
 } from '../array/tensor.ts';
 import { turn } from '../array/turns.ts';
-import { batchOf, gemm, packInto, scan } from '../native/kernels.ts';
+import { batchOf, packed } from '../native/batch.ts';
+import { gemm, packInto, scan } from '../native/kernels.ts';
 import { floats } from '../native/owned.ts';
 import { runSync, type Steps } from '../native/steps.ts';
 
@@ -34,9 +35,9 @@ export function* matrixProduct(a: Input, b: Input, given = [a, b]): Steps<Tensor
   const [left, right] = [yield* floats(a, dtype), yield* floats(b, dtype)];
   const shape = [...leading, rows(a), cols(b)];
   const out = allocate(dtype, shape, 'matrix product');
-  const origin = { name: 'matrix product', leading };
   try {
-    yield* gemm(batchOf(left, leading), batchOf(right, leading), origin, { out });
+    const [x, y] = [batchOf(left, leading), batchOf(right, leading)];
+    yield* gemm(x, y, 'matrix product', { out: packed(out, x.count, x.rows, y.cols) });
   } catch (error) {
     if ((error as SvdError).code !== 'ERR_SVD_OVERFLOW') throw error;
     // Was it the operands? They are only looked at now, because the product of finite ones is nearly always finite.
@@ -53,7 +54,7 @@ export function* mustBeFinite(x: Input, name: string): Steps<void> {
   const matrices = yield* floats(isVector ? insertAxis(x, 0) : x);
   const leading = leadingDims(matrices);
   try {
-    yield* scan(batchOf(matrices, leading), { name, leading });
+    yield* scan(batchOf(matrices, leading, name));
   } catch (error) {
     if (isVector) (error as SvdError).index?.shift();
     throw error;
@@ -81,7 +82,8 @@ export const wideCopy = (x: Tensor): Steps<Tensor> => copyOf(x, 'float64');
 
 function* copyOf(x: Input, dtype: Dtype, factor = 1): Steps<Tensor> {
   const out = allocate(dtype, x.shape, 'copy');
-  yield* packInto(batchOf(x, leadingDims(x)), out, { alpha: factor });
+  const all = batchOf(x, leadingDims(x));
+  yield* packInto(all, packed(out, all.count, all.rows, all.cols), { alpha: factor });
   return tensor(out, x.shape);
 }
 

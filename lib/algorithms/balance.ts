@@ -1,11 +1,5 @@
 import { ldexp } from '../array/power-of-two.ts';
-import type { ColumnNorms } from '../native/kernels.ts';
-
-/** The gauge of one factor: order and scaling of its columns. */
-export interface Gauge {
-  readonly perm: Int32Array;
-  readonly exponents: Int32Array;
-}
+import type { ColumnNorms, Gauge } from '../native/kernels.ts';
 
 /** Steps 2 and 3 of the product SVD: how the inner dimension of `A·B` is rescaled and reordered. */
 export interface Balance {

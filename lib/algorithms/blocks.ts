@@ -1,8 +1,9 @@
 import { allocate } from '../array/memory.ts';
-import { type Dtype, type FloatArray, product, tensor } from '../array/tensor.ts';
+import { type Dtype, product, tensor } from '../array/tensor.ts';
 import { turn } from '../array/turns.ts';
-import { range, type SvdFactors, svdItems } from '../native/kernels.ts';
-import { type Failure, failuresBehind, type Place } from '../native/status.ts';
+import { type Batch, itemsAt, packed, range } from '../native/batch.ts';
+import { ofFactors, type SvdFactors } from '../native/kernels.ts';
+import { type Failure, failuresBehind } from '../native/status.ts';
 import type { Steps } from '../native/steps.ts';
 import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace.ts';
 import { type Driver, perMatrix, perMatrixNames, Svd } from './result.ts';
@@ -16,27 +17,23 @@ export interface ErrorOptions {
   readonly onError?: 'throw' | 'collect' | undefined;
 }
 
-/** Shapes of the factors of one matrix; empty ones are not computed. */
-export interface FactorShapes {
-  readonly U: readonly number[];
-  readonly S: readonly [p: number];
-  readonly Vh: readonly number[];
-}
-
 interface Batched extends ErrorOptions {
   readonly leading: readonly number[];
-  readonly shapes: FactorShapes;
+  /** Of the factors of one matrix; empty ones are not computed. */
+  readonly shapes: Shapes;
   readonly dtype: Dtype;
   /** Matrices that are decomposed together; between such blocks progress is told. */
   readonly blockSize: number;
 }
 
+type Shapes = { readonly [F in keyof SvdFactors]: readonly [rows: number, cols: number] };
+
 /**
- * Decomposes the items at `place.positions` into `out`, and says how exact the singular values are; and which one follows
- * the last of them, where they are not min(m, n).
+ * Decomposes the items at `positions` into `out`, and says how exact the singular values are; and which one follows the
+ * last of them, where they are not min(m, n).
  */
 type Decompose = (
-  place: Required<Place>,
+  positions: Int32Array,
   out: SvdFactors,
 ) => Steps<{ bound: ArrayLike<number>; driver: Driver[]; next?: ArrayLike<number> }>;
 
@@ -46,12 +43,11 @@ export function* batchedSvd(
   decompose: Decompose,
 ): Steps<Svd> {
   const total = product(leading);
-  const storage = (n: readonly number[]): SvdFactors => ({
-    U: allocate(dtype, [...n, ...shapes.U], 'U'),
-    S: allocate(dtype, [...n, ...shapes.S], 'S'),
-    Vh: allocate(dtype, [...n, ...shapes.Vh], 'Vh'),
-  });
-  const out = storage(leading);
+  const room = (name: keyof SvdFactors) => {
+    const [rows, cols] = shapes[name];
+    return packed(allocate(dtype, [...leading, rows, cols], name), total, rows, cols);
+  };
+  const out = { U: room('U'), S: room('S'), Vh: room('Vh') };
   const bound = new Float64Array(total).fill(Number.NaN);
   const driver = new Array<Driver>(total).fill('failed');
   const next = new Float64Array(total).fill(Number.NaN);
@@ -62,40 +58,36 @@ export function* batchedSvd(
   for (let from = 0; from < total; from += blockSize) {
     const to = Math.min(total, from + blockSize);
     let positions = range(from, to);
-    let part = svdItems(out, from, to, total);
     while (positions.length > 0) {
       try {
-        const done = yield* inBlock(
-          from,
-          to,
-          total,
-          inWorkspace(workspace, decompose({ leading, positions }, part)),
-        );
+        const part = ofFactors(out, (x) => itemsAt(x, positions));
+        const steps = inWorkspace(workspace, decompose(positions, part));
+        const done = yield* inBlock(from, to, total, steps);
         positions.forEach((position, i) => {
           bound[position] = done.bound[i];
           driver[position] = done.driver[i];
           if (done.next) next[position] = done.next[i];
         });
         truncated ||= done.next !== undefined;
-        if (positions.length < to - from) scatter(part, positions, out, total);
         break;
       } catch (error) {
         const behind = failuresBehind(error);
         if (onError !== 'collect' || behind.length === 0) throw error;
         failed.push(...behind);
-        for (const { position } of behind) fillItem(out, position, total);
-        positions = positions.filter((position) => !behind.some((f) => f.position === position));
-        part = storage([positions.length]);
+        const bad = new Set(behind.map((f) => f.position));
+        positions = positions.filter((position) => !bad.has(position));
       }
     }
     yield { done: to, total };
   }
   returnWorkspace(workspace);
   if (total > blockSize) yield turn;
+  for (const { position } of failed) ofFactors(out, (x) => fill(x, position, Number.NaN));
+  const array = ({ data }: Batch, shape: readonly number[]) => tensor(data, [...leading, ...shape]);
   return new Svd(
-    tensor(out.U, [...leading, ...shapes.U]),
-    tensor(out.S, [...leading, ...shapes.S]),
-    tensor(out.Vh, [...leading, ...shapes.Vh]),
+    array(out.U, shapes.U),
+    array(out.S, shapes.S.slice(1)),
+    array(out.Vh, shapes.Vh),
     perMatrix(bound, leading),
     perMatrixNames(driver, leading),
     failed.sort((a, b) => a.position - b.position).map((f) => f.error),
@@ -115,28 +107,9 @@ function* inBlock<R>(from: number, to: number, total: number, steps: Steps<R>): 
   }
 }
 
-const names = ['U', 'S', 'Vh'] as const;
-
-/** Storage for `n` of the `total` items of `out`. */
-export function likeItems(out: SvdFactors, n: number, total: number): SvdFactors {
-  const like = (x: FloatArray) =>
-    new (x.constructor as new (n: number) => FloatArray)((x.length / total) * n);
-  return { U: like(out.U), S: like(out.S), Vh: like(out.Vh) };
-}
-
-/** Items of `from`, in order, to their positions in `to`, which has `total`. */
-export function scatter(from: SvdFactors, positions: Int32Array, to: SvdFactors, total: number): void {
-  for (const name of names) {
-    const size = to[name].length / total;
-    positions.forEach((position, i) => {
-      to[name].set(from[name].subarray(i * size, (i + 1) * size), position * size);
-    });
-  }
-}
-
-function fillItem(out: SvdFactors, position: number, total: number): void {
-  for (const name of names) {
-    const size = out[name].length / total;
-    out[name].fill(Number.NaN, position * size, (position + 1) * size);
-  }
+/** Every element of item i of `x`, which are packed. */
+function fill(x: Batch, i: number, value: number): Batch {
+  const size = x.rows * x.cols;
+  x.data.fill(value, i * size, (i + 1) * size);
+  return x;
 }

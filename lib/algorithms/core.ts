@@ -1,28 +1,23 @@
-import type { Dtype } from '../array/elements.ts';
+import type { Dtype, FloatArray } from '../array/elements.ts';
 import { epsilon } from '../array/tensor.ts';
 import {
   type Batch,
-  type ColumnNorms,
-  count,
   dtypeOfBatch,
-  gemm,
   type InputBatch,
+  items,
   itemsAt,
-  pack,
-  packAsItLies,
+  named,
   packed,
   range,
   rowRange,
-  scaledCore,
   transposed,
-} from '../native/kernels.ts';
-import { type Origin, type Place, placeOf } from '../native/status.ts';
+} from '../native/batch.ts';
+import { type ColumnNorms, type Gauge, gemm, pack, packAsItLies, scaledCore } from '../native/kernels.ts';
 import type { Steps } from '../native/steps.ts';
 import { scratch } from '../native/workspace.ts';
 import {
   type Balance,
   balance,
-  type Gauge,
   selectBalance,
   selectBlocks,
   selectGauge,
@@ -30,9 +25,11 @@ import {
   unitGauge,
 } from './balance.ts';
 import { relativeAccuracy } from './bounds.ts';
-import { Factor, isTall } from './measure.ts';
-import { type Gram, gram, householderQr, type TallQr, tallQr } from './qr.ts';
+import { Factor, gramAndNorms, isTall } from './measure.ts';
+import { householderQr, type TallQr, tallQr } from './qr.ts';
 import type { FactorDriver } from './result.ts';
+
+const nameOfCore = 'core of A·B'; // in errors
 
 // Steps 1 to 5 of the product SVD: from the factors to the small core that stands for their product.
 
@@ -41,8 +38,9 @@ export interface Balanced {
   readonly a: Batch;
   /** Bᵀ, so that the columns of both are the inner dimension. */
   readonly b: Batch;
-  readonly left?: Gram;
-  readonly right?: Gram;
+  /** Gram matrices of a and of b, where these are to have a QR decomposition. */
+  readonly left: Batch | undefined;
+  readonly right: Batch | undefined;
   readonly norms: { readonly a: ColumnNorms; readonly b: ColumnNorms };
   readonly balance: Balance;
 }
@@ -61,11 +59,10 @@ export function factorsOf(
   return [new Factor(a, memory[0], dtype, hasQr(a)), new Factor(b, memory[1], dtype, hasQr(b))];
 }
 
-/** The items at `place.positions` of both factors. */
-export function* balanceFactors(a: Factor, b: Factor, place: Required<Place>): Steps<Balanced> {
-  const left = yield* a.measure({ ...place, name: 'A' });
-  const right = yield* b.measure({ ...place, name: 'B', transposed: true });
-  const [n, k] = [count(left.items), left.items.cols];
+/** The items at `positions` of both factors. */
+export function* balanceFactors(a: Factor, b: Factor, positions: Int32Array): Steps<Balanced> {
+  const [left, right] = [yield* a.measure(positions), yield* b.measure(positions)];
+  const [n, k] = [left.items.count, left.items.cols];
   const leading = Math.min(left.items.rows, k, right.items.rows);
   return {
     a: left.items,
@@ -118,7 +115,7 @@ export const mostRatio = (wanted: Dtype, dtype: Dtype, p: number): number =>
 /** The items of each kind, by their positions: nearly always all of one. */
 export function kinds(all: Balanced): { kind: Kind; positions: Int32Array }[] {
   const groups = new Map<string, { kind: Kind; positions: number[] }>();
-  for (let i = 0; i < count(all.a); i++) {
+  for (let i = 0; i < all.a.count; i++) {
     const kind = kindOf(all, i);
     const name = `${kind.dtype} ${kind.graded} ${kind.square}`;
     const group = groups.get(name);
@@ -130,8 +127,7 @@ export function kinds(all: Balanced): { kind: Kind; positions: Int32Array }[] {
 
 /** Some of the balanced items. */
 export function selectBalanced(all: Balanced, positions: Int32Array): Balanced {
-  if (positions.length === count(all.a)) return all;
-  const of = (g?: Gram) => g && { ...g, source: positions.map((i) => (g.source ? g.source[i] : i)) };
+  if (positions.length === all.a.count) return all;
   const k = all.a.cols;
   const norms = ({ fraction, exponent }: ColumnNorms) => ({
     fraction: selectBlocks(fraction, positions, k),
@@ -140,8 +136,8 @@ export function selectBalanced(all: Balanced, positions: Int32Array): Balanced {
   return {
     a: itemsAt(all.a, positions),
     b: itemsAt(all.b, positions),
-    left: of(all.left),
-    right: of(all.right),
+    left: all.left && itemsAt(all.left, positions),
+    right: all.right && itemsAt(all.right, positions),
     norms: { a: norms(all.norms.a), b: norms(all.norms.b) },
     balance: selectBalance(all.balance, positions, k),
   };
@@ -157,13 +153,13 @@ export interface Core {
 }
 
 /** Steps 4 and 5, for items of one kind. */
-export function* core(items: Balanced, kind: Kind, at: Place, force?: FactorDriver): Steps<Core> {
+export function* core(items: Balanced, kind: Kind, force?: FactorDriver): Steps<Core> {
   const { a, b, left, right, balance } = items;
-  if (kind.graded) return yield* gradedCore(items, kind, at, force);
-  if (formsProduct(a, b)) return yield* formedCore(items, kind, at, force);
-  const halfA = yield* half(a, left, balance.a, kind, { ...at, name: 'A' }, force);
-  const halfB = yield* half(b, right, balance.b, kind, { ...at, name: 'B' }, force);
-  const C = yield* gemm(halfA.factor, transposed(halfB.factor), { ...at, name: 'core of A·B' });
+  if (kind.graded) return yield* gradedCore(items, kind, force);
+  if (formsProduct(a, b)) return yield* formedCore(items, kind, force);
+  const halfA = yield* half(a, left, balance.a, kind, force);
+  const halfB = yield* half(b, right, balance.b, kind, force);
+  const C = yield* gemm(halfA.factor, transposed(halfB.factor), nameOfCore);
   return { C, left: halfA, right: halfB };
 }
 
@@ -171,30 +167,27 @@ export function* core(items: Balanced, kind: Kind, at: Place, force?: FactorDriv
 function* gradedCore(
   { a, b, left, right, norms, balance }: Balanced,
   kind: Kind,
-  at: Place,
   force?: FactorDriver,
 ): Steps<Core> {
   const unit = unitBalance(norms.a, norms.b, balance.a, a.cols);
-  const halfA = yield* half(a, left, unit.a, kind, { ...at, name: 'A' }, force);
-  const halfB = yield* half(b, right, unit.b, kind, { ...at, name: 'B' }, force);
+  const halfA = yield* half(a, left, unit.a, kind, force);
+  const halfB = yield* half(b, right, unit.b, kind, force);
   const { C, scales } = yield* scaledCore(halfA.factor, halfB.factor, unit.exponents);
-  return { C, scales, left: halfA, right: halfB };
+  return { C: named(C, nameOfCore), scales, left: halfA, right: halfB };
 }
 
 /** The same with A·B formed, and one QR decomposition: of A·B or of its transpose, whichever is tall. */
-function* formedCore({ a, b, balance }: Balanced, kind: Kind, at: Place, force?: FactorDriver): Steps<Core> {
-  const origin = { ...at, name: 'core of A·B' };
+function* formedCore({ a, b, balance }: Balanced, kind: Kind, force?: FactorDriver): Steps<Core> {
   const [A, B] = [
     { factor: a, gauge: balance.a },
     { factor: b, gauge: balance.b },
   ];
-  const M = yield* isTall(a)
-    ? gaugedProduct(A, B, kind.dtype, origin)
-    : gaugedProduct(B, A, kind.dtype, origin);
-  const side = yield* half(M, yield* gram(M, origin), unitGauge(count(M), M.cols), kind, origin, force);
+  const M = yield* isTall(a) ? gaugedProduct(A, B, kind.dtype) : gaugedProduct(B, A, kind.dtype);
+  const { gram } = yield* gramAndNorms(M);
+  const side = yield* half(M, gram, unitGauge(M.count, M.cols), kind, force);
   return isTall(a)
-    ? { C: side.factor, left: side, right: {} }
-    : { C: transposed(side.factor), left: {}, right: side };
+    ? { C: named(side.factor, nameOfCore), left: side, right: {} }
+    : { C: named(transposed(side.factor), nameOfCore), left: {}, right: side };
 }
 
 /** The orthogonal factor that leads back from one side of the core; none where that side is the factor's own. */
@@ -213,17 +206,14 @@ interface Half extends Side {
  */
 function* half(
   x: Batch,
-  own: Gram | undefined,
+  own: Batch | undefined,
   gauge: Gauge,
   { dtype, graded }: Kind,
-  origin: Origin,
   force?: FactorDriver,
 ): Steps<Half> {
   if (!own && !graded) return { factor: yield* packAsItLies(x, { gauge, dtype }) };
-  const measured = own ?? (isTall(x) ? yield* gram(x, origin) : undefined); // a graded product is not formed after all
-  const q = measured
-    ? yield* tallQr(x, measured, gauge, origin, force)
-    : yield* householderQr(x, gauge, origin);
+  const gram = own ?? (isTall(x) ? (yield* gramAndNorms(x)).gram : undefined); // a graded product is not formed after all
+  const q = gram ? yield* tallQr(x, gram, gauge, force) : yield* householderQr(x, gauge);
   return { factor: dtypeOfBatch(q.R) === dtype ? q.R : yield* pack(q.R, { dtype }), q };
 }
 
@@ -249,26 +239,25 @@ export function* gaugedProduct(
   x: { readonly factor: Batch; readonly gauge: Gauge },
   y: { readonly factor: Batch; readonly gauge: Gauge },
   dtype: Dtype,
-  origin: Origin,
 ): Steps<Batch> {
-  const [n, k, rows, cols] = [count(x.factor), x.factor.cols, x.factor.rows, y.factor.rows];
+  const [n, k, rows, cols] = [x.factor.count, x.factor.cols, x.factor.rows, y.factor.rows];
   const right = transposed(yield* packAsItLies(y.factor, { gauge: y.gauge, dtype }));
-  const out = scratch(dtype, [n, rows, cols]);
+  const out = packed(scratch(dtype, [n, rows, cols]), n, rows, cols, {
+    ...x.factor.origin,
+    name: nameOfCore,
+  });
   const step = Math.min(rows, Math.ceil(copiedElements / k));
   const together = step < rows ? 1 : n;
-  const copy = scratch(dtype, [together, step, k]);
+  const memory = scratch(dtype, [together, step, k]);
   for (let item = 0; item < n; item += together) {
-    const some = range(item, item + together);
-    const gauge = selectGauge(x.gauge, some, k);
+    const gauge = selectGauge(x.gauge, range(item, item + together), k);
+    const some = <D extends FloatArray>(all: Batch<D>) => items(all, item, item + together);
     for (let from = 0; from < rows; from += step) {
-      const block = rowRange(itemsAt(x.factor, some), from, Math.min(rows, from + step));
-      const left = yield* packAsItLies(block, { gauge, dtype, out: copy });
-      const onto = out.subarray(
-        (item * rows + from) * cols,
-        ((item + together - 1) * rows + from + block.rows) * cols,
-      );
-      yield* gemm(left, itemsAt(right, some), placeOf(origin, some), { out: onto });
+      const to = Math.min(rows, from + step);
+      const block = rowRange(some(x.factor), from, to);
+      const left = yield* packAsItLies(block, { gauge, dtype, memory });
+      yield* gemm(left, some(right), nameOfCore, { out: rowRange(some(out), from, to) });
     }
   }
-  return packed(out, n, rows, cols);
+  return out;
 }

@@ -1,13 +1,6 @@
 import { cols, type Dtype, dtypeOf, epsilon, type Input, leadingDims, rows } from '../array/tensor.ts';
-import {
-  batchOf,
-  checkSvdSize,
-  type DenseDriver,
-  gesdd,
-  itemsAt,
-  svdShapes,
-  type Vectors,
-} from '../native/kernels.ts';
+import { batchOf, itemsAt, offsetOf } from '../native/batch.ts';
+import { checkSvdSize, type DenseDriver, gesdd, svdShapes, type Vectors } from '../native/kernels.ts';
 import { ahead, type InputOptions, owned } from '../native/owned.ts';
 import type { Steps } from '../native/steps.ts';
 import { batchedSvd, type ErrorOptions } from './blocks.ts';
@@ -32,13 +25,12 @@ export function* denseSvd(
   checkSvdSize(m, n, vectors, dtype, 'svd');
   const blockSize = Math.min(blockItems, Math.max(1, Math.floor(blockFlops / Math.max(1, 14 * m * n * p))));
   const batched = { leading, shapes: svdShapes(m, n, vectors), dtype, blockSize, onError };
-  const [a] = yield* ahead([batchOf(A, leading, foreign)], blockSize, dtype);
-  return yield* batchedSvd(batched, function* (place, out) {
-    const part = yield* owned(itemsAt(a, place.positions));
-    const { leading, positions } = place;
+  const [a] = yield* ahead([batchOf(A, leading, 'svd', foreign)], blockSize, dtype);
+  return yield* batchedSvd(batched, function* (positions, out) {
+    const part = yield* owned(itemsAt(a, positions));
     yield { within: [0, 1] };
-    const driver = yield* gesdd(part, vectors, out, { leading, positions, name: 'svd' });
-    const bound = driver.map((_, i) => denseBound(dtype, m, n, out.S[i * p], driver[i]));
+    const { S, routines: driver } = yield* gesdd(part, vectors, { out });
+    const bound = driver.map((routine, i) => denseBound(dtype, m, n, S.data[offsetOf(S, i)], routine));
     return { bound, driver };
   });
 }

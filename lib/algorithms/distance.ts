@@ -11,25 +11,13 @@ import {
   type Tensor,
   tensor,
 } from '../array/tensor.ts';
-import {
-  type Batch,
-  batchOf,
-  type ColumnNorms,
-  count,
-  gemm,
-  itemsAt,
-  pack,
-  packInto,
-  range,
-  rowRange,
-  scan,
-  transposed,
-} from '../native/kernels.ts';
-import { checkOverflow, type Origin, type Place, placeOf } from '../native/status.ts';
+import { type Batch, batchOf, items, named, packed, range, rowRange, transposed } from '../native/batch.ts';
+import { type ColumnNorms, gemm, pack, packInto, scan } from '../native/kernels.ts';
+import { checkOverflow } from '../native/status.ts';
 import type { Steps } from '../native/steps.ts';
 import { mustBeFinite } from './arithmetic.ts';
-import { balance, pairExponents, selectBlocks, selectGauge } from './balance.ts';
-import { frobenius, infinite, productNorm } from './product.ts';
+import { balance, pairExponents, selectGauge } from './balance.ts';
+import { frobenius, infinite, productNorm } from './norm.ts';
 import { type PerMatrix, perMatrix } from './result.ts';
 
 /** A matrix kept as a product, or one that is there as it is. Shapes have been checked. */
@@ -67,16 +55,16 @@ function* betweenProducts(
   const n = product(leading);
   const [l, r, k1, k2] = [rows(A1), cols(B1), cols(A1), cols(A2)];
   const k = k1 + k2;
-  const left = allocate('float64', [...leading, k, l], '[A₁ A₂]'); // transposed, so that the parts are contiguous
-  yield* packInto(transposed(batchOf(A1, leading)), left, { stride: k * l });
-  yield* packInto(transposed(batchOf(A2, leading)), left.subarray(k1 * l), { stride: k * l });
-  const right = allocate('float64', [...leading, k, r], '[B₁; −B₂]');
-  yield* packInto(batchOf(B1, leading), right, { stride: k * r });
-  yield* packInto(batchOf(B2, leading), right.subarray(k1 * r), { stride: k * r, alpha: -1 });
+  const left = packed(allocate('float64', [...leading, k, l], '[A₁ A₂]'), n, k, l); // transposed, so that the parts are contiguous
+  yield* packInto(transposed(batchOf(A1, leading)), rowRange(left, 0, k1));
+  yield* packInto(transposed(batchOf(A2, leading)), rowRange(left, k1, k));
+  const right = packed(allocate('float64', [...leading, k, r], '[B₁; −B₂]'), n, k, r);
+  yield* packInto(batchOf(B1, leading), rowRange(right, 0, k1));
+  yield* packInto(batchOf(B2, leading), rowRange(right, k1, k), { alpha: -1 });
   if (n === 0) return new Float64Array(0);
-  const A = tensor(left, [...leading, k, l]);
+  const A = tensor(left.data, [...leading, k, l]);
   try {
-    return yield* productNorm(swapLast(A), tensor(right, [...leading, k, r]));
+    return yield* productNorm(swapLast(A), tensor(right.data, [...leading, k, r]));
   } catch (error) {
     if ((error as SvdError).code === 'ERR_SVD_NON_FINITE') yield* allFinite({ A1, B1, A2, B2 }); // says which of them
     throw error;
@@ -89,53 +77,48 @@ function* allFinite(operands: Record<string, Tensor>): Steps<void> {
 
 /** ‖M − N‖ over blocks of rows, both scaled by the same power of two so that nothing overflows. */
 function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64Array> {
-  const m = batchOf(M, leading);
-  const origin = { leading };
-  const normsM = yield* scan(m, { ...origin, name: 'a' });
+  const m = batchOf(M, leading, 'a');
+  const normsM = yield* scan(m);
   const subtract = yield* 'M' in other
-    ? denseSubtrahend(batchOf(other.M, leading), normsM, origin)
-    : productSubtrahend(batchOf(other.A, leading), transposed(batchOf(other.B, leading)), normsM, origin);
+    ? denseSubtrahend(batchOf(other.M, leading, 'b'), normsM)
+    : productSubtrahend(batchOf(other.A, leading, 'A'), transposed(batchOf(other.B, leading, 'B')), normsM);
   const { exponent } = subtract;
-  const n = count(m);
-  const sum = new Float64Array(n);
+  const sum = new Float64Array(m.count);
   if (m.cols === 0) return sum; // there may be any number of rows
   const step = Math.max(1, Math.min(m.rows, Math.floor(blockElements / Math.max(1, m.cols)))); // by the shape alone
   const together = Math.max(1, Math.floor(blockElements / Math.max(1, step * m.cols)));
-  for (let first = 0; first < n; first += together) {
-    const items = range(first, Math.min(n, first + together));
-    const own = {
-      items,
-      scale: uniform(selectBlocks(exponent, items, 1), m.cols),
-      place: placeOf({ ...origin, name: 'dist' }, items),
-    };
+  for (let first = 0; first < m.count; first += together) {
+    const last = Math.min(m.count, first + together);
+    const scale = uniform(exponent.subarray(first, last), m.cols);
     for (let from = 0; from < m.rows; from += step) {
-      const block = { ...own, from, to: Math.min(m.rows, from + step) };
-      const D = yield* pack(rowsOf(m, block), { gauge: block.scale, dtype: 'float64' });
+      const block: Block = { first, last, from, to: Math.min(m.rows, from + step), scale };
+      const D = named(yield* pack(rowsOf(m, block), { gauge: scale, dtype: 'float64' }), 'dist');
       yield* subtract.from(D, block);
-      const norms = yield* frobenius(D, new Int32Array(items.length), block.place);
+      const norms = yield* frobenius(D, new Int32Array(last - first));
       norms.forEach((norm, i) => {
         sum[first + i] = Math.hypot(sum[first + i], norm);
       });
     }
   }
   const distances = sum.map((norm, i) => ldexp(norm, exponent[i]));
-  checkOverflow(infinite(distances, 1), { ...origin, name: 'dist' });
+  checkOverflow(infinite(distances), { leading, name: 'dist' });
   return distances;
 }
 
 const blockElements = 2 ** 21;
 
-/** Rows `from` … `to − 1` of some items. */
+/** Rows `from` … `to − 1` of items `first` … `last − 1`. */
 interface Block {
-  readonly items: Int32Array;
+  readonly first: number;
+  readonly last: number;
   readonly from: number;
   readonly to: number;
   /** Multiplies every column of M by 2^−exponent of its item. */
   readonly scale: ReturnType<typeof uniform>;
-  readonly place: Origin;
 }
 
-const rowsOf = (x: Batch, { items, from, to }: Block): Batch => rowRange(itemsAt(x, items), from, to);
+const rowsOf = (x: Batch, { first, last, from, to }: Block): Batch =>
+  rowRange(items(x, first, last), from, to);
 
 /** What is subtracted from M, already scaled by 2^−exponent of its item. */
 interface Subtrahend {
@@ -144,37 +127,36 @@ interface Subtrahend {
   from(D: Batch, block: Block): Steps<void>;
 }
 
-function* denseSubtrahend(N: Batch, normsM: ColumnNorms, origin: Place): Steps<Subtrahend> {
-  const normsN = yield* scan(N, { ...origin, name: 'b' });
-  const exponent = maximum(largestExponents(normsM, count(N)), largestExponents(normsN, count(N)));
+function* denseSubtrahend(N: Batch, normsM: ColumnNorms): Steps<Subtrahend> {
+  const normsN = yield* scan(N);
+  const exponent = maximum(largestExponents(normsM, N.count), largestExponents(normsN, N.count));
   return {
     exponent,
     *from(D, block) {
-      yield* packInto(rowsOf(N, block), D.data, { gauge: block.scale, alpha: -1, accumulate: true });
+      yield* packInto(rowsOf(N, block), D, { gauge: block.scale, alpha: -1, accumulate: true });
     },
   };
 }
 
-function* productSubtrahend(a: Batch, b: Batch, normsM: ColumnNorms, origin: Place): Steps<Subtrahend> {
-  const n = count(a);
-  const normsA = yield* scan(a, { ...origin, name: 'A' });
-  const normsB = yield* scan(b, { ...origin, name: 'B', transposed: true });
+function* productSubtrahend(a: Batch, b: Batch, normsM: ColumnNorms): Steps<Subtrahend> {
+  const n = a.count;
+  const normsA = yield* scan(a);
+  const normsB = yield* scan(b);
   const common = maximum(largestExponents(normsM, n), pairExponents(normsA, normsB, n, a.cols));
   const gauge = balance(normsA, normsB, n, a.cols, { common });
   const B = transposed(yield* pack(b, { gauge: gauge.b, dtype: 'float64' }));
   return {
     exponent: gauge.exponent,
     *from(D, block) {
-      const own = selectGauge(gauge.a, block.items, a.cols);
+      const own = selectGauge(gauge.a, range(block.first, block.last), a.cols);
       const A = yield* pack(rowsOf(a, block), { gauge: own, dtype: 'float64' });
-      yield* gemm(A, itemsAt(B, block.items), block.place, { alpha: -1, onto: D.data });
+      yield* gemm(A, items(B, block.first, block.last), 'dist', { alpha: -1, accumulate: true, out: D });
     },
   };
 }
 
-/** The gauge that scales every column of item i by 2^−exponent[i]. */
+/** Scales every column of item i by 2^−exponent[i]. */
 const uniform = (exponent: Int32Array, cols: number) => ({
-  perm: null,
   exponents: Int32Array.from({ length: exponent.length * cols }, (_, j) => -exponent[Math.floor(j / cols)]),
 });
 

@@ -1,5 +1,6 @@
 import { leadingDims, product, rows, type Tensor, tensor } from '../array/tensor.ts';
-import { batchOf, geev } from '../native/kernels.ts';
+import { batchOf } from '../native/batch.ts';
+import { geev } from '../native/kernels.ts';
 import type { Steps } from '../native/steps.ts';
 
 /** Eigenvalues, in LAPACK's order; conjugate pairs stand together. */
@@ -13,7 +14,7 @@ export interface Eigenvalues {
 /** Eigenvalues of square matrices `[..., n, n]` by `?geev`. */
 export function* eigenvaluesOf(a: Tensor): Steps<Eigenvalues> {
   const leading = leadingDims(a);
-  const { real, imag } = yield* geev(batchOf(a, leading), { name: 'eigenvalues', leading });
+  const { real, imag } = yield* geev(batchOf(a, leading, 'eigenvalues'));
   yield { done: product(leading), total: product(leading) };
   const shape = [...leading, rows(a)];
   return { real: tensor(real, shape), imag: tensor(imag, shape) };

@@ -1,4 +1,4 @@
-import { bytesPerElement } from '../array/elements.ts';
+import { bytesPerElement, dtypeOfStored } from '../array/elements.ts';
 import { shown, svdError } from '../array/errors.ts';
 import { ldexp } from '../array/power-of-two.ts';
 import {
@@ -6,7 +6,6 @@ import {
   cols,
   type Dtype,
   dtypeOf,
-  type FloatArray,
   type Input,
   leadingDims,
   promote,
@@ -15,26 +14,20 @@ import {
 import {
   type Batch,
   batchOf,
-  checkSvdSize,
-  count,
+  colRange,
   dtypeOfBatch,
-  gesdd,
   type InputBatch,
   itemsAt,
-  packed,
-  packInto,
-  range,
-  type SvdFactors,
-  scan,
-  scratchSvd,
+  offsetOf,
+  rowRange,
   transposed,
-} from '../native/kernels.ts';
+} from '../native/batch.ts';
+import { checkSvdSize, gesdd, ofFactors, packInto, type SvdFactors } from '../native/kernels.ts';
 import { ahead, type InputOptions } from '../native/owned.ts';
-import { checkOverflow, type Origin, type Place, placeOf } from '../native/status.ts';
+import { checkOverflow, type Origin } from '../native/status.ts';
 import { asPart, type Steps } from '../native/steps.ts';
-import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace.ts';
-import { type Balance, selectBlocks } from './balance.ts';
-import { batchedSvd, type ErrorOptions, likeItems, scatter } from './blocks.ts';
+import type { Balance } from './balance.ts';
+import { batchedSvd, type ErrorOptions } from './blocks.ts';
 import { productBound } from './bounds.ts';
 import {
   type Balanced,
@@ -49,7 +42,7 @@ import {
   type Side,
   selectBalanced,
 } from './core.ts';
-import { fitsGramSvd, gramSvd, liftGramSvd } from './gram.ts';
+import { fitsGramSvd, gramSvd, liftGramSvd, type WithGrams } from './gram.ts';
 import type { Factor } from './measure.ts';
 import type { Driver, FactorDriver, Svd } from './result.ts';
 
@@ -76,26 +69,20 @@ export function* productSvd(
   const most = Math.min(l, k, r);
   const p = rank === undefined ? most : checkRank(rank, most);
   checkSvdSize(Math.min(l, k), Math.min(r, k), vectors, dtype, 'core of A·B');
-  const thin = { U: [l, p], S: [p], Vh: [p, r] } as const;
-  const shapes = vectors === 'none' ? ({ U: [0], S: [p], Vh: [0] } as const) : thin;
+  const thin = { U: [l, p], S: [1, p], Vh: [p, r] } as const;
+  const shapes = vectors === 'none' ? ({ U: [0, 0], S: [1, p], Vh: [0, 0] } as const) : thin;
   const batched = { leading, shapes, dtype, blockSize, onError };
   const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize, dtype), dtype);
-  return yield* batchedSvd(batched, function* (place, out) {
-    const { balance, ways } = yield* decompose(
-      left,
-      right,
-      vectors === 'none' ? 'none' : p,
-      out,
-      place,
-      force,
-    );
+  return yield* batchedSvd(batched, function* (positions, out) {
+    const form = vectors === 'none' ? 'none' : p;
+    const { balance, ways } = yield* decompose(left, right, form, out, positions, force);
     const bound = ways.map(({ computed }, i) =>
       productBound({
         dtype,
         computed,
         beta: ldexp(balance.beta[i], balance.exponent[i]),
         pairs: balance.pairs[i],
-        sigma1: p > 0 ? out.S[i * p] : 0,
+        sigma1: p > 0 ? out.S.data[offsetOf(out.S, i)] : 0,
       }),
     );
     const driver = ways.map((way) => way.driver);
@@ -117,63 +104,11 @@ export function checkRank(rank: number, most: number, name = 'rank'): number {
   throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an integer from 0 to ${most}, got ${shown(rank)}`);
 }
 
-/** Frobenius norm of `A·B` per matrix, from the core: as accurate as the SVD, and free of overflow on the way. */
-export function* productNorm(A: Input, B: Input, { foreign }: InputOptions = {}): Steps<Float64Array> {
-  const { inputs, dtype, leading, blockSize } = operands(A, B, foreign);
-  const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize, dtype), dtype);
-  const norms = new Float64Array(count(inputs[0]));
-  const workspace = takeWorkspace();
-  for (let from = 0; from < norms.length; from += blockSize) {
-    const to = Math.min(norms.length, from + blockSize);
-    const positions = range(from, to);
-    yield* inWorkspace(workspace, normsOf(left, right, { leading, positions }, norms.subarray(from, to)));
-    yield { done: to, total: norms.length };
-  }
-  returnWorkspace(workspace);
-  return norms;
-}
-
-/** The norms of one block of the batch, into `out`. */
-function* normsOf(a: Factor, b: Factor, place: Required<Place>, out: Float64Array): Steps<void> {
-  const all = yield* balanceFactors(a, b, place);
-  for (const { kind, positions: alike } of kinds(all)) {
-    const group = selectBalanced(all, alike);
-    const { C } = yield* core(group, { ...kind, graded: false }, placeOf(place, alike));
-    const part = yield* frobenius(C, group.balance.exponent, { ...placeOf(place, alike), name: 'norm' });
-    alike.forEach((position, i) => {
-      out[position] = part[i];
-    });
-  }
-}
-
-/** `‖C‖_F · 2^exponent` of every item. */
-export function* frobenius(C: Batch, exponent: Int32Array, origin: Origin): Steps<Float64Array> {
-  const { fraction, exponent: own } = yield* scan(C, origin);
-  const norms = Float64Array.from(exponent, (shift, i) => {
-    const columns = fraction.subarray(i * C.cols, (i + 1) * C.cols);
-    const top = columns.reduce((x, f, j) => (f > 0 ? Math.max(x, own[i * C.cols + j]) : x), -Infinity);
-    if (top === -Infinity) return 0;
-    const squares = columns.reduce((sum, f, j) => sum + ldexp(f, own[i * C.cols + j] - top) ** 2, 0);
-    return ldexp(Math.sqrt(squares), top + shift);
-  });
-  checkOverflow(infinite(norms, 1), origin);
-  return norms;
-}
-
-/** Items, of `size` numbers each, that hold an infinity. */
-export function infinite(x: FloatArray, size: number): number[] {
-  const found = new Set<number>();
-  x.forEach((value, j) => {
-    if (value === Number.POSITIVE_INFINITY) found.add(Math.floor(j / size));
-  });
-  return [...found];
-}
-
 /** A and Bᵀ as batches of tall or wide matrices whose columns are the inner dimension. */
-function operands(A: Input, B: Input, foreign?: boolean) {
+export function operands(A: Input, B: Input, foreign?: boolean) {
   const leading = broadcastShapes(leadingDims(A), leadingDims(B), 'A·B');
   const dtype: Dtype = promote(dtypeOf(A), dtypeOf(B));
-  const inputs = [batchOf(A, leading, foreign), transposed(batchOf(B, leading, foreign))] as const;
+  const inputs = [batchOf(A, leading, 'A', foreign), transposed(batchOf(B, leading, 'B', foreign))] as const;
   return { inputs, dtype, leading, blockSize: blockSize(...inputs, dtype) };
 }
 
@@ -189,8 +124,8 @@ function blockSize(a: InputBatch, b: InputBatch, dtype: Dtype): number {
   const factors = (a.rows + b.rows) * a.cols * bytesPerElement(dtype);
   const scratch = 12 * 8 * a.cols ** 2;
   const fit = Math.min(blockBytes / Math.max(factors, 1), blockScratch / Math.max(scratch, 1));
-  const blocks = Math.ceil(count(a) / Math.floor(Math.min(blockItems, Math.max(1, fit))));
-  return Math.max(1, Math.ceil(count(a) / Math.max(blocks, 1)));
+  const blocks = Math.ceil(a.count / Math.floor(Math.min(blockItems, Math.max(1, fit))));
+  return Math.max(1, Math.ceil(a.count / Math.max(blocks, 1)));
 }
 
 /** How an item was decomposed. */
@@ -208,14 +143,14 @@ function* decompose(
   b: Factor,
   form: number | 'none',
   out: SvdFactors,
-  place: Required<Place>,
+  positions: Int32Array,
   force?: FactorDriver,
 ): Steps<{ balance: Balance; ways: Way[] }> {
-  const all = yield* balanceFactors(a, b, place);
-  const ways = yield* inGroups(all, kinds(all), out, place, function* (items, { kind }, part, at) {
+  const all = yield* balanceFactors(a, b, positions);
+  const ways = yield* inGroups(all, kinds(all), out, function* (items, { kind }, part) {
     if ((force && force !== 'gram') || !fitsGramSvd(items, kind))
-      return yield* decomposeAlike(items, kind, form, part, at, force);
-    return yield* decomposeQuickly(items, kind, form, part, at);
+      return yield* decomposeAlike(items, kind, form, part, force);
+    return yield* decomposeQuickly(items, kind, form, part);
   });
   return { balance: all.balance, ways };
 }
@@ -225,21 +160,18 @@ interface Group {
 }
 
 /** The items of every group decomposed by themselves, each into its place in `out`. */
-function* inGroups<G extends Group>(
-  all: Balanced,
+function* inGroups<I extends Balanced, G extends Group>(
+  all: I,
   groups: readonly G[],
   out: SvdFactors,
-  place: Place,
-  decompose: (items: Balanced, group: G, part: SvdFactors, at: Place) => Steps<Way[]>,
+  decompose: (items: Balanced, group: G, part: SvdFactors) => Steps<Way[]>,
 ): Steps<Way[]> {
-  const n = count(all.a);
-  const ways = new Array<Way>(n);
+  const ways = new Array<Way>(all.a.count);
   for (const group of groups) {
     const { positions } = group;
     if (positions.length === 0) continue;
-    const part = positions.length === n ? out : likeItems(out, positions.length, n);
-    const done = yield* decompose(selectBalanced(all, positions), group, part, placeOf(place, positions));
-    if (part !== out) scatter(part, positions, out, n);
+    const part = ofFactors(out, (x) => itemsAt(x, positions));
+    const done = yield* decompose(selectBalanced(all, positions), group, part);
     positions.forEach((position, i) => {
       ways[position] = done[i];
     });
@@ -249,24 +181,21 @@ function* inGroups<G extends Group>(
 
 /** Steps 4 to 6 from Gram matrices alone, but for the items that need more. */
 function* decomposeQuickly(
-  all: Balanced,
+  all: Balanced & WithGrams,
   kind: Kind,
   form: number | 'none',
   out: SvdFactors,
-  place: Place,
 ): Steps<Way[]> {
   const found = yield* gramSvd(all, form);
   const groups = [
     { positions: found.served, quick: true },
     { positions: found.declined, quick: false },
   ];
-  return yield* inGroups(all, groups, out, place, function* (items, { positions, quick }, part, at) {
-    if (!quick) return yield* decomposeAlike(items, kind, form, part, at);
-    const S = selectBlocks(found.S, positions, items.a.cols);
-    const origin = { ...at, name: 'singular values of A·B' };
-    const next = unscale(S, items.balance.exponent, positions.length, part.S, origin);
-    const [X, Y] = [itemsAt(found.X, positions), itemsAt(found.Y, positions)];
-    yield* liftGramSvd(items, { S, X, Y }, part.U, part.Vh, at);
+  return yield* inGroups(all, groups, out, function* (items, { positions, quick }, part) {
+    if (!quick) return yield* decomposeAlike(items, kind, form, part);
+    const [S, X, Y] = [found.S, found.X, found.Y].map((x) => itemsAt(x, positions));
+    const next = unscale(S, items.balance.exponent, part.S, items.a.origin);
+    yield* liftGramSvd(items, { S, X, Y }, part);
     return Array.from(next, (following) => ({
       driver: 'gram/gram/eigen',
       computed: 'float64',
@@ -281,26 +210,20 @@ function* decomposeAlike(
   kind: Kind,
   form: number | 'none',
   out: SvdFactors,
-  place: Place,
   force?: FactorDriver,
 ): Steps<Way[]> {
-  const { C, scales, left, right } = yield* core(items, kind, place, force);
-  const n = count(C);
-  const p = Math.min(C.rows, C.cols);
+  const { C, scales, left, right } = yield* core(items, kind, force);
   const vectors = form === 'none' || form === 0 ? 'none' : 'thin';
-  const inner = scratchSvd(n, C.rows, C.cols, vectors, dtypeOfBatch(C));
   const until = shares(items, C, form);
   yield { within: [until.core, until.svd] };
-  const routines = yield* gesdd(C, vectors, inner, { ...place, name: 'core of A·B' }, scales);
-  const exponent = scales ? new Int32Array(n) : items.balance.exponent;
-  const next = unscale(inner.S, exponent, n, out.S, { ...place, name: 'singular values of A·B' });
+  const { U, S, Vh, routines } = yield* gesdd(C, vectors, { scales });
+  const exponent = scales ? new Int32Array(C.count) : items.balance.exponent;
+  const next = unscale(S, exponent, out.S, items.a.origin);
   if (vectors === 'thin') {
-    const U = packed(inner.U, n, C.rows, p);
-    const V = transposed(packed(inner.Vh, n, p, C.cols));
     yield { within: [until.svd, until.left] };
-    yield* lift(left, { ...U, cols: form as number }, false, out.U);
+    yield* lift(left, colRange(U, 0, form as number), out.U);
     yield { within: [until.left, 1] };
-    yield* lift(right, { ...V, cols: form as number }, true, out.Vh);
+    yield* lift(right, transposed(rowRange(Vh, 0, form as number)), transposed(out.Vh));
   }
   const ways = routines.map((routine, i): Way => {
     const factors = [left, right].map((side) => factorDriver(side, i));
@@ -308,15 +231,13 @@ function* decomposeAlike(
     const driver: Driver = `${factors[0]}/${factors[1]}/${routine}`;
     return { driver, computed: own ? dtypeOfBatch(items.a) : 'float64', next: next[i] };
   });
-  const again = kind.graded ? [] : [...ways.keys()].filter((i) => lacksDigits(items, i, inner.S, p));
+  const again = kind.graded ? [] : [...ways.keys()].filter((i) => lacksDigits(items, i, S));
   if (again.length > 0) {
     const positions = Int32Array.from(again);
-    const part = likeItems(out, again.length, n);
+    const part = ofFactors(out, (x) => itemsAt(x, positions));
     const graded: Kind = { ...kind, dtype: 'float64', graded: true };
-    const at = placeOf(place, positions);
     const some = selectBalanced(items, positions);
-    const better = yield* asPart(decomposeAlike(some, graded, form, part, at, force));
-    scatter(part, positions, out, n);
+    const better = yield* asPart(decomposeAlike(some, graded, form, part, force));
     again.forEach((i, j) => {
       ways[i] = better[j];
     });
@@ -338,34 +259,32 @@ function shares({ a, b }: Balanced, C: Batch, form: number | 'none') {
  * Whether an error relative to σ₁ takes digits from a smaller singular value, and whether it is the scaling of the inner
  * dimension that makes it small: by no more than matrices do that are conditioned well enough for the promise.
  */
-function lacksDigits({ a, balance: { range } }: Balanced, i: number, S: FloatArray, p: number): boolean {
-  if (p === 0 || range[i] <= plainRange) return false;
-  const most = mostRatio(dtypeOfBatch(a), S instanceof Float32Array ? 'float32' : 'float64', p);
-  const own = S.subarray(i * p, (i + 1) * p);
-  const least = own[0] / (most * Math.sqrt(p) * 2 ** range[i]);
+function lacksDigits({ a, balance: { range } }: Balanced, i: number, { data, cols, step }: Batch): boolean {
+  if (cols === 0 || range[i] <= plainRange) return false;
+  const most = mostRatio(dtypeOfBatch(a), dtypeOfStored(data), cols);
+  const own = data.subarray(i * step, i * step + cols);
+  const least = own[0] / (most * Math.sqrt(cols) * 2 ** range[i]);
   return own.some((s) => s * most < own[0] && s >= least);
 }
 
-/** Step 6: `Q·x` into `out` (or its transpose), or x itself where there is no Q. */
-function* lift({ q }: Side, x: Batch, transpose: boolean, out: SvdFactors['U']): Steps<void> {
-  if (q) yield* q.apply(x, transpose, out);
-  else yield* packInto(transpose ? transposed(x) : x, out);
+/** Step 6: `Q·x` into `out`, or x itself where there is no Q. */
+function* lift({ q }: Side, x: Batch, out: Batch): Steps<void> {
+  if (q) yield* q.apply(x, out);
+  else yield* packInto(x, out);
 }
 
 /**
- * The leading singular values of `n` items times 2^exponent; one that does not fit is `ERR_SVD_OVERFLOW`. Returns the one
+ * The leading singular values of every item times 2^exponent; one that does not fit is `ERR_SVD_OVERFLOW`. Returns the one
  * that follows them, 0 where there is none.
  */
-function unscale(
-  S: FloatArray,
-  exponent: Int32Array,
-  n: number,
-  out: FloatArray,
-  origin: Origin,
-): Float64Array {
-  const [all, kept] = [S.length / n, out.length / n];
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < kept; j++) out[i * kept + j] = ldexp(S[i * all + j], exponent[i]);
-  checkOverflow(infinite(out, kept), origin);
-  return Float64Array.from(exponent, (e, i) => (kept < all ? ldexp(S[i * all + kept], e) : 0));
+function unscale(S: Batch, exponent: Int32Array, out: Batch, origin: Origin): Float64Array {
+  const tooLarge: number[] = [];
+  for (let i = 0; i < S.count; i++) {
+    const [from, to] = [offsetOf(S, i), offsetOf(out, i)];
+    for (let j = 0; j < out.cols; j++) out.data[to + j] = ldexp(S.data[from + j], exponent[i]);
+    if (out.cols > 0 && out.data[to] === Number.POSITIVE_INFINITY) tooLarge.push(i);
+  }
+  checkOverflow(tooLarge, { ...origin, name: 'singular values of A·B' });
+  const next = (i: number) => ldexp(S.data[offsetOf(S, i) + out.cols], exponent[i]);
+  return Float64Array.from(exponent, (_, i) => (out.cols < S.cols ? next(i) : 0));
 }

@@ -1,34 +1,205 @@
 import type { FloatArray } from '../array/elements.ts';
-import { powerOfTwo } from '../array/power-of-two.ts';
-import { kernels } from '../native/addon.ts';
 import {
-  applyQ,
   type Batch,
-  type ColumnNorms,
-  count,
   dtypeOfBatch,
-  gemm,
+  isColumnMajor,
   itemsAt,
-  pack,
   packed,
-  packInto,
-  qr,
   range,
-  scan,
+  rowRange,
   transposed,
-} from '../native/kernels.ts';
-import { driverOf, type Origin, placeOf, statusOf } from '../native/status.ts';
+} from '../native/batch.ts';
+import { call } from '../native/contract.ts';
+import { applyQ, type Gauge, gemm, pack, packInto, qr } from '../native/kernels.ts';
+import { driverOf, placeOf, statusOf } from '../native/status.ts';
 import type { Steps } from '../native/steps.ts';
 import { scratch } from '../native/workspace.ts';
-import { type Gauge, selectBlocks, selectGauge } from './balance.ts';
+import { selectGauge } from './balance.ts';
+import { gramBlocks, gramOf } from './measure.ts';
 import type { FactorDriver } from './result.ts';
+
+// Step 4 of the product SVD: QR decompositions of a batch of tall matrices, whose Q is never formed. From the Gram matrix
+// where that is accurate enough, from a second one on top (CholeskyQR2), and by Householder reflections otherwise, item by
+// item; those in blocks of rows (TSQR) where an item is very tall.
+// (Fukaya, Nakatsukasa, Yanagisawa, Yamamoto, "CholeskyQR2", ScalA 2014; docs/numerics.md says when each is taken.)
+
+/** `a` with its gauge = Q·R. */
+export interface TallQr {
+  /** Upper triangular (trapezoidal where a is not tall), float64. */
+  readonly R: Batch;
+  readonly driver: readonly FactorDriver[];
+  /** `Q·c` of every item into `out`, of either dtype, rows or columns one behind the other. */
+  apply(c: Batch, out: Batch): Steps<void>;
+}
+
+/** Some items of a batch, and how to multiply with their Q. */
+interface Group {
+  readonly positions: Int32Array;
+  apply(c: Batch, out: Batch): Steps<void>;
+}
+
+/** QR decomposition of every item; `force` (for tests) takes one path for all that get as far. */
+export function* tallQr(a: Batch, gram: Batch, gauge: Gauge, force?: FactorDriver): Steps<TallQr> {
+  const roots = yield* cholesky('cholesky', dtypeOfBatch(a), gram, gauge);
+  const levels = levelsOf(a, force);
+  const last = levels > 0 ? 'tsqr' : 'householder';
+  const paths: readonly FactorDriver[] = ['cholesky', 'cholesky2', last]; // as native/core counts its Roots
+  const least = force === 'cholesky2' ? 1 : force === 'householder' || force === 'tsqr' ? 2 : 0;
+  const path = Array.from(roots.verdict, (needed) => paths[Math.max(needed, least)]);
+  const R: Batch = { ...roots.R, origin: a.origin };
+  const groups: Group[] = [];
+  const once = where(path, 'cholesky');
+  if (once.length > 0) groups.push(onceGroup(a, roots, once));
+  const twice = where(path, 'cholesky2');
+  if (twice.length > 0) {
+    const { group, failed } = yield* twiceGroup(a, roots, gauge, twice, R);
+    groups.push(group);
+    for (const i of failed) path[i] = last;
+  }
+  const rest = where(path, last);
+  if (rest.length > 0) {
+    const own = yield* householderGroup(a, gauge, rest, levels);
+    yield* packInto(own.R, itemsAt(R, rest));
+    groups.push(own.group);
+  }
+  return {
+    R,
+    driver: path,
+    *apply(c, out) {
+      const own = dtypeOfBatch(out) === dtypeOfBatch(a) ? out : likeIn(a, out);
+      for (const { positions, apply } of groups) yield* apply(itemsAt(c, positions), itemsAt(own, positions));
+      if (own !== out) yield* packInto(own, out);
+    },
+  };
+}
+
+/** New storage of the shape and order of `out`, in the dtype of `a`. */
+function likeIn(a: Batch, out: Batch): Batch {
+  if (isColumnMajor(out)) return transposed(likeIn(a, transposed(out)));
+  const { count, rows, cols, origin } = out;
+  return packed(scratch(dtypeOfBatch(a), [count, rows, cols]), count, rows, cols, origin);
+}
+
+/** How often TSQR halves the rows: as the shape asks for; in tests never, or as often as it can. */
+function levelsOf({ rows, cols }: Batch, force?: FactorDriver): number {
+  if (force === 'householder') return 0;
+  return force === 'tsqr' ? mostLevels(rows, cols) : tsqrLevels(rows, cols);
+}
+
+const where = (path: readonly FactorDriver[], which: FactorDriver): Int32Array =>
+  Int32Array.from(path.flatMap((p, i) => (p === which ? [i] : [])));
+
+// ------------------------------------------------------------------------------------------ from Gram matrices
+
+interface Roots {
+  /** Order and scaling that make the columns about 1 long. */
+  readonly unit: Gauge;
+  /** Cholesky root of the Gram matrix of those columns, column-major, in float64 and in the dtype of a. */
+  readonly rootD: Batch;
+  readonly root: Batch;
+  readonly R: Batch;
+  readonly verdict: Float64Array;
+}
+
+function* cholesky(
+  kernel: 'cholesky' | 'choleskyAgain',
+  dtype: 'float32' | 'float64',
+  gram: Batch,
+  gauge: Gauge,
+  first?: Pick<Roots, 'unit' | 'root'>,
+): Steps<Roots> {
+  const [n, k] = [gram.count, gram.cols];
+  const square = (data: FloatArray = scratch('float64', [n, k, k])) => packed(data, n, k, k);
+  const unit = first?.unit ?? { perm: gauge.perm, exponents: new Int32Array(n * k) };
+  const root = first?.root ?? square(scratch(dtype, [n, k, k]));
+  const [rootD, R] = [square(), square()];
+  const status = statusOf(n);
+  const { perm, exponents } = gauge;
+  const out = { root, unit: unit.exponents, rootD, r: R, status };
+  yield call(kernel, { gram, perm, exponents, ...out });
+  return { unit, root, rootD, R, verdict: Float64Array.from({ length: n }, (_, i) => driverOf(status, i)) };
+}
+
+/** X with Q·c = a·X where the root has all that is needed, in the dtype and the order of `like`. */
+function* solveRoot(root: Batch, c: Batch, like: Batch, unit?: Gauge): Steps<Batch> {
+  const x = likeIn(like, { ...like, rows: c.rows, cols: c.cols });
+  yield call('solveRoot', { c, x, perm: unit?.perm, exponents: unit?.exponents, root });
+  return x;
+}
+
+/** Q·c = a·X, one multiplication on the factor as the caller gave it. */
+function onceGroup(all: Batch, roots: Roots, positions: Int32Array): Group {
+  const a = itemsAt(all, positions);
+  const root = itemsAt(roots.rootD, positions);
+  const unit = selectGauge(roots.unit, positions, all.cols);
+  return {
+    positions,
+    *apply(c, out) {
+      yield* gemm(a, yield* solveRoot(root, c, out, unit), a.origin.name, { out });
+    },
+  };
+}
+
+/**
+ * CholeskyQR2: a second Gram matrix, of Q1 = a·root⁻¹, gives what the first lacked. Q1 is formed again, block by block,
+ * wherever it is needed. Writes R of the items it serves, and returns the others as `failed`.
+ */
+function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Array, R: Batch) {
+  const k = all.cols;
+  const a = itemsAt(all, positions);
+  const first = { unit: selectGauge(roots.unit, positions, k), root: itemsAt(roots.root, positions) };
+  const gram = yield* gramOf(a, { gauge: first.unit, root: first.root });
+  const own = selectGauge(gauge, positions, k);
+  const second = yield* cholesky('choleskyAgain', dtypeOfBatch(a), gram, own, first);
+  const served = range(0, positions.length).filter((i) => second.verdict[i] === 1);
+  const at = Int32Array.from(served, (i) => positions[i]);
+  const failed = positions.filter((p) => !at.includes(p));
+  yield* packInto(itemsAt(second.R, served), itemsAt(R, at));
+
+  const source = itemsAt(a, served);
+  const unit = selectGauge(first.unit, served, k);
+  const root = itemsAt(first.root, served);
+  const rootD = itemsAt(second.rootD, served);
+  const group: Group = {
+    positions: at,
+    *apply(c, out) {
+      const x = yield* solveRoot(rootD, c, { ...out, rowStride: c.cols, colStride: 1 });
+      const { perm, exponents } = unit;
+      const blocks = gramBlocks(source.rows, k);
+      yield call('multiplySolved', { a: source, perm, exponents, root, x, blocks, out });
+    },
+  };
+  return { group, failed };
+}
+
+// ------------------------------------------------------------------------------------------ by reflections
+
+/** Householder reflections, in float64 whatever a is: this path is taken for the most difficult factors. */
+function* householderGroup(all: Batch, gauge: Gauge, positions: Int32Array, levels: number) {
+  const own = selectGauge(gauge, positions, all.cols);
+  const { R, apply } = yield* tsqr(itemsAt(all, positions), own, levels);
+  const group: Group = {
+    positions,
+    *apply(c, out) {
+      const wide = dtypeOfBatch(c) === 'float64' ? c : yield* pack(c, { dtype: 'float64' });
+      yield* packInto(yield* apply(wide), out);
+    },
+  };
+  return { group, R };
+}
+
+/** Householder QR decomposition of every item, which need not be tall: R has min(rows, cols) rows. */
+export function* householderQr(a: Batch, gauge: Gauge): Steps<TallQr> {
+  const { group, R } = yield* householderGroup(a, gauge, range(0, a.count), 0);
+  return { R, driver: new Array(a.count).fill('householder'), apply: group.apply };
+}
 
 // Householder QR of tall matrices in blocks of rows that the compute threads share: TSQR. Everything is in float64.
 // (Demmel, Grigori, Hoemmen, Langou, "Communication-optimal parallel and sequential QR and LU factorizations",
 // SIAM J. Sci. Comput. 34 (2012).)
 
 /** `Q·R` of every item; Q is a tree of Householder reflections. */
-export interface BlockQr {
+interface BlockQr {
   /** Upper triangular (trapezoidal where rows < cols), min(rows, cols) × cols. */
   readonly R: Batch;
   /** `Q·c` of every item, rows × p; c has as many rows as R. */
@@ -52,300 +223,49 @@ export const mostLevels = (rows: number, least: number): number =>
  * QR decomposition of every item with its gauge applied. The rows are halved `levels` times; each of the 2^levels blocks
  * has a QR decomposition of its own, and so has each pair of R's on the way up. The blocks must not be wider than tall.
  */
-export function* tsqr(a: Batch, gauge: Gauge, levels: number, origin: Origin): Steps<BlockQr> {
-  const [n, k] = [count(a), a.cols];
+export function* tsqr(a: Batch, gauge: Gauge, levels: number): Steps<BlockQr> {
+  const [n, k] = [a.count, a.cols];
   // Zero rows make the blocks equally tall: reflections leave them as they are, and `apply` drops them.
   const rows = 2 ** levels * Math.ceil(a.rows / 2 ** levels);
-  const blocks = scratch('float64', [n, rows, k]);
+  const blocks = packed(scratch('float64', [n, rows, k]), n, rows, k, a.origin);
   if (rows > a.rows)
-    for (let i = 1; i <= n; i++) blocks.fill(0, (i * rows - (rows - a.rows)) * k, i * rows * k);
-  yield* packInto(a, blocks, { gauge, stride: rows * k });
-  const { R, apply } = yield* halved(packed(blocks, n, rows, k), levels, origin);
+    for (let i = 1; i <= n; i++) blocks.data.fill(0, (i * rows - (rows - a.rows)) * k, i * rows * k);
+  yield* packInto(a, rowRange(blocks, 0, a.rows), { gauge });
+  const { R, apply } = yield* halved(blocks, levels);
   return {
     R,
     *apply(c) {
-      return { ...(yield* apply(c)), rows: a.rows };
+      return rowRange(yield* apply(c), 0, a.rows);
     },
   };
 }
 
 /** TSQR of contiguous items. The halves of an item lie one behind the other, and so do their R's and their Q·c. */
-function* halved(a: Batch, levels: number, origin: Origin): Steps<BlockQr> {
-  if (levels === 0) return yield* single(a, origin);
-  const [n, k] = [count(a), a.cols];
-  const both = Int32Array.from({ length: 2 * n }, (_, half) => half >> 1);
-  const halves = yield* halved(packed(a.data, 2 * n, a.rows / 2, k), levels - 1, placeOf(origin, both));
-  const top = yield* single(packed(halves.R.data, n, 2 * k, k), origin);
+function* halved(a: Batch, levels: number): Steps<BlockQr> {
+  if (levels === 0) return yield* single(a);
+  const halves = yield* halved(cutInTwo(a), levels - 1);
+  const top = yield* single(joinedInTwos(halves.R));
   return {
     R: top.R,
     *apply(c) {
-      const parts = yield* top.apply(c);
-      const whole = yield* halves.apply(packed(parts.data, 2 * n, k, c.cols));
-      return packed(whole.data, n, a.rows, c.cols);
+      return joinedInTwos(yield* halves.apply(cutInTwo(yield* top.apply(c))));
     },
   };
 }
 
-function* single(a: Batch, origin: Origin): Steps<BlockQr> {
-  const factors = yield* qr(a, origin);
-  return { R: factors.R, apply: (c) => applyQ(factors, c, origin) };
+/** Contiguous items as twice as many of half the rows. */
+function cutInTwo({ data, count, rows, cols, origin }: Batch): Batch {
+  const whole = Int32Array.from({ length: 2 * count }, (_, half) => half >> 1);
+  return packed(data, 2 * count, rows / 2, cols, placeOf(origin, whole));
 }
 
-// QR decompositions of a batch of tall matrices, whose Q is never formed: from the Gram matrix where that is accurate
-// enough, from a second one on top (CholeskyQR2), and by Householder reflections otherwise, item by item; those in blocks
-// of rows (TSQR) where an item is very tall.
-// (Fukaya, Nakatsukasa, Yanagisawa, Yamamoto, "CholeskyQR2", ScalA 2014; docs/numerics.md says when each is taken.)
-
-/** AᵀA of every item, in float64. */
-export interface Gram {
-  /** Which of the Gram matrices belongs to every item; all in order where missing. */
-  readonly source?: Int32Array;
-  /** Sums over fixed blocks of rows. */
-  readonly parts: FloatArray;
-  /** There is one part of each, whatever the number of rows. */
-  readonly summed?: boolean;
+/** The other way round. */
+function joinedInTwos({ data, count, rows, cols, origin }: Batch): Batch {
+  const upper = Int32Array.from({ length: count / 2 }, (_, whole) => 2 * whole);
+  return packed(data, count / 2, 2 * rows, cols, placeOf(origin, upper));
 }
 
-/** AᵀA of every item and the norms of its columns, in one pass over its rows. `ERR_SVD_NON_FINITE`. */
-export function* gram(a: Batch, origin: Origin): Steps<Gram & { readonly norms: ColumnNorms }> {
-  const { parts, squares } = yield* gramParts(a);
-  const { norms, unsafe } = normsOf(squares, a);
-  if (unsafe.length > 0) {
-    const { fraction, exponent } = yield* scan(itemsAt(a, unsafe), placeOf(origin, unsafe));
-    unsafe.forEach((position, i) => {
-      norms.fraction.set(fraction.subarray(i * a.cols, (i + 1) * a.cols), position * a.cols);
-      norms.exponent.set(exponent.subarray(i * a.cols, (i + 1) * a.cols), position * a.cols);
-    });
-  }
-  return { parts, norms };
-}
-
-interface Solve {
-  readonly gauge: Gauge;
-  readonly root: FloatArray;
-}
-
-/** Gram matrices of a, or of the solution X of `X·root = a-with-its-gauge`; `squares` are their diagonals. */
-function* gramParts(a: Batch, solve?: Solve): Steps<{ parts: FloatArray; squares: FloatArray }> {
-  const shape = [count(a), kernels().gramBlocks(a.rows, a.cols), a.cols];
-  const parts = scratch('float64', [...shape, a.cols]);
-  const squares = scratch('float64', shape);
-  const { perm = null, exponents = null } = solve?.gauge ?? {};
-  yield {
-    kernel: 'gram',
-    args: [a.data, a.layout, a.rows, a.cols, perm, exponents, solve?.root, parts, squares],
-  };
-  return { parts, squares };
-}
-
-/** Norms of the columns, and the items of which a square is not finite or may have lost digits. */
-function normsOf(squares: FloatArray, a: Batch): { norms: ColumnNorms; unsafe: Int32Array } {
-  const [n, k, blocks] = [count(a), a.cols, kernels().gramBlocks(a.rows, a.cols)];
-  const fraction = new Float64Array(n * k);
-  const exponent = new Int32Array(n * k);
-  const unsafe: number[] = [];
-  const exactZero = dtypeOfBatch(a) === 'float32'; // squares of float32 never underflow in float64
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < k; j++) {
-      let square = 0;
-      for (let b = 0; b < blocks; b++) square += squares[(i * blocks + b) * k + j];
-      if (square === 0 && exactZero) continue;
-      if (!(square > 1e-280 && square < 1e290)) {
-        unsafe.push(i);
-        break;
-      }
-      const norm = Math.sqrt(square);
-      exponent[i * k + j] = Math.floor(Math.log2(norm)) + 1;
-      fraction[i * k + j] = norm * powerOfTwo(-exponent[i * k + j]);
-    }
-  }
-  return { norms: { fraction, exponent }, unsafe: Int32Array.from(unsafe) };
-}
-
-/** `a` with its gauge = Q·R. */
-export interface TallQr {
-  /** Upper triangular (trapezoidal where a is not tall), float64. */
-  readonly R: Batch;
-  readonly driver: readonly FactorDriver[];
-  /** `Q·c` of every item into `out`, of either dtype, or its transpose; c is k×p. */
-  apply(c: Batch, transpose: boolean, out: FloatArray): Steps<void>;
-}
-
-/** Some items of a batch, and how to multiply with their Q. */
-interface Group {
-  readonly positions: Int32Array;
-  apply(c: Batch, transpose: boolean, out: FloatArray): Steps<void>;
-}
-
-/** QR decomposition of every item; `force` (for tests) takes one path for all that get as far. */
-export function* tallQr(
-  a: Batch,
-  gram: Gram,
-  gauge: Gauge,
-  origin: Origin,
-  force?: FactorDriver,
-): Steps<TallQr> {
-  const [n, k] = [count(a), a.cols];
-  const r = scratch('float64', [n, k, k]);
-  const roots = yield* cholesky('cholesky', a, gram, gauge, r);
-  const levels = levelsOf(a, force);
-  const last = levels > 0 ? 'tsqr' : 'householder';
-  const paths: readonly FactorDriver[] = ['cholesky', 'cholesky2', last]; // as native/core/cholesky.h counts its Roots
-  const least = force === 'cholesky2' ? 1 : force === 'householder' || force === 'tsqr' ? 2 : 0;
-  const path = Array.from(roots.verdict, (needed) => paths[Math.max(needed, least)]);
-  const groups: Group[] = [];
-  const once = where(path, 'cholesky');
-  if (once.length > 0) groups.push(onceGroup(a, roots, once, origin));
-  const twice = where(path, 'cholesky2');
-  if (twice.length > 0) {
-    const { group, failed } = yield* twiceGroup(a, roots, gauge, twice, r);
-    groups.push(group);
-    for (const i of failed) path[i] = last;
-  }
-  const rest = where(path, last);
-  if (rest.length > 0) {
-    const { group, R } = yield* householderGroup(a, gauge, rest, levels, origin);
-    yield* packInto(R, r, { positions: rest });
-    groups.push(group);
-  }
-  return {
-    R: packed(r, n, k, k),
-    driver: path,
-    *apply(c, transpose, out) {
-      const same = out instanceof Float32Array === (dtypeOfBatch(a) === 'float32');
-      const own = same ? out : scratch(dtypeOfBatch(a), [out.length]);
-      for (const { positions, apply } of groups) yield* apply(itemsAt(c, positions), transpose, own);
-      if (own !== out)
-        yield* packInto(packed(own, n, transpose ? c.cols : a.rows, transpose ? a.rows : c.cols), out);
-    },
-  };
-}
-
-/** How often TSQR halves the rows: as the shape asks for; in tests never, or as often as it can. */
-function levelsOf({ rows, cols }: Batch, force?: FactorDriver): number {
-  if (force === 'householder') return 0;
-  return force === 'tsqr' ? mostLevels(rows, cols) : tsqrLevels(rows, cols);
-}
-
-const where = (path: readonly FactorDriver[], which: FactorDriver): Int32Array =>
-  Int32Array.from(path.flatMap((p, i) => (p === which ? [i] : [])));
-
-interface Roots {
-  /** Order and scaling that make the columns about 1 long. */
-  readonly unit: { readonly perm: Int32Array; readonly exponents: Int32Array };
-  /** Cholesky root of the Gram matrix of those columns, column-major, in float64 and in the dtype of a. */
-  readonly rootD: FloatArray;
-  readonly root: FloatArray;
-  readonly verdict: Float64Array;
-}
-
-function* cholesky(
-  kernel: 'cholesky' | 'choleskyAgain',
-  a: Batch,
-  { parts, source, summed }: Gram,
-  gauge: Gauge,
-  r: FloatArray,
-  first?: Roots,
-): Steps<Roots> {
-  const [n, k] = [count(a), a.cols];
-  const unit = first?.unit ?? { perm: gauge.perm, exponents: new Int32Array(n * k) };
-  const root = first?.root ?? scratch(dtypeOfBatch(a), [n, k, k]);
-  const rootD = scratch('float64', [n, k, k]);
-  const status = statusOf(n);
-  const shape = [n, summed ? 1 : a.rows, k]; // the kernel tells the number of parts from the rows
-  const args = [...shape, root, parts, source, gauge.perm, gauge.exponents, unit.exponents, rootD, r, status];
-  yield { kernel, args };
-  return { unit, root, rootD, verdict: Float64Array.from({ length: n }, (_, i) => driverOf(status, i)) };
-}
-
-/** X with Q·c = a·X where the root has all that is needed, in the dtype of a; or Xᵀ. */
-function* solveRoot(a: Batch, rootD: FloatArray, c: Batch, transpose: boolean, unit?: Gauge): Steps<Batch> {
-  const dtype = dtypeOfBatch(a);
-  const x = scratch(dtype, [count(c), c.rows, c.cols]);
-  const { perm = null, exponents = null } = unit ?? {};
-  const how = [dtype === 'float32' ? 1 : 0, transpose ? 1 : 0];
-  yield { kernel: 'solveRoot', args: [c.data, c.layout, c.rows, c.cols, ...how, perm, exponents, rootD, x] };
-  return transpose ? packed(x, count(c), c.cols, c.rows) : packed(x, count(c), c.rows, c.cols);
-}
-
-/** Q·c = a·X, one multiplication on the factor as the caller gave it. */
-function onceGroup(all: Batch, roots: Roots, positions: Int32Array, origin: Origin): Group {
-  const k2 = all.cols * all.cols;
-  const a = itemsAt(all, positions);
-  const rootD = selectBlocks(roots.rootD, positions, k2);
-  const unit = selectGauge(roots.unit, positions, all.cols);
-  return {
-    positions,
-    *apply(c, transpose, out) {
-      const x = yield* solveRoot(a, rootD, c, transpose, unit); // X, or Xᵀ
-      const at = placeOf(origin, positions);
-      if (transpose) yield* gemm(x, transposed(a), at, { out, positions });
-      else yield* gemm(a, x, at, { out, positions });
-    },
-  };
-}
-
-/**
- * CholeskyQR2: a second Gram matrix, of Q1 = a·root⁻¹, gives what the first lacked. Q1 is formed again, block by block,
- * wherever it is needed. Writes R of the items it serves, and returns the others as `failed`.
- */
-function* twiceGroup(all: Batch, roots: Roots, gauge: Gauge, positions: Int32Array, r: FloatArray) {
-  const k = all.cols;
-  const k2 = k * k;
-  const a = itemsAt(all, positions);
-  const first: Roots = {
-    unit: selectGauge(roots.unit, positions, k),
-    root: selectBlocks(roots.root, positions, k2),
-    rootD: roots.rootD,
-    verdict: roots.verdict,
-  };
-  const { parts } = yield* gramParts(a, { gauge: first.unit, root: first.root });
-  const product = scratch('float64', [count(a), k, k]);
-  const second = yield* cholesky(
-    'choleskyAgain',
-    a,
-    { parts },
-    selectGauge(gauge, positions, k),
-    product,
-    first,
-  );
-  const served = Int32Array.from(positions.keys()).filter((i) => second.verdict[i] === 1);
-  const at = Int32Array.from(served, (i) => positions[i]);
-  const failed = positions.filter((p) => !at.includes(p));
-  yield* packInto(itemsAt(packed(product, count(a), k, k), served), r, { positions: at });
-
-  const source = itemsAt(a, served);
-  const unit = selectGauge(first.unit, served, k);
-  const root = selectBlocks(first.root, served, k2);
-  const rootD = selectBlocks(second.rootD, served, k2);
-  const group: Group = {
-    positions: at,
-    *apply(c, transpose, out) {
-      const X = yield* solveRoot(source, rootD, c, false);
-      const matrix = [source.data, source.layout, source.rows, k, unit.perm, unit.exponents, root];
-      yield { kernel: 'multiplySolved', args: [...matrix, X.cols, X.data, transpose ? 1 : 0, at, out] };
-    },
-  };
-  return { group, failed };
-}
-
-/** Householder reflections, in float64 whatever a is: this path is taken for the most difficult factors. */
-function* householderGroup(all: Batch, gauge: Gauge, positions: Int32Array, levels: number, origin: Origin) {
-  const own = selectGauge(gauge, positions, all.cols);
-  const { R, apply } = yield* tsqr(itemsAt(all, positions), own, levels, placeOf(origin, positions));
-  const group: Group = {
-    positions,
-    *apply(c, transpose, out) {
-      const x = yield* apply(dtypeOfBatch(c) === 'float64' ? c : yield* pack(c, { dtype: 'float64' }));
-      yield* packInto(transpose ? transposed(x) : x, out, { positions });
-    },
-  };
-  return { group, R };
-}
-
-/** Householder QR decomposition of every item, which need not be tall: R has min(rows, cols) rows. */
-export function* householderQr(a: Batch, gauge: Gauge, origin: Origin): Steps<TallQr> {
-  const all = range(0, count(a));
-  const { group, R } = yield* householderGroup(a, gauge, all, 0, origin);
-  return { R, driver: new Array(count(a)).fill('householder'), apply: group.apply };
+function* single(a: Batch): Steps<BlockQr> {
+  const factors = yield* qr(a);
+  return { R: factors.R, apply: (c) => applyQ(factors, c) };
 }

@@ -2,7 +2,7 @@ import { svdError } from '../array/errors.ts';
 import { dtypeOf, epsilon, type FloatArray, product, showShape, type Tensor } from '../array/tensor.ts';
 import { checkOverflow } from '../native/status.ts';
 import { mapElements } from './arithmetic.ts';
-import { infinite } from './product.ts';
+import { infinite } from './norm.ts';
 import { type PerMatrix, perMatrix, type Svd } from './result.ts';
 
 // What singular values say about a matrix. S is `[..., p]`, descending and contiguous.
@@ -66,7 +66,7 @@ export function schattenNorm({ S }: Spectrum, ord: 'nuc' | 2): PerMatrix {
     const values = S.data.subarray(i * p, (i + 1) * p) as Float64Array;
     return p === 0 ? 0 : ord === 2 ? values[0] : values.reduce((sum, s) => sum + s, 0);
   });
-  checkOverflow(infinite(norms, 1), { name: 'norm', leading: leading(S) });
+  checkOverflow(infinite(norms), { name: 'norm', leading: leading(S) });
   return perMatrix(norms, leading(S));
 }
 

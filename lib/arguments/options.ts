@@ -174,7 +174,6 @@ export interface ToleranceOptions extends Tolerance {
   readonly rtol?: number | undefined;
 }
 
-/** Options of `FactoredMatrix.svd`. */
 export interface ProductSvdOptions extends ErrorOptions {
   /**
    * `'product'`: the balanced, sorted QR–QR–core decomposition. `'three-svd'`: the composition that TransformerLens
@@ -187,7 +186,6 @@ export interface ProductSvdOptions extends ErrorOptions {
   readonly signs?: 'lapack' | 'canonical' | undefined;
 }
 
-/** Options of `svd`. */
 export interface SvdOptions extends ErrorOptions {
   /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. Not for a `FactoredMatrix`. */
   readonly fullMatrices?: boolean | undefined;

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import systemPackages from '../../native/system-packages.json' with { type: 'json' };
 import { type SvdError, shown, svdError } from '../array/errors.ts';
+import type { Kernel } from './contract.ts';
 
 /** A place where the addon was looked for, and why it was not loaded from there. */
 export interface Attempt {
@@ -205,22 +206,6 @@ function candidates(root: string | undefined): string[] {
   ];
 }
 
-export type Kernel =
-  | 'scan'
-  | 'pack'
-  | 'gram'
-  | 'cholesky'
-  | 'choleskyAgain'
-  | 'gramSvd'
-  | 'solveRoot'
-  | 'multiplySolved'
-  | 'qr'
-  | 'applyQ'
-  | 'gemm'
-  | 'scaledCore'
-  | 'gesdd'
-  | 'geev';
-
 declare const native: unique symbol;
 /** Kernel calls that are made one after the other and given up together. */
 export type Task = { readonly [native]: 'task' };
@@ -248,10 +233,6 @@ interface Addon extends Sync, Async {
   threads(): number;
   setThreads(n: number): void;
   versions(): NativeVersions;
-  /** Into how many blocks of rows a tall matrix is cut; depends on its shape only. */
-  gramBlocks(rows: number, cols: number): number;
-  /** Elements of workspace that `?gesdd` of an m×n matrix needs at the least. */
-  gesddWorkspace(m: number, n: number, vectors: 0 | 1 | 2): number;
 }
 
 let addon: Addon | undefined;

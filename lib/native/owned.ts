@@ -1,11 +1,4 @@
-import {
-  bytesPerElement,
-  type Dtype,
-  type FloatArray,
-  type Format,
-  formatOf,
-  type Stored,
-} from '../array/elements.ts';
+import { bytesPerElement, type Dtype, type Format, formatOf, type Stored } from '../array/elements.ts';
 import { asInput, type MatrixLike } from '../array/input.ts';
 import { ndarray } from '../array/ndarray.ts';
 import {
@@ -26,19 +19,18 @@ import { turn } from '../array/turns.ts';
 import {
   type Batch,
   batchOf,
-  copyAlone,
-  count,
+  colRange,
   countDistinct,
-  distinctItems,
   dtypeOfBatch,
+  eachOnce,
   type InputBatch,
+  isColumnMajor,
   items,
-  itemsAt,
   packed,
-  packInto,
   rowRange,
   transposed,
-} from './kernels.ts';
+} from './batch.ts';
+import { copyAlone, packInto } from './kernels.ts';
 import { runSync, type Steps } from './steps.ts';
 import { scratch } from './workspace.ts';
 
@@ -50,9 +42,6 @@ import { scratch } from './workspace.ts';
 
 /** Copied without a turn of the event loop in between: 1 to 2 milliseconds. */
 const sliceBytes = 2 * 2 ** 20;
-
-/** A list of so many items takes a millisecond or more to go through. */
-const manyItems = 2 ** 17;
 
 export interface InputOptions {
   /** The arrays are the caller's and the computation is an asynchronous one: it must go through `owned` to them. */
@@ -86,7 +75,6 @@ export function* ahead(
   const matrices = inputs.map(countDistinct);
   const small = (i: number) => matrices[i] * bytesOfItem(withoutRepeatedLines(inputs[i])) <= sliceBytes;
   for (const [i, a] of inputs.entries()) if (a.foreign && small(i)) out[i] = yield* copied(a);
-  if (inputs.some((a) => count(a) > manyItems)) yield turn;
   for (const [i, a] of out.entries()) if (matrices[i] <= blockSize) out[i] = yield* owned(a, dtype);
   return out;
 }
@@ -116,96 +104,90 @@ function* wholly(x: Input, make: (once: InputBatch) => Steps<InputBatch>): Steps
   if (x.shape.length < 2) return dropAxis(yield* wholly(insertAxis(x, 0), make), 0);
   const once = withoutRepeats(x);
   const leading = leadingDims(once);
-  const { data, layout } = yield* make(batchOf(once, leading));
+  const { data, rowStride, colStride } = yield* make(batchOf(once, leading));
   const apart = rowMajorStrides([...leading, rows(once) * cols(once)]).slice(0, -1);
-  const copy = ndarray(data, once.shape, [...apart, layout[0], layout[1]], 0);
+  const copy = ndarray(data, once.shape, [...apart, rowStride, colStride], 0);
   return repeat(copy, x.shape);
 }
 
 const bytesOfItem = (a: InputBatch): number => a.rows * a.cols * bytesPerElement(formatOf(a.data));
 
 /** Copies in memory of this package, in slices between which the event loop turns. */
-const copied = (a: InputBatch): Steps<InputBatch> => eachOnce(a, copiedOnce);
+const copied = (a: InputBatch): Steps<InputBatch> => eachLineOnce(a, copiedOnce);
 
 /** In `dtype`: by the compute threads. */
 const converted = (a: InputBatch, dtype: Dtype): Steps<Batch> =>
-  eachOnce(a, (once) => convertedOnce(once, dtype));
+  eachLineOnce(a, (once) => convertedOnce(once, dtype));
 
-/** What `make` makes of the matrices of `a`, which it gets without repetitions. */
-function* eachOnce<D extends Stored>(
+/** What `make` makes of the matrices of `a`, which it gets without repetitions of matrices, of rows or of columns. */
+function* eachLineOnce<D extends Stored>(
   a: InputBatch,
   make: (once: InputBatch) => Steps<Batch<D>>,
 ): Steps<Batch<D>> {
-  const { distinct, source } = distinctItems(a);
-  const made = itemsAt(yield* make(withoutRepeatedLines(itemsAt(a, distinct))), source);
-  made.layout.set(a.layout.subarray(0, 2).map((stride, axis) => (stride === 0 ? 0 : made.layout[axis])));
-  return { ...made, rows: a.rows, cols: a.cols };
+  const made = yield* eachOnce(withoutRepeatedLines(a), make);
+  return {
+    ...made,
+    rows: a.rows,
+    cols: a.cols,
+    rowStride: a.rowStride === 0 ? 0 : made.rowStride,
+    colStride: a.colStride === 0 ? 0 : made.colStride,
+  };
 }
 
 /** One row where the stride of the rows is 0, and one column where that of the columns is. */
 const withoutRepeatedLines = <D extends Stored>(a: Batch<D>): Batch<D> => ({
   ...a,
-  rows: a.layout[0] === 0 ? Math.min(a.rows, 1) : a.rows,
-  cols: a.layout[1] === 0 ? Math.min(a.cols, 1) : a.cols,
+  rows: a.rowStride === 0 ? Math.min(a.rows, 1) : a.rows,
+  cols: a.colStride === 0 ? Math.min(a.cols, 1) : a.cols,
 });
 
-function* convertedOnce(a: InputBatch, dtype: Dtype): Steps<Batch> {
-  return yield* asItLies(a, dtype, (source, out) => packInto(source, out as FloatArray)) as Steps<Batch>;
-}
+const convertedOnce = (a: InputBatch, dtype: Dtype): Steps<Batch> =>
+  asItLies(a, dtype, packInto) as Steps<Batch>;
 
 const copiedOnce = (a: InputBatch): Steps<InputBatch> =>
   asItLies(a, formatOf(a.data), function* (source, out) {
-    for (const { part, at } of slices(source)) {
+    for (const cut of cuts(source)) {
+      const part = cut(source);
       if (reachOf(part) > a.data.length) throw transferred([a.rows, a.cols]);
-      copyAlone(part, out.subarray(at));
+      yield* copyAlone(part, cut(out));
       if (part !== source) yield turn;
     }
   });
 
-/** Every item one behind the other, row-major or column-major as it lies: `fill` writes what it is given row-major. */
+/** Every item one behind the other, row-major or column-major as it lies: `fill` gets both sides row-major. */
 function* asItLies(
   a: InputBatch,
   format: Format,
-  fill: (source: InputBatch, out: Stored) => Steps<void>,
+  fill: (source: InputBatch, out: Batch) => Steps<unknown>,
 ): Steps<InputBatch> {
-  const columnMajor = Math.abs(a.layout[0]) < Math.abs(a.layout[1]);
-  const source = columnMajor ? transposed(a) : a;
-  const shape = [count(a), source.rows, source.cols] as const;
-  const out = packed(scratch(format, shape), ...shape);
-  yield* fill(source, out.data);
-  return columnMajor ? transposed(out) : out;
+  if (isColumnMajor(a)) return transposed(yield* asItLies(transposed(a), format, fill));
+  const out = packed(scratch(format, [a.count, a.rows, a.cols]), a.count, a.rows, a.cols);
+  yield* fill(a, out as Batch);
+  return out;
 }
 
-/** A part of a batch, and where its first element stands among all of them. */
-interface Slice {
-  readonly part: InputBatch;
-  readonly at: number;
-}
+/** Takes a part of a batch: the same of every batch of that shape. */
+type Cut = <D extends Stored>(a: Batch<D>) => Batch<D>;
 
-/** `a` in slices: of several items, of rows of one item, or of a part of one row. */
-function* slices(a: InputBatch): Generator<Slice, void> {
-  const n = count(a);
+/** What cuts `a` into slices: of several items, of rows of one item, or of a part of one row. */
+function* cuts(a: InputBatch): Generator<Cut, void> {
   const together = Math.floor(sliceBytes / bytesOfItem(a));
-  if (n <= together) return yield { part: a, at: 0 };
-  for (const [from, to] of ranges(n, Math.max(1, together))) {
-    const some = items(a, from, to);
-    const at = from * a.rows * a.cols;
-    if (together > 0) yield { part: some, at };
-    else yield* slicesOfItem(some, at);
+  if (a.count <= together) return yield (all) => all;
+  for (const [from, to] of ranges(a.count, Math.max(1, together))) {
+    const some: Cut = (all) => items(all, from, to);
+    if (together > 0) yield some;
+    else for (const cut of cutsOfItem(a)) yield (all) => cut(some(all));
   }
 }
 
-function* slicesOfItem(a: InputBatch, at: number): Generator<Slice, void> {
+function* cutsOfItem(a: InputBatch): Generator<Cut, void> {
   const elements = sliceBytes / bytesPerElement(formatOf(a.data));
   const rows = Math.floor(elements / a.cols);
   for (const [from, to] of ranges(a.rows, Math.max(1, rows))) {
-    const part = rowRange(a, from, to);
-    if (rows > 0) yield { part, at: at + from * a.cols };
-    else {
-      for (const [left, right] of ranges(a.cols, elements)) {
-        yield { part: transposed(rowRange(transposed(part), left, right)), at: at + from * a.cols + left };
-      }
-    }
+    if (rows > 0) yield (item) => rowRange(item, from, to);
+    else
+      for (const [left, right] of ranges(a.cols, elements))
+        yield (item) => colRange(rowRange(item, from, to), left, right);
   }
 }
 
@@ -214,8 +196,10 @@ function* ranges(n: number, step: number): Generator<[from: number, to: number],
 }
 
 /** One more than the index of the last element that `a` reads. */
-function reachOf({ layout, rows, cols }: InputBatch): number {
-  if (layout.length === 2 || rows * cols === 0) return 0;
-  const offset = layout.subarray(2).reduce((x, y) => Math.max(x, y), 0);
-  return offset + Math.max(0, (rows - 1) * layout[0]) + Math.max(0, (cols - 1) * layout[1]) + 1;
+function reachOf({ count, first, step, offsets, rowStride, colStride, rows, cols }: InputBatch): number {
+  if (count * rows * cols === 0) return 0;
+  const offset = offsets
+    ? offsets.reduce((x, y) => Math.max(x, y), 0)
+    : first + Math.max(0, (count - 1) * step);
+  return offset + Math.max(0, (rows - 1) * rowStride) + Math.max(0, (cols - 1) * colStride) + 1;
 }

@@ -47,8 +47,11 @@ const failures = new WeakMap<object, readonly Failure[]>();
 /** All items that failed in the kernel call that threw `error`; none for errors of another kind. */
 export const failuresBehind = (error: unknown): readonly Failure[] => failures.get(error as object) ?? [];
 
-/** Throws the error of the first item that failed. `rows` and `cols` are those of one item. */
-export function checkStatus(status: Float64Array, rows: number, cols: number, origin: Origin): void {
+/** Throws the error of the first matrix of a batch that failed. */
+export function checkStatus(
+  status: Float64Array,
+  { rows, cols, origin }: { readonly rows: number; readonly cols: number; readonly origin: Origin },
+): void {
   const failed: Failure[] = [];
   for (let i = 0; 3 * i < status.length; i++) {
     if (status[3 * i] === codes.ok) continue;

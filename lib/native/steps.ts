@@ -1,6 +1,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { turn } from '../array/turns.ts';
-import { type Kernel, kernels, type Task } from './addon.ts';
+import { kernels, type Task } from './addon.ts';
+import type { KernelCall } from './contract.ts';
 
 /** What is called when a signal aborts. */
 type Listener = () => void;
@@ -31,12 +32,6 @@ function abort(this: AbortSignal): void {
   const all = listeners.get(this) ?? [];
   listeners.delete(this);
   for (const listener of [...all]) listener();
-}
-
-/** One native kernel call that a composition asks its driver to make. */
-export interface KernelCall {
-  readonly kernel: Kernel;
-  readonly args: readonly unknown[];
 }
 
 /** How far a computation is. */
@@ -95,8 +90,13 @@ export function runSync<T>(steps: Steps<T>): T {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
-    if ('kernel' in step.value) kernels()[step.value.kernel](...step.value.args);
+    if ('kernel' in step.value) runHere(step.value);
   }
+}
+
+function runHere({ kernel, args, alone }: KernelCall): void {
+  if (alone && kernel === 'copy') kernels().copyAlone(...args);
+  else kernels()[kernel](...args);
 }
 
 const progressInterval = 50; // milliseconds
@@ -111,7 +111,8 @@ export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: Async
     for (;;) {
       const step = steps.next();
       if (step.done) return step.value;
-      if ('kernel' in step.value) {
+      if ('kernel' in step.value && step.value.alone) runHere(step.value);
+      else if ('kernel' in step.value) {
         const call = kernels()[`${step.value.kernel}Async`](task, ...step.value.args);
         const told = teller ? teller.during(call) : call;
         await (aborted.promise ? Promise.race([told, aborted.promise]) : told);

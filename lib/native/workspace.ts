@@ -50,6 +50,7 @@ let idle: Workspace | undefined; // of the last computation, for the next one
 let current: Workspace | undefined; // of the computation that is being stepped right now
 
 /** Storage that lives as long as the block being computed; outside of `inWorkspace` an array of its own. */
+export function scratch(format: 'float64', shape: readonly number[]): Float64Array;
 export function scratch(format: Dtype, shape: readonly number[]): FloatArray;
 export function scratch(format: Format, shape: readonly number[]): Stored;
 export function scratch(format: Format, shape: readonly number[]): Stored {

@@ -6,7 +6,8 @@ import { ldexp } from '../array/power-of-two.ts';
 import type { Tensor } from '../array/tensor.ts';
 import { dist } from '../dist.ts';
 import { FactoredMatrix } from '../factored-matrix.ts';
-import { batchOf, count, scan, transposed } from '../native/kernels.ts';
+import { batchOf, transposed } from '../native/batch.ts';
+import { scan } from '../native/kernels.ts';
 import { asTensor } from '../native/owned.ts';
 import { runSync, type Steps } from '../native/steps.ts';
 import { matrixItems } from './match.ts';
@@ -59,10 +60,9 @@ const productItem = (matrix: FactoredMatrix): SubjectItem => ({
 });
 
 function* productBeta({ A, B }: FactoredMatrix): Steps<number> {
-  const origin = { leading: [] };
-  const a = batchOf(A, []);
-  const normsA = yield* scan(a, { ...origin, name: 'A' });
-  const normsB = yield* scan(transposed(batchOf(B, [])), { ...origin, name: 'B', transposed: true });
-  const { beta, exponent } = balance(normsA, normsB, count(a), a.cols);
+  const a = batchOf(A, [], 'A');
+  const normsA = yield* scan(a);
+  const normsB = yield* scan(transposed(batchOf(B, [], 'B')));
+  const { beta, exponent } = balance(normsA, normsB, a.count, a.cols);
   return ldexp(beta[0], exponent[0]);
 }

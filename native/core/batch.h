@@ -1,6 +1,7 @@
 // A batch of strided matrices and what became of each item. Plain data: nothing here owns memory.
 #pragma once
 #include <cstdint>
+#include <cstdlib>
 
 namespace fsvd {
 
@@ -10,11 +11,16 @@ struct Batch {
   T* data = nullptr;
   std::int64_t rows = 0, cols = 0;
   std::int64_t row_stride = 0, col_stride = 0;
-  const double* offsets = nullptr;  // of element (0, 0) of each item; doubles hold them exactly up to 2^53
   std::int64_t count = 0;
+  // Element (0, 0) of item i is first + i * step; or, where the items do not lie evenly, offsets[i]: doubles hold these
+  // exactly up to 2^53.
+  std::int64_t first = 0, step = 0;
+  const double* offsets = nullptr;
 
-  T* item(std::int64_t i) const { return data + static_cast<std::int64_t>(offsets[i]); }
+  T* item(std::int64_t i) const { return data + (offsets ? static_cast<std::int64_t>(offsets[i]) : first + i * step); }
   std::int64_t size() const { return rows * cols; }
+  // Whether the elements of a column lie closer together than those of a row.
+  bool by_columns() const { return std::abs(row_stride) < std::abs(col_stride); }
 };
 
 // What one kernel call did with one item; three doubles, so that JavaScript reads them as a Float64Array.

@@ -53,11 +53,12 @@ void write_r(const double* root, std::int64_t k, const Gauge& gauge, const std::
 
 template <class T>
 void Cholesky<T>::operator()(std::int64_t i) const {
+  const std::int64_t k = gram.cols;
   status[i].set(Status::ok);
   const auto verdict = [&](Root root) { status[i].driver = static_cast<double>(root); };
   if (k == 0) return verdict(Root::once);  // LAPACK is not asked about empty matrices
   verdict(Root::none);
-  double* g = root_d + i * k * k;
+  double* g = root_d.item(i);
   std::int32_t* e = unit + i * k;
   const Gauge own = gauge.item(i, k);
   Workspace ws(Workspace::bytes_for<double>(k * k) + Workspace::bytes_for<double>(k) +
@@ -65,7 +66,7 @@ void Cholesky<T>::operator()(std::int64_t i) const {
   double* sum = ws.take<double>(k * k);
   float* shifted = ws.take<float>(k * k);
   double* scale = ws.take<double>(k);  // 2^e
-  add_parts(parts + (source ? source[i] : i) * blocks * k * k, blocks, k, sum);
+  add_parts(gram, i, blocks, sum);
   bool small_range = true;
   for (std::int64_t j = 0; j < k; ++j) {
     const double square = sum[own.perm[j] * (k + 1)];
@@ -86,19 +87,18 @@ void Cholesky<T>::operator()(std::int64_t i) const {
   if (lapack::potrf('U', n, g, n) != 0) return;
   for (std::int64_t j = 0; j < k; ++j) std::fill_n(g + j * k + j + 1, k - j - 1, 0.0);
   verdict(once ? Root::once : Root::twice);
-  T* t = root + i * k * k;
-  double* upper = r + i * k * k;
-  std::copy_n(g, k * k, t);
-  write_r(g, k, own, e, upper);
+  std::copy_n(g, k * k, root.item(i));
+  write_r(g, k, own, e, r.item(i));
 }
 
 template <class T>
 void CholeskyAgain<T>::operator()(std::int64_t i) const {
+  const std::int64_t k = gram.cols;
   status[i].set(Status::ok);
   status[i].driver = static_cast<double>(k == 0 ? Root::twice : Root::none);
   if (k == 0) return;
-  double* g = root_d + i * k * k;
-  add_parts(parts + (source ? source[i] : i) * blocks * k * k, blocks, k, g);
+  double* g = root_d.item(i);
+  add_parts(gram, i, blocks, g);
   double deviation = 0;
   for (std::int64_t j = 0; j < k; ++j)
     for (std::int64_t row = 0; row <= j; ++row) {
@@ -111,9 +111,9 @@ void CholeskyAgain<T>::operator()(std::int64_t i) const {
   for (std::int64_t j = 0; j < k; ++j) std::fill_n(g + j * k + j + 1, k - j - 1, 0.0);
   Workspace ws(Workspace::bytes_for<double>(k * k));
   double* product = ws.take<double>(k * k);
-  std::copy_n(root + i * k * k, k * k, product);
+  std::copy_n(root.item(i), k * k, product);
   lapack::trmm('L', 'U', 'N', 'N', n, n, 1.0, g, n, product, n);
-  write_r(product, k, gauge.item(i, k), unit + i * k, r + i * k * k);
+  write_r(product, k, gauge.item(i, k), unit + i * k, r.item(i));
 }
 
 template <class T, class C>
@@ -129,34 +129,31 @@ void SolveRoot<T, C>::operator()(std::int64_t unit) const {
   Workspace ws(Workspace::bytes_for<double>(k * p) + Workspace::bytes_for<double>(k));
   double* y = ws.take<double>(k * p);  // column-major
   copy(c.item(i) + first * c.col_stride, c.row_stride, c.col_stride, y, one, k, k, p);
-  lapack::trsm('L', 'U', 'N', 'N', narrow(k), narrow(p), 1.0, root_d + i * k * k, narrow(k), y, narrow(k));
-  const std::int64_t row_stride = transposed ? one : c.cols, col_stride = transposed ? k : one;
-  T* out = x + i * k * c.cols + first * col_stride;
-  take_to_factor(gauge.item(i, k), k, p, y, one, k, out, row_stride, col_stride, ws.take<double>(k));
+  lapack::trsm('L', 'U', 'N', 'N', narrow(k), narrow(p), 1.0, root_d.item(i), narrow(k), y, narrow(k));
+  take_to_factor(gauge.item(i, k), k, p, y, one, k, x.item(i) + first * x.col_stride, x.row_stride, x.col_stride,
+                 ws.take<double>(k));
 }
 
 template <class T>
 void MultiplySolved<T>::operator()(std::int64_t unit) const {
-  const std::int64_t k = a.cols, blocks = gram_blocks(a.rows, k), i = unit / blocks;
-  const std::int64_t first = unit % blocks * gram_block_rows(a.rows, k);
-  const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows, k));
+  const std::int64_t k = a.cols, p = x.cols, i = unit / blocks, most = parts_of(a.rows, blocks);
+  const std::int64_t first = unit % blocks * most, end = std::min(a.rows, first + most);
   constexpr std::int64_t tile_rows = 256;
   if (k == 0 || p == 0) return;
   Workspace ws(Workspace::bytes_for<T>(tile_rows * k));
   T* solved = ws.template take<T>(tile_rows * k);
-  T* item = out + (positions ? positions[i] : i) * a.rows * p;
-  const T* factor = x + i * k * p;
   const auto n_k = static_cast<lapack_int>(k), n_p = static_cast<lapack_int>(p);
   for (std::int64_t row = first; row < end; row += tile_rows) {
     const std::int64_t rows = std::min(tile_rows, end - row);
     look_up();
-    solved_rows(a, i, row, rows, gauge.item(i, k), root + i * k * k, solved);
+    solved_rows(a, i, row, rows, gauge.item(i, k), root.item(i), solved);
     const auto n = static_cast<lapack_int>(rows);
-    if (transposed) {  // p x rows, row-major with leading dimension a.rows: rows x p to BLAS
-      lapack::gemm('T', 'T', n, n_p, n_k, T(1), solved, n_k, factor, n_p, T(0), item + row,
-                   static_cast<lapack_int>(a.rows));
+    T* part = out.item(i) + row * out.row_stride;
+    if (out.by_columns()) {
+      lapack::gemm('T', 'T', n, n_p, n_k, T(1), solved, n_k, x.item(i), n_p, T(0), part, narrow(out.col_stride));
     } else {
-      lapack::gemm('N', 'N', n_p, n, n_k, T(1), factor, n_p, solved, n_k, T(0), item + row * p, n_p);
+      lapack::gemm('N', 'N', n_p, n, n_k, T(1), x.item(i), n_p, solved, n_k, T(0), part,
+                   narrow(std::max(out.row_stride, p)));
     }
   }
 }

@@ -16,14 +16,13 @@ enum class Root { once = 0, twice = 1, none = 2 };
 //   none   the Gram matrix has lost too much: Householder
 template <class T>
 struct Cholesky {
-  const double* parts = nullptr;         // as Gram leaves them: blocks x k x k for each matrix
-  const std::int32_t* source = nullptr;  // which of them item i has (a broadcast factor has one); null: i
-  std::int64_t count = 0, blocks = 0, k = 0;
+  Batch<const double> gram;  // as Gram leaves it: k x k matrices below each other
+  std::int64_t blocks = 1;   // so many
   Gauge gauge;
-  std::int32_t* unit = nullptr;  // count x k
-  double* root_d = nullptr;      // count x k x k, column-major, upper
-  T* root = nullptr;             // the same in T
-  double* r = nullptr;           // count x k x k, row-major, upper: R in the given gauge
+  std::int32_t* unit = nullptr;  // k for each item
+  Batch<double> root_d;          // k x k, column-major, upper
+  Batch<T> root;                 // the same in T
+  Batch<double> r;               // k x k, row-major, upper: R in the given gauge
   Status* status = nullptr;
 
   void operator()(std::int64_t i) const;
@@ -33,46 +32,41 @@ struct Cholesky {
 // this second Gram matrix, and r by the product of both. `none` when it is further than 0.1 from the identity.
 template <class T>
 struct CholeskyAgain {
-  const double* parts = nullptr;
-  const std::int32_t* source = nullptr;
-  std::int64_t count = 0, blocks = 0, k = 0;
+  Batch<const double> gram;
+  std::int64_t blocks = 1;
   Gauge gauge;
   const std::int32_t* unit = nullptr;
-  T* root = nullptr;  // of the first round; only read
-  double* root_d = nullptr;
-  double* r = nullptr;
+  Batch<const T> root;  // of the first round
+  Batch<double> root_d, r;
   Status* status = nullptr;
 
   void operator()(std::int64_t i) const;
 };
 
-// x = root_d^-1 * c, its row j then taken to row perm[j] and scaled by 2^unit[j] where these are given: k x p, row-major
-// or, transposed, column-major. Then Q * c = a * x (once), or Q1 * x (twice).
+// x = root_d^-1 * c, its row j then taken to row perm[j] and scaled by 2^unit[j] where these are given: k x p. Then
+// Q * c = a * x (once), or Q1 * x (twice).
 template <class T, class C>
 struct SolveRoot {
-  const double* root_d = nullptr;
+  Batch<const double> root_d;
   Gauge gauge;  // perm and unit
   Batch<const C> c;
-  bool transposed = false;
-  T* x = nullptr;
+  Batch<T> x;
 
   std::int64_t blocks() const;               // of the columns of one item
   void operator()(std::int64_t unit) const;  // unit = i * blocks() + block
 };
 
-// Item positions[i] of out = (equilibrated * root^-1) * x: rows x p row-major, or its transpose.
+// out = (equilibrated * root^-1) * x: rows x p.
 template <class T>
 struct MultiplySolved {
   Batch<const T> a;
   Gauge gauge;  // perm and unit
-  const T* root = nullptr;
-  const T* x = nullptr;  // count x k x p, row-major
-  std::int64_t p = 0;
-  bool transposed = false;
-  const std::int32_t* positions = nullptr;
-  T* out = nullptr;
+  Batch<const T> root;
+  Batch<const T> x;  // k x p, row-major
+  std::int64_t blocks = 1;  // of the rows of one item
+  Batch<T> out;
 
-  void operator()(std::int64_t unit) const;  // unit = i * gram_blocks(rows) + block
+  void operator()(std::int64_t unit) const;  // unit = i * blocks + block
 };
 
 }  // namespace fsvd

@@ -4,14 +4,13 @@
 
 namespace fsvd {
 
-// Item positions[i] of c = alpha * a * b + beta * c, row-major; without positions, item i. The rows and columns of c are
+// c = alpha * a * b + beta * c, whose rows lie one behind the other. The rows and columns of c are
 // cut into even blocks of a size that depends on the shape only, so one large product is as parallel as many small ones.
 template <class T>
 struct Gemm {
   Batch<const T> a, b;
   T alpha = 1, beta = 0;
-  const std::int32_t* positions = nullptr;
-  T* c = nullptr;
+  Batch<T> c;
   Status* status = nullptr;  // per item: overflow when an element of c is not finite
 
   std::int64_t row_blocks() const;

@@ -30,8 +30,8 @@ struct Item {
 
   Item(const Gesdd<T>& job, std::int64_t i)
       : job(job), i(i), m(job.a.rows), n(job.a.cols), p(std::min(m, n)), u_cols(job.vectors == Vectors::full ? m : p),
-        vh_rows(job.vectors == Vectors::full ? n : p), u(values_only() ? nullptr : job.u + i * m * u_cols),
-        s(job.s + i * p), vh(values_only() ? nullptr : job.vh + i * vh_rows * n),
+        vh_rows(job.vectors == Vectors::full ? n : p), u(values_only() ? nullptr : job.u.item(i)),
+        s(job.s.item(i)), vh(values_only() ? nullptr : job.vh.item(i)),
         scales(job.scales ? job.scales + i * n : nullptr), status(job.status[i]) {}
 
   bool values_only() const { return job.vectors == Vectors::none; }
@@ -247,10 +247,6 @@ void identity(T* x, std::int64_t rows, std::int64_t cols) {
 }
 
 }  // namespace
-
-std::int64_t gesdd_workspace(std::int64_t m, std::int64_t n, Vectors vectors) {
-  return gesdd_work(m, n, vectors).least;
-}
 
 template <class T>
 void Gesdd<T>::operator()(std::int64_t i) const {

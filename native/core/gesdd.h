@@ -7,9 +7,6 @@ namespace fsvd {
 // How many columns of U and rows of Vh are computed: none, min(m, n), all.
 enum class Vectors { none = 0, thin = 1, full = 2 };
 
-// Elements of workspace that ?gesdd needs at the least; LAPACK with 32-bit integers can count to 2^31 - 1.
-std::int64_t gesdd_workspace(std::int64_t m, std::int64_t n, Vectors vectors);
-
 // a = U * diag(S) * Vh, row-major: U is m x p, S is p, Vh is p x n, p = min(m, n) (thin; m x m and n x n for full).
 // The input is copied and checked first. Large matrices are decomposed in parts (blocked_svd.h), the others by ?gesdd.
 // When that does not converge the item is tried again with ?gesdd, with ?gesvd, with ?gesvd on the matrix scaled to a
@@ -21,7 +18,7 @@ struct Gesdd {
   Batch<const T> a;
   Vectors vectors = Vectors::thin;
   const std::int32_t* scales = nullptr;
-  T *u = nullptr, *s = nullptr, *vh = nullptr;
+  Batch<T> u, s, vh;  // contiguous items, s of one row; without vectors u and vh mean nothing
   Status* status = nullptr;
 
   void operator()(std::int64_t i) const;

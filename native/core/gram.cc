@@ -11,8 +11,6 @@
 namespace fsvd {
 namespace {
 
-constexpr std::int64_t most_blocks = 8, least_block_rows = 1024, least_aspect = 16;
-
 // Up to how many columns strips of 8, each with all that stand before it, are faster than ?syrk: by half at 64.
 constexpr std::int64_t strip = 8, most_in_strips_by_rows = 256, most_in_strips_by_columns = 144;
 
@@ -116,13 +114,9 @@ void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::
 
 }  // namespace
 
-std::int64_t gram_blocks(std::int64_t rows, std::int64_t cols) {
-  return std::clamp<std::int64_t>(rows / std::max(least_block_rows, least_aspect * cols), 1, most_blocks);
-}
-
-std::int64_t gram_block_rows(std::int64_t rows, std::int64_t cols) { return parts_of(rows, gram_blocks(rows, cols)); }
-
-void add_parts(const double* parts, std::int64_t blocks, std::int64_t k, double* sum) {
+void add_parts(const Batch<const double>& gram, std::int64_t i, std::int64_t blocks, double* sum) {
+  const std::int64_t k = gram.cols;
+  const double* parts = gram.item(i);
   std::copy_n(parts, k * k, sum);
   for (std::int64_t b = 1; b < blocks; ++b)
     for (std::int64_t e = 0; e < k * k; ++e) sum[e] += parts[b * k * k + e];
@@ -149,14 +143,12 @@ void solved_rows(const Batch<const T>& a, std::int64_t i, std::int64_t first, st
 
 template <class T>
 void Gram<T>::operator()(std::int64_t unit) const {
-  const std::int64_t k = a.cols, blocks = gram_blocks(a.rows, k), i = unit / blocks;
-  const std::int64_t first = unit % blocks * gram_block_rows(a.rows, k);
-  const std::int64_t end = std::min(a.rows, first + gram_block_rows(a.rows, k));
-  double* sum = parts + unit * k * k;
+  const std::int64_t k = a.cols, i = unit / blocks, rows = parts_of(a.rows, blocks);
+  const std::int64_t first = unit % blocks * rows, end = std::min(a.rows, first + rows);
+  double* sum = gram.item(i) + unit % blocks * k * k;
   if (k == 0) return;  // there may be any number of rows
-  if (root) add_solved(i, first, end, sum);
+  if (root.data) add_solved(i, first, end, sum);
   else add_rows(i, first, end, sum);
-  for (std::int64_t j = 0; j < k; ++j) squares[unit * k + j] = sum[j * (k + 1)];
 }
 
 template <class T>
@@ -179,13 +171,12 @@ void Gram<T>::add_solved(std::int64_t i, std::int64_t first, std::int64_t end, d
                Workspace::bytes_for<double>(more));
   T* solved = ws.template take<T>(tile_rows * k);
   double* tile = ws.template take<double>(tile_rows * k);
-  const double zero = 0;
   LongSum<T> total(k, end - first, sum, ws.take<double>(more));
   for (std::int64_t r = first; r < end; r += tile_rows) {
     const std::int64_t rows = std::min(tile_rows, end - r);
     look_up();
-    solved_rows(a, i, r, rows, gauge.item(i, k), root + i * k * k, solved);
-    add_tile(Batch<const T>{solved, rows, k, k, 1, &zero, 1}, 0, 0, rows, tile, total);
+    solved_rows(a, i, r, rows, gauge.item(i, k), root.item(i), solved);
+    add_tile(Batch<const T>{solved, rows, k, k, 1, 1}, 0, 0, rows, tile, total);
   }
   total.finish();
 }

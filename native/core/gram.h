@@ -5,22 +5,16 @@
 
 namespace fsvd {
 
-// The rows of a tall matrix are cut into at most 8 blocks, each of at least 1024 rows and 16 times as tall as wide: the
-// Gram matrices of all of them then take an eighth of the memory of a float32 matrix. The number depends on the shape
-// only, and so does the order in which the parts are added: results are the same for any number of threads.
-std::int64_t gram_blocks(std::int64_t rows, std::int64_t cols);
-std::int64_t gram_block_rows(std::int64_t rows, std::int64_t cols);
-
-// parts[(i * blocks + b) * k * k ...] = X_b^T * X_b for block b of rows of item i: column-major, upper triangle.
-// X is a itself, or the solution of X * root = a-with-its-gauge where `root` (upper triangular, column-major) is given.
+// Rows b * k ... (b + 1) * k - 1 of item i of `gram` = X_b^T * X_b for block b of rows: column-major, upper triangle. X is
+// a itself, or the solution of X * root = a-with-its-gauge where `root` (upper triangular, column-major) is given.
 template <class T>
 class Gram {
  public:
   Batch<const T> a;
-  Gauge gauge;              // only with root
-  const T* root = nullptr;  // count x k x k, or null
-  double* parts = nullptr;
-  double* squares = nullptr;  // their diagonals, (i * blocks + b) * k: the squared lengths of the columns
+  Gauge gauge;          // only with root
+  Batch<const T> root;  // without data where there is none
+  Batch<double> gram;
+  std::int64_t blocks = 1;
 
   void operator()(std::int64_t unit) const;  // unit = i * blocks + b
 
@@ -29,8 +23,8 @@ class Gram {
   void add_solved(std::int64_t i, std::int64_t first, std::int64_t end, double* sum) const;
 };
 
-// The Gram matrix of the whole from those of its blocks.
-void add_parts(const double* parts, std::int64_t blocks, std::int64_t k, double* sum);
+// The Gram matrix of the whole of item i from those of its blocks.
+void add_parts(const Batch<const double>& gram, std::int64_t i, std::int64_t blocks, double* sum);
 
 // Item i of a-with-its-gauge, rows first ... first + rows - 1, row-major in dst, then dst := dst * root^-1.
 template <class T>

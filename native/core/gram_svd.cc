@@ -27,13 +27,12 @@ constexpr int largest_exponent = 60;
 // memory for it without the gauge.
 bool gauged(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, double* scale, double* sum, double* g) {
   const Gauge own = f.gauge.item(i, k);
-  const double* parts = f.parts + (f.source ? f.source[i] : i) * f.blocks * k * k;
   for (std::int64_t j = 0; j < k; ++j) {
     const int exponent = own.exponents ? own.exponents[j] : 0;
     if (std::abs(exponent) > largest_exponent) return false;
     scale[j] = std::ldexp(1.0, exponent);
   }
-  add_parts(parts, f.blocks, k, sum);
+  add_parts(f.gram, i, f.blocks, sum);
   for (std::int64_t j = 0; j < k; ++j)
     for (std::int64_t row = 0; row <= j; ++row) {
       const auto [p, q] = std::minmax(own.perm[row], own.perm[j]);
@@ -119,7 +118,7 @@ bool grows_little(const double* x, std::int64_t k, const double* squares, double
 void GramSvd::operator()(std::int64_t i) const {
   status[i].set(Status::ok);
   status[i].driver = 0;
-  const bool vectors = left.x != nullptr;
+  const bool vectors = left.x.data != nullptr;
   const std::int64_t square = k * k, work = Eigen::work_size(k), indices = BidiagonalSvd<double>::index_size(k);
   Workspace ws(5 * Workspace::bytes_for<double>(square) + 6 * Workspace::bytes_for<double>(k) +
                Workspace::bytes_for<double>(work) + Workspace::bytes_for<std::int64_t>(indices));
@@ -147,8 +146,8 @@ void GramSvd::operator()(std::int64_t i) const {
     for (std::int64_t j = 0; j < k; ++j)
       for (std::int64_t c = 0; c < k; ++c) x[j * k + c] /= sigma[c];
     if (!grows_little(x, k, squares_left, scale) || !grows_little(y, k, squares_right, scale)) return;
-    take_to_factor(left.gauge.item(i, k), k, p, x, k, 1, left.x + i * k * p, p, 1, scale);
-    take_to_factor(right.gauge.item(i, k), k, p, y, k, 1, right.x + i * k * p, 1, k, scale);
+    take_to_factor(left.gauge.item(i, k), k, p, x, k, 1, left.x.item(i), p, 1, scale);
+    take_to_factor(right.gauge.item(i, k), k, p, y, k, 1, right.x.item(i), 1, k, scale);
   }
   status[i].driver = 1;
 }

@@ -16,11 +16,10 @@ namespace fsvd {
 // algorithms", 2nd ed., sections 3.5 and 10.1; docs/numerics.md.)
 struct GramSvd {
   struct Factor {
-    const double* parts = nullptr;         // as Gram leaves them: blocks x k x k for each matrix
-    const std::int32_t* source = nullptr;  // which of them item i has; null: i
-    std::int64_t blocks = 0;
+    Batch<const double> gram;  // as Gram leaves it: k x k matrices below each other
+    std::int64_t blocks = 1;   // so many
     Gauge gauge;
-    float* x = nullptr;  // for the factor without its gauge, row-major: X (k x p), or Y (p x k); null: values only
+    Batch<float> x;  // for the factor without its gauge, row-major: X (k x p), or Y (p x k); without data: values only
   };
 
   std::int64_t count = 0, k = 0, p = 0;  // p: how many singular vectors

@@ -110,31 +110,28 @@ struct PowerOfTwo {
   T operator*(T x) const { return x * first * second; }
 };
 
-// The items of `a` row-major and contiguous, one behind the other, with their bits.
+// The same elements with their bits.
 template <class T>
 struct Copy {
   Batch<const T> a;
-  T* out = nullptr;
+  Batch<T> out;
 
   void operator()(std::int64_t i) const {
-    copy(a.item(i), a.row_stride, a.col_stride, out + i * a.size(), a.cols, std::int64_t{1}, a.rows, a.cols);
+    copy(a.item(i), a.row_stride, a.col_stride, out.item(i), out.row_stride, out.col_stride, a.rows, a.cols);
   }
 };
 
-// Item i of `out` = (accumulate ? out : 0) + alpha * (a with its gauge), computed in the wider of both types; one of 16 bits is widened
-// first.
+// Item i of `out` = (accumulate ? out : 0) + alpha * (a with its gauge), computed in the wider of both types; one of 16
+// bits is widened first.
 template <class In, class Out>
 struct Pack {
   Batch<const In> a;
   Gauge gauge;
   double alpha = 1;
   bool accumulate = false;
-  bool column_major = false;  // order of the elements of an item of `out`
-  Out* out = nullptr;         // item i lies stride * positions[i] (or stride * i) elements behind the first
-  std::int64_t stride = 0;
-  const std::int32_t* positions = nullptr;
+  Batch<Out> out;
 
-  std::int64_t blocks() const;  // of one item: of rows, or of columns where out is column-major
+  std::int64_t blocks() const;  // of one item: of rows, or of columns where those of out lie one behind the other
   void operator()(std::int64_t unit) const;
 };
 

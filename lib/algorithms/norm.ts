@@ -1,0 +1,59 @@
+import type { FloatArray } from '../array/elements.ts';
+import { ldexp } from '../array/power-of-two.ts';
+import type { Input } from '../array/tensor.ts';
+import { type Batch, named, range } from '../native/batch.ts';
+import { scan } from '../native/kernels.ts';
+import { ahead, type InputOptions } from '../native/owned.ts';
+import { checkOverflow } from '../native/status.ts';
+import type { Steps } from '../native/steps.ts';
+import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace.ts';
+import { balanceFactors, core, factorsOf, kinds, selectBalanced } from './core.ts';
+import type { Factor } from './measure.ts';
+import { operands } from './product.ts';
+// Norms of products and of differences, per matrix.
+
+/** Frobenius norm of `A·B` per matrix, from the core: as accurate as the SVD, and free of overflow on the way. */
+export function* productNorm(A: Input, B: Input, { foreign }: InputOptions = {}): Steps<Float64Array> {
+  const { inputs, dtype, blockSize } = operands(A, B, foreign);
+  const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize, dtype), dtype);
+  const norms = new Float64Array(left.count);
+  const workspace = takeWorkspace();
+  for (let from = 0; from < norms.length; from += blockSize) {
+    const to = Math.min(norms.length, from + blockSize);
+    yield* inWorkspace(workspace, normsOf(left, right, range(from, to), norms.subarray(from, to)));
+    yield { done: to, total: norms.length };
+  }
+  returnWorkspace(workspace);
+  return norms;
+}
+
+/** The norms of one block of the batch, into `out`. */
+function* normsOf(a: Factor, b: Factor, positions: Int32Array, out: Float64Array): Steps<void> {
+  const all = yield* balanceFactors(a, b, positions);
+  for (const { kind, positions: alike } of kinds(all)) {
+    const group = selectBalanced(all, alike);
+    const { C } = yield* core(group, { ...kind, graded: false });
+    const part = yield* frobenius(named(C, 'norm'), group.balance.exponent);
+    alike.forEach((position, i) => {
+      out[position] = part[i];
+    });
+  }
+}
+
+/** `‖C‖_F · 2^exponent` of every item. */
+export function* frobenius(C: Batch, exponent: Int32Array): Steps<Float64Array> {
+  const { fraction, exponent: own } = yield* scan(C);
+  const norms = Float64Array.from(exponent, (shift, i) => {
+    const columns = fraction.subarray(i * C.cols, (i + 1) * C.cols);
+    const top = columns.reduce((x, f, j) => (f > 0 ? Math.max(x, own[i * C.cols + j]) : x), -Infinity);
+    if (top === -Infinity) return 0;
+    const squares = columns.reduce((sum, f, j) => sum + ldexp(f, own[i * C.cols + j] - top) ** 2, 0);
+    return ldexp(Math.sqrt(squares), top + shift);
+  });
+  checkOverflow(infinite(norms), C.origin);
+  return norms;
+}
+
+/** The positions of what is too large. */
+export const infinite = (x: FloatArray): number[] =>
+  Array.from(x.keys()).filter((i) => x[i] === Number.POSITIVE_INFINITY);
