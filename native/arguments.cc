@@ -126,7 +126,8 @@ Batch<T> Arguments::next_batch() {
     if (offsets.length != a.count) fail("expected one offset for each item");
     a.offsets = static_cast<const double*>(offsets.data);
   }
-  if (extent(a.count, a.rows, a.cols) == 0) return a;
+  // Where nothing lies, nobody has looked at what strides and offsets say.
+  if (extent(a.count, a.rows, a.cols) == 0) return {a.data, a.rows, a.cols, a.cols, 1, a.count};
   // What the items reach, in doubles so that nothing wraps.
   const double down = static_cast<double>(a.rows - 1) * static_cast<double>(a.row_stride);
   const double across = static_cast<double>(a.cols - 1) * static_cast<double>(a.col_stride);
@@ -152,11 +153,13 @@ Batch<const T> Arguments::batch(const char* name, const char* kind) {
 template <class T>
 Batch<T> Arguments::output(const char* name, const char* kind) {
   begin(name, kind);
-  const Batch<T> out = next_batch<T>();
-  if (out.size() == 0) return out;
+  Batch<T> out = next_batch<T>();
+  if (out.count == 0 || out.size() == 0) return out;
   const bool by_rows = out.col_stride == 1 && (out.row_stride >= out.cols || out.rows == 1);
   const bool by_cols = out.row_stride == 1 && (out.col_stride >= out.rows || out.cols == 1);
   if (!by_rows && !by_cols) fail("neither rows nor columns lie one behind the other");
+  if (by_rows) out.row_stride = std::max(out.row_stride, out.cols);  // a single row may say anything
+  else out.col_stride = std::max(out.col_stride, out.rows);          // a single column too
   const std::int64_t reach = (out.rows - 1) * out.row_stride + (out.cols - 1) * out.col_stride + 1;
   for (std::int64_t i = 1; i < (out.offsets ? out.count : std::min<std::int64_t>(out.count, 2)); ++i) {
     if (!(out.offsets ? out.offsets[i] - out.offsets[i - 1] >= static_cast<double>(reach) : out.step >= reach))

@@ -27,10 +27,8 @@ double product(std::int64_t a, std::int64_t b, std::int64_t c = 1) {
 
 // Exponents of columns, whose differences are exponents too; or null.
 const std::int32_t* column_exponents(Arguments& in, const char* name, std::int64_t length) {
-  constexpr std::int32_t most = 1 << 20;
   const std::int32_t* e = in.optional_integers(name, length);
-  in.require(!e || std::all_of(e, e + length, [](std::int32_t x) { return x >= -most && x <= most; }),
-             "exponents beyond all numbers");
+  if (e) in.require_exponents(e, length);
   return e;
 }
 
@@ -41,11 +39,17 @@ void require_shape(const Arguments& in, const Batch<T>& x, std::int64_t count, s
   in.require(x.rows == rows && x.cols == cols, "another shape");
 }
 
-// The same, each row behind the one before.
+// Whether each row of an item lies behind the one before, and each element too.
+template <class T>
+void require_contiguous(const Arguments& in, const Batch<T>& x) {
+  in.require(x.size() == 0 || ((x.col_stride == 1 || x.cols == 1) && (x.row_stride == x.cols || x.rows == 1)),
+             "expected contiguous items");
+}
+
 template <class T>
 void require_packed(const Arguments& in, const Batch<T>& x, std::int64_t count, std::int64_t rows, std::int64_t cols) {
   require_shape(in, x, count, rows, cols);
-  in.require(x.size() == 0 || (x.col_stride == 1 && (x.row_stride == cols || rows == 1)), "expected contiguous items");
+  require_contiguous(in, x);
 }
 
 // One builder for both types: Build<T>::work, chosen by the elements of the first field.
@@ -66,11 +70,11 @@ struct BuildGesdd {
     const std::int64_t n = k.a.count, rows = k.a.rows, cols = k.a.cols, p = std::min(rows, cols);
     const bool full = k.vectors == Vectors::full, none = k.vectors == Vectors::none;
     k.u = in.output<T>("u");
-    if (!none) require_packed(in, k.u, n, rows, full ? rows : p);
+    require_packed(in, k.u, n, none ? 0 : rows, none ? 0 : full ? rows : p);
     k.s = in.output<T>("s");
     require_packed(in, k.s, n, 1, p);
     k.vh = in.output<T>("vh");
-    if (!none) require_packed(in, k.vh, n, full ? cols : p, cols);
+    require_packed(in, k.vh, n, none ? 0 : full ? cols : p, none ? 0 : cols);
     k.status = in.statuses(n);
     return fsvd::work(k, n, k.flops());
   }
@@ -137,7 +141,7 @@ template <class T>
 std::int64_t parts_below(const Arguments& in, const Batch<T>& gram) {
   const std::int64_t k = gram.cols;
   in.require(k == 0 || (gram.rows > 0 && gram.rows % k == 0), "expected square matrices below each other");
-  in.require(gram.size() == 0 || (gram.col_stride == 1 && gram.row_stride == k), "expected contiguous items");
+  require_contiguous(in, gram);
   return k == 0 ? 1 : gram.rows / k;
 }
 
@@ -251,7 +255,7 @@ struct BuildMultiplySolved {
     in.require(k.blocks > 0 && k.blocks <= std::max<std::int64_t>(1, k.a.rows), "more blocks than rows");
     k.out = in.output<T>("out");
     require_shape(in, k.out, k.a.count, k.a.rows, k.x.cols);
-    return fsvd::work(k, k.a.count * k.blocks,
+    return fsvd::work(k, k.out.size() > 0 ? k.a.count * k.blocks : 0,
                       product(parts_of(k.a.rows, k.blocks), k.a.cols, k.a.cols + 2 * k.x.cols));
   }
 };

@@ -69,6 +69,8 @@ const cholesky = (fields: Partial<Fields<'cholesky'>>) => () =>
     ...fields,
   });
 
+const once = { alpha: 1, accumulate: false, status: status() };
+
 /** What is wrong, as the message says it, and the call. */
 const wrong: [message: string, f: () => void][] = [
   ['b: inner dimensions differ', gemm({ b: batch(4, 5) })],
@@ -97,8 +99,10 @@ const wrong: [message: string, f: () => void][] = [
   ['exponent: expected 3 elements, not 2', scan({}, { exponent: i32(0, 0) })],
   ['u: another shape', gesdd({ u: batch(0, 0) })],
   ['u: expected contiguous items', gesdd({ u: { ...packed(f64(9), 1, 3, 2), rowStride: 3 } })],
+  ['u: another shape', gesdd({ vectors: 0 })],
+  ['vh: another number of items', gesdd({ vectors: 0, u: batch(0, 0), vh: batch(0, 0, 2) })],
   ['vectors: unknown vectors', gesdd({ vectors: 3 })],
-  ['scales: exponents beyond all numbers', gesdd({ scales: i32(2 ** 30, 0) })],
+  ['scales: an exponent is out of range', gesdd({ scales: i32(2 ** 30, 0) })],
   ['status: expected 3 elements, not 2', gesdd({ status: f64(2) })],
   [
     'a: expected square matrices',
@@ -164,5 +168,26 @@ describe('of matrices without columns', () => {
     const out = f64(12).fill(7);
     run('applyQ', { c: batch(0, 3), rows: 4, cols: 0, q: f64(0), t: f64(0), out, status: status() });
     expect(out).toEqual(f64(12));
+  });
+});
+
+describe('what nothing steps along does not matter', () => {
+  test.each([-1, 0, 1, 2, 7])('the stride between single columns or rows: %i', (stride) => {
+    const identity = { ...batch(2, 2), data: Float64Array.of(1, 0, 0, 1) };
+    const a = { ...batch(3, 2), data: Float64Array.of(1, 2, 3, 4, 5, 6) };
+    const x = { ...batch(2, 1), data: Float64Array.of(10, 1), colStride: stride };
+    const out = { ...batch(3, 1), colStride: stride };
+    run('multiplySolved', { a, perm: undefined, exponents: undefined, root: identity, x, blocks: 1, out });
+    expect(out.data).toEqual(Float64Array.of(12, 34, 56));
+
+    const c = { ...batch(1, 2), rowStride: stride };
+    run('gemm', { a: { ...x, rows: 1, cols: 2, rowStride: stride, colStride: 1 }, b: identity, ...once, c });
+    expect(c.data).toEqual(x.data);
+  });
+
+  test('where a matrix without elements lies', () => {
+    const nowhere = { data: f64(0), rows: 0, first: -1, step: 2 ** 53, rowStride: 2 ** 53 };
+    expect(scan(nowhere)).not.toThrow();
+    expect(scan({ ...nowhere, offsets: f64(1).fill(Number.NaN) })).not.toThrow();
   });
 });

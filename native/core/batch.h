@@ -23,6 +23,12 @@ struct Batch {
   bool by_columns() const { return std::abs(row_stride) < std::abs(col_stride); }
 };
 
+// Row-major items, one behind the other.
+template <class T>
+Batch<T> packed(T* data, std::int64_t count, std::int64_t rows, std::int64_t cols) {
+  return {data, rows, cols, cols, 1, count, 0, rows * cols};
+}
+
 // What one kernel call did with one item; three doubles, so that JavaScript reads them as a Float64Array.
 struct Status {
   enum Code { ok = 0, non_finite = 1, no_convergence = 2, overflow = 3, too_large = 4, internal = 5 };

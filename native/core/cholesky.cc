@@ -152,8 +152,7 @@ void MultiplySolved<T>::operator()(std::int64_t unit) const {
     if (out.by_columns()) {
       lapack::gemm('T', 'T', n, n_p, n_k, T(1), solved, n_k, x.item(i), n_p, T(0), part, narrow(out.col_stride));
     } else {
-      lapack::gemm('N', 'N', n_p, n, n_k, T(1), x.item(i), n_p, solved, n_k, T(0), part,
-                   narrow(std::max(out.row_stride, p)));
+      lapack::gemm('N', 'N', n_p, n, n_k, T(1), x.item(i), n_p, solved, n_k, T(0), part, narrow(out.row_stride));
     }
   }
 }

@@ -106,7 +106,7 @@ void Gemm<T>::operator()(std::int64_t unit) const {
   const std::int64_t most_rows = parts_of(a.rows, row_blocks()), most_cols = parts_of(b.cols, col_blocks());
   const std::int64_t row = block % row_blocks() * most_rows, rows = std::min(most_rows, a.rows - row);
   const std::int64_t col = block / row_blocks() * most_cols, cols = std::min(most_cols, b.cols - col);
-  const std::int64_t ld = std::max(c.row_stride, c.cols);  // a single row may say anything
+  const std::int64_t ld = c.row_stride;
   T* out = c.item(i) + row * ld + col;
   if (rows <= 0 || cols <= 0) return;
   if (inner > lapack_int_max || ld > lapack_int_max) {

@@ -176,7 +176,7 @@ void Gram<T>::add_solved(std::int64_t i, std::int64_t first, std::int64_t end, d
     const std::int64_t rows = std::min(tile_rows, end - r);
     look_up();
     solved_rows(a, i, r, rows, gauge.item(i, k), root.item(i), solved);
-    add_tile(Batch<const T>{solved, rows, k, k, 1, 1}, 0, 0, rows, tile, total);
+    add_tile(packed<const T>(solved, 1, rows, k), 0, 0, rows, tile, total);
   }
   total.finish();
 }
