@@ -20,15 +20,19 @@ rm -f "$folder"/*.o
 printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -I{} bash -c 'compile "$@"' _ "$folder" {}
 clang++ -fsanitize=fuzzer,address,undefined "$folder"/*.o -o "$folder/fuzz-kernels" -lopenblas -pthread
 
-# Seeds: right calls of every kernel, in both types, with a few shapes.
+# Seeds: right calls of every kernel, in both types, with a few shapes and layouts.
 node - "$folder/corpus" <<'JS'
 const { writeFileSync } = require('node:fs');
 const folder = process.argv[2];
-const shapes = [[5, 4, 3, 2, 1, 0], [0, 3, 2, 0, 0, 1], [12, 17, 9, 20, 2, 1], [38, 35, 20, 1, 0, 0]];
+const shapes = [[5, 4, 3, 2, 2, 0], [0, 3, 2, 0, 1, 1], [12, 17, 9, 20, 3, 2], [38, 35, 20, 1, 1, 0], [1, 1, 1, 1, 2, 0]];
 for (let kernel = 0; kernel < 32; kernel++)
   for (const narrow of [0, 1])
     for (const [i, shape] of shapes.entries())
-      writeFileSync(`${folder}/seed-${kernel}-${narrow}-${i}`, Uint8Array.of(kernel, narrow, ...shape, ...new Array(64).fill(0)));
+      for (const layout of [0, 1, 3])
+        writeFileSync(
+          `${folder}/seed-${kernel}-${narrow}-${i}-${layout}`,
+          Uint8Array.of(kernel, narrow, ...shape, 0, ...new Array(96).fill(layout)),
+        );
 JS
 
 "$folder/fuzz-kernels" -seed="${2:-0}" -max_total_time="${1:-600}" -max_len=256 -timeout=60 -artifact_prefix="$folder/" -verbosity=0 \

@@ -1,6 +1,7 @@
 // Two fixed cases over native/core, to be counted by callgrind: `cases none|product|dense`.
 #include <cstdio>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "core/blas_threads.h"
@@ -18,11 +19,12 @@ static Doubles uniform(std::size_t n, unsigned state) {
   return x;
 }
 
-static Batch<const double> packed(const Doubles& x, std::int64_t count, std::int64_t rows, std::int64_t cols,
-                                  Doubles& offsets) {
-  offsets.resize(count);
-  for (std::int64_t i = 0; i < count; ++i) offsets[i] = static_cast<double>(i * rows * cols);
-  return {x.data(), rows, cols, cols, 1, offsets.data(), count};
+static Batch<const double> packed(const Doubles& x, std::int64_t count, std::int64_t rows, std::int64_t cols) {
+  return fsvd::packed(x.data(), count, rows, cols);
+}
+
+static Batch<double> packed(Doubles& x, std::int64_t count, std::int64_t rows, std::int64_t cols) {
+  return fsvd::packed(x.data(), count, rows, cols);
 }
 
 template <class Kernel>
@@ -31,11 +33,11 @@ static void run(const Kernel& kernel, std::int64_t units) {
 }
 
 static Doubles dense(const Doubles& a, std::int64_t count, std::int64_t n) {
-  Doubles offsets, u(count * n * n), s(count * n), vh(count * n * n);
+  Doubles u(count * n * n), s(count * n), vh(count * n * n);
   std::vector<Status> status(count);
   Gesdd<double> k;
-  k.a = packed(a, count, n, n, offsets);
-  k.u = u.data(), k.s = s.data(), k.vh = vh.data(), k.status = status.data();
+  k.a = packed(a, count, n, n);
+  k.u = packed(u, count, n, n), k.s = packed(s, count, 1, n), k.vh = packed(vh, count, n, n), k.status = status.data();
   run(k, count);
   return s;
 }
@@ -43,31 +45,30 @@ static Doubles dense(const Doubles& a, std::int64_t count, std::int64_t n) {
 // One tall factor of every head, from the Gram matrix to Q * R * R^T, and the SVD of the core.
 static Doubles product(std::int64_t count, std::int64_t l, std::int64_t k) {
   const Doubles a = uniform(count * l * k, 1);
-  Doubles offsets, more, parts(count * k * k), squares(count * k), root_d(count * k * k), root(count * k * k),
-      r(count * k * k), core(count * k * k), x(count * k * k), q(count * l * k);
+  Doubles parts(count * k * k), root_d(count * k * k), root(count * k * k), r(count * k * k), core(count * k * k),
+      x(count * k * k), q(count * l * k);
   std::vector<std::int32_t> perm(count * k), exponents(count * k), unit(count * k);
   for (std::size_t j = 0; j < perm.size(); ++j) perm[j] = static_cast<std::int32_t>(j % k);
   std::vector<Status> status(count);
+  const auto square = [&](Doubles& of) { return packed(of, count, k, k); };
+  const auto given = [&](const Doubles& of) { return packed(of, count, k, k); };
   Gram<double> gram;
-  gram.a = packed(a, count, l, k, offsets), gram.parts = parts.data(), gram.squares = squares.data();
+  gram.a = packed(a, count, l, k), gram.gram = square(parts);
   run(gram, count);
   Cholesky<double> cholesky;
-  cholesky.parts = parts.data(), cholesky.count = count, cholesky.blocks = 1, cholesky.k = k;
-  cholesky.gauge = {perm.data(), exponents.data()}, cholesky.unit = unit.data(), cholesky.root_d = root_d.data();
-  cholesky.root = root.data(), cholesky.r = r.data(), cholesky.status = status.data();
+  cholesky.gram = given(parts), cholesky.gauge = {perm.data(), exponents.data()}, cholesky.unit = unit.data();
+  cholesky.root_d = square(root_d), cholesky.root = square(root), cholesky.r = square(r);
+  cholesky.status = status.data();
   run(cholesky, count);
-  Gemm<double> square;
-  square.a = packed(r, count, k, k, more);
-  square.b = {r.data(), k, k, 1, k, more.data(), count};
-  square.c = core.data(), square.status = status.data();
-  run(square, count * square.blocks());
+  Gemm<double> product;
+  product.a = product.b = given(r), product.c = square(core), product.status = status.data();
+  std::swap(product.b.row_stride, product.b.col_stride);
+  run(product, count * product.blocks());
   SolveRoot<double, double> solve;
-  solve.root_d = root_d.data(), solve.gauge = {perm.data(), unit.data()}, solve.c = packed(core, count, k, k, more);
-  solve.x = x.data();
-  run(solve, count);
+  solve.root_d = given(root_d), solve.gauge = {perm.data(), unit.data()}, solve.c = given(core), solve.x = square(x);
+  run(solve, count * solve.blocks());
   Gemm<double> lift;
-  Doubles x_offsets;
-  lift.a = gram.a, lift.b = packed(x, count, k, k, x_offsets), lift.c = q.data(), lift.status = status.data();
+  lift.a = gram.a, lift.b = given(x), lift.c = packed(q, count, l, k), lift.status = status.data();
   run(lift, count * lift.blocks());
   return dense(core, count, k);
 }

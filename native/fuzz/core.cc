@@ -38,11 +38,15 @@ static void decompose(std::int64_t least, std::int64_t most) {
   for (std::int32_t& scale : scales) scale = static_cast<std::int32_t>(up_to(100) ? up_to(4000) - 3000 : -(1 << 14));
   if (up_to(3) == 0) k.scales = scales.data();
   const bool none = k.vectors == Vectors::none, full = k.vectors == Vectors::full;
-  std::vector<T> u(none ? 0 : count * m * (full ? m : p)), s(count * p), vh(none ? 0 : count * n * (full ? n : p));
+  Room<T> u(none ? 0 : m, none ? 0 : full ? m : p, count), s(1, p, count);
+  Room<T> vh(none ? 0 : full ? n : p, none ? 0 : n, count);
   std::vector<Status> status(count);
-  k.u = u.data(), k.s = s.data(), k.vh = vh.data(), k.status = status.data();
+  k.u = u.out(), k.s = s.out(), k.vh = vh.out(), k.status = status.data();
   for (std::int64_t i = 0; i < count; ++i) k(i);
-  if (fine(status)) check(a.finite && all_finite(u) && all_finite(s) && all_finite(vh), "gesdd: not finite");
+  for (const Room<T>* x : {&u, &s, &vh}) x->check_rest("gesdd: writes nothing else");
+  if (!fine(status)) return;
+  check(a.finite, "gesdd: finite");
+  for (const Room<T>* x : {&u, &s, &vh}) check(all_finite(x->elements()), "gesdd: finite results");
 }
 
 // Ĉ·diag(2^e) of low rank too, its exponents anywhere: orthogonal vectors, and U·diag(S)·Vᵀ in the scale of each column.
@@ -84,24 +88,64 @@ static void rotate() {
   check(std::sqrt(residual) <= 50 * eps * std::sqrt(largest), "jacobi: U, S and V make up the matrix");
 }
 
+// The Gram matrices of `blocks` blocks of rows.
+template <class T>
+static Room<double> gram_of(const Batch<const T>& a, std::int64_t blocks, const Gauge& gauge = {},
+                            const Batch<const T>& root = {}) {
+  Room<double> out(blocks * a.cols, a.cols, a.count);
+  Gram<T> gram;
+  gram.a = a, gram.gauge = gauge, gram.root = root, gram.gram = out.out(), gram.blocks = blocks;
+  for (std::int64_t unit = 0; unit < a.count * blocks; ++unit) gram(unit);
+  out.check_rest("gram: writes nothing else");
+  return out;
+}
+
 template <class T>
 static void measure() {
   const std::int64_t rows = up_to(60), cols = up_to(12), count = up_to(3);
   const Random<T> a(rows, cols, count);
-  std::vector<double> fraction(count * cols), parts(count * gram_blocks(rows, cols) * cols * cols),
-      squares(count * gram_blocks(rows, cols) * cols);
+  std::vector<double> fraction(count * cols);
   std::vector<std::int32_t> exponent(count * cols);
   std::vector<Status> status(count);
   Scan<T> scan{a.batch, fraction.data(), exponent.data(), status.data()};
   for (std::int64_t i = 0; i < count; ++i) scan(i);
   if (fine(status)) check(a.finite && all_finite(fraction), "scan: not finite");
-  Gram<T> gram;
-  gram.a = a.batch, gram.parts = parts.data(), gram.squares = squares.data();
-  for (std::int64_t unit = 0; unit < count * gram_blocks(rows, cols); ++unit) gram(unit);
+  gram_of(a.batch, 1 + up_to(3));
+}
+
+// Copied, with a gauge or without: each element in its place, whichever order they are written in.
+template <class T>
+static void repack() {
+  const std::int64_t rows = up_to(40), cols = up_to(12), count = up_to(3);
+  const Random<T> a(rows, cols, count);
+  Room<T> copied(rows, cols, count, Order::output);
+  const Copy<T> copy{a.batch, copied.out()};
+  for (std::int64_t i = 0; i < count; ++i) copy(i);
+  copied.check_rest("copy: writes nothing else");
+  std::vector<T> elements;
+  a.layout.each([&](std::int64_t at) { elements.push_back(a.data[at]); });
+  check(same(copied.elements(), elements), "copy: the same elements");
+
+  std::vector<std::int32_t> perm(count * cols), exponents(count * cols);
+  for (std::int64_t j = 0; j < count * cols; ++j) {
+    perm[j] = static_cast<std::int32_t>(cols - 1 - j % cols);
+    exponents[j] = static_cast<std::int32_t>(up_to(60) - 30);
+  }
   Pack<T, double> pack;
-  std::vector<double> out(count * rows * cols);
-  pack.a = a.batch, pack.column_major = up_to(1), pack.out = out.data(), pack.stride = rows * cols;
-  for (std::int64_t unit = 0; unit < count * pack.blocks(); ++unit) pack(unit);
+  pack.a = a.batch, pack.alpha = up_to(1) ? 1 : -1;
+  if (up_to(1)) pack.gauge = {perm.data(), exponents.data()};
+  std::vector<double> first;
+  for (const Order order : {Order::rows, Order::output, Order::output}) {
+    Room<double> out(rows, cols, count, order);
+    pack.out = out.out();
+    for (std::int64_t unit = 0; unit < count * pack.blocks(); ++unit) pack(unit);
+    out.check_rest("pack: writes nothing else");
+    if (order == Order::rows) first = out.elements();
+    check(same(out.elements(), first), "pack: the order changes nothing");
+  }
+  if (!pack.gauge.perm)
+    for (std::size_t e = 0; e < first.size(); ++e)
+      check(std::isnan(elements[e]) || first[e] == pack.alpha * elements[e], "pack: alpha times the elements");
 }
 
 // c = alpha·a·b + beta·c within the error of sums in any order, each item in its place and nothing beside it. One in 64
@@ -110,40 +154,39 @@ template <class T>
 static void multiply() {
   const bool large = up_to(63) == 0;
   const std::int64_t m = up_to(large ? 150 : 20), k = up_to(large ? 150 : 20), n = up_to(large ? 700 : 20);
-  const std::int64_t count = up_to(2), size = m * n;
+  const std::int64_t count = up_to(2);
   const Random<T> a(m, k, count), b(k, n, count);
-  const T alpha = up_to(1) ? 1 : -3, beta = static_cast<T>(up_to(2)), unset = std::numeric_limits<T>::quiet_NaN();
-  std::vector<T> c((count + 1) * size);
-  for (T& x : c) x = beta == 0 ? unset : element<T>(0);
-  std::vector<std::int32_t> positions(count);
-  const std::int64_t free = up_to(count);
-  for (std::int64_t i = 0; i < count; ++i) positions[i] = static_cast<std::int32_t>(i < free ? i : i + 1);
-  const std::vector<T> before = c;
+  Room<T> c(m, n, count, Order::rows);
   std::vector<Status> status(count);
   Gemm<T> gemm;
-  gemm.a = a.batch, gemm.b = b.batch, gemm.c = c.data(), gemm.status = status.data();
-  gemm.alpha = alpha, gemm.beta = beta, gemm.positions = positions.data();
+  gemm.a = a.batch, gemm.b = b.batch, gemm.c = c.out(), gemm.status = status.data();
+  gemm.alpha = up_to(1) ? 1 : -3, gemm.beta = static_cast<T>(up_to(2));
+  if (gemm.beta != 0) c.layout.each([&](std::int64_t at) { c.data[at] = element<T>(0); });
+  c.before = c.data;
   for (std::int64_t unit = 0; unit < count * gemm.blocks(); ++unit) gemm(unit);
+  c.check_rest("gemm: writes nothing else");
   if (!fine(status)) return;
-  std::vector<bool> written(c.size());
   const long double eps = std::numeric_limits<T>::epsilon(), tiny = std::numeric_limits<T>::denorm_min();
-  for (std::int64_t i = 0; i < count; ++i)
-    for (std::int64_t at = 0; at < size; ++at) {
-      const std::int64_t r = at / n, col = at % n, place = positions[i] * size + at;
-      const T *left = a.batch.item(i) + r * a.batch.row_stride, *right = b.batch.item(i) + col * b.batch.col_stride;
-      const long double old = beta == 0 ? 0 : static_cast<long double>(beta) * before[place];
-      long double sum = old, terms = std::abs(old);
-      for (std::int64_t e = 0; e < k; ++e) {
-        const long double x = static_cast<long double>(left[e * a.batch.col_stride]) * right[e * b.batch.row_stride];
-        sum += alpha * x, terms += std::abs(alpha * x);
-      }
-      const long double error = static_cast<long double>(k + 4) * (eps * terms + 4 * tiny);
-      check(std::abs(c[place] - sum) <= error, "gemm: the product");
-      written[place] = true;
+  std::int64_t e = 0;
+  c.layout.each([&](std::int64_t at) {
+    const std::int64_t i = e / (m * n), row = e / n % m, col = e % n;
+    ++e;
+    const T *left = a.batch.item(i) + row * a.batch.row_stride, *right = b.batch.item(i) + col * b.batch.col_stride;
+    const long double old = gemm.beta == 0 ? 0 : static_cast<long double>(gemm.beta) * c.before[at];
+    long double sum = old, terms = std::abs(old);
+    for (std::int64_t q = 0; q < k; ++q) {
+      const long double x = static_cast<long double>(left[q * a.batch.col_stride]) * right[q * b.batch.row_stride];
+      sum += gemm.alpha * x, terms += std::abs(gemm.alpha * x);
     }
-  for (std::size_t place = 0; place < c.size(); ++place)
-    check(written[place] || (beta == 0 ? std::isnan(c[place]) : c[place] == before[place]),
-          "gemm: writes nothing else");
+    check(std::abs(c.data[at] - sum) <= static_cast<long double>(k + 4) * (eps * terms + 4 * tiny),
+          "gemm: the product");
+  });
+}
+
+static std::vector<double> identity_of(std::int64_t n) {
+  std::vector<double> x(n * n);
+  for (std::int64_t j = 0; j < n; ++j) x[j * n + j] = 1;
+  return x;
 }
 
 static void orthogonalise() {
@@ -155,76 +198,87 @@ static void orthogonalise() {
   Qr qr{a.batch, q.data(), t.data(), upper.data(), status.data()};
   for (std::int64_t i = 0; i < count; ++i) qr(i);
   if (!fine(status)) return;
-  std::vector<double> offsets(count), identity(r * r);
-  for (std::int64_t j = 0; j < r; ++j) identity[j * r + j] = 1;
+  const std::vector<double> identity = identity_of(r);
   ApplyQ apply;
   apply.q = q.data(), apply.t = t.data(), apply.rows = rows, apply.q_cols = cols;
-  apply.c = {identity.data(), r, r, r, 1, offsets.data(), count};
+  apply.c = {identity.data(), r, r, r, 1, count};
   apply.out = out.data(), apply.status = status.data();
   for (std::int64_t i = 0; i < count; ++i) apply(i);
   check(all_finite(out), "applyQ: not finite");
 }
 
-// Cholesky QR, once or twice, of a tall matrix: Q = Q * I is finite whichever way the roots say.
+// x = root^-1 * c into rows, or into rows or columns: the same numbers.
+template <class T>
+static Room<T> solve(const Room<double>& root, const Batch<const double>& c) {
+  const auto into = [&](Order order) {
+    Room<T> x(c.rows, c.cols, c.count, order);
+    const SolveRoot<T, double> solve{root.in(), {}, c, x.out()};
+    for (std::int64_t unit = 0; unit < c.count * solve.blocks(); ++unit) solve(unit);
+    x.check_rest("solveRoot: writes nothing else");
+    return x;
+  };
+  Room<T> x = into(Order::contiguous);
+  check(same(x.elements(), into(Order::output).elements()), "solveRoot: the order changes nothing");
+  return x;
+}
+
+// Cholesky QR, twice, of a tall matrix: Q = Q * I has columns of length 1 whichever way it is written.
 template <class T>
 static void orthogonalise_tall() {
   const std::int64_t k = 1 + up_to(9), rows = k + (up_to(4) ? up_to(50) : up_to(2500)), count = 1 + up_to(1);
   const Random<T> a(rows, k, count);
   if (!a.finite) return;  // the caller has looked
-  const std::int64_t blocks = gram_blocks(rows, k);
-  std::vector<double> parts(count * blocks * k * k), squares(count * blocks * k), root_d(count * k * k),
-      r(count * k * k);
-  std::vector<double> offsets(count), identity(k * k);
+  const std::int64_t blocks = 1 + up_to(std::min<std::int64_t>(7, rows - 1));
   std::vector<std::int32_t> perm(count * k), exponents(count * k), unit(count * k);
-  std::vector<T> root(count * k * k), x(count * k * k), q(count * rows * k);
   std::vector<Status> status(count);
   for (std::int64_t j = 0; j < count * k; ++j) perm[j] = static_cast<std::int32_t>(k - 1 - j % k);
-  for (std::int64_t j = 0; j < k; ++j) identity[j * k + j] = 1;
   const Gauge gauge{perm.data(), exponents.data()}, unit_gauge{perm.data(), unit.data()};
-  Gram<T> gram;
-  gram.a = a.batch, gram.parts = parts.data(), gram.squares = squares.data();
-  for (std::int64_t u = 0; u < count * blocks; ++u) gram(u);
-  Cholesky<T> first{parts.data(),  nullptr,     count,    blocks,       k, gauge, unit.data(),
-                    root_d.data(), root.data(), r.data(), status.data()};
+  Room<double> root_d(k, k, count), r(k, k, count);
+  Room<T> root(k, k, count);
+  const auto failed = [&] {
+    for (const Room<double>* x : {&root_d, &r}) x->check_rest("cholesky: writes nothing else");
+    root.check_rest("cholesky: writes nothing else");
+    return std::any_of(status.begin(), status.end(),
+                       [](const Status& s) { return static_cast<Root>(s.driver) == Root::none; });
+  };
+  const Room<double> gram = gram_of(a.batch, blocks);
+  const Cholesky<T> first{gram.in(), blocks, gauge, unit.data(), root_d.out(), root.out(), r.out(), status.data()};
   for (std::int64_t i = 0; i < count; ++i) first(i);
-  for (const Status& s : status)
-    if (static_cast<Root>(s.driver) == Root::none) return;  // then Householder serves
-  gram.gauge = unit_gauge, gram.root = root.data();
-  for (std::int64_t u = 0; u < count * blocks; ++u) gram(u);
-  CholeskyAgain<T> again{parts.data(), nullptr,       count,    blocks,       k, gauge, unit.data(),
-                         root.data(),  root_d.data(), r.data(), status.data()};
+  if (failed()) return;  // then Householder serves
+  const Room<double> second = gram_of(a.batch, blocks, unit_gauge, root.in());
+  const CholeskyAgain<T> again{second.in(), blocks,       gauge,   unit.data(),
+                               root.in(),   root_d.out(), r.out(), status.data()};
   for (std::int64_t i = 0; i < count; ++i) again(i);
-  for (const Status& s : status)
-    if (static_cast<Root>(s.driver) == Root::none) return;
-  const Batch<const double> unit_vectors{identity.data(), k, k, k, 1, offsets.data(), count};
-  std::vector<T> transposed(count * k * k);
-  for (const bool transpose : {false, true}) {
-    std::vector<T>& out = transpose ? transposed : x;
-    const SolveRoot<T, double> solve{root_d.data(), {}, unit_vectors, transpose, out.data()};
-    for (std::int64_t u = 0; u < count * solve.blocks(); ++u) solve(u);
+  if (failed()) return;
+  const std::vector<double> identity = identity_of(k);
+  const Room<T> x = solve<T>(root_d, {identity.data(), k, k, k, 1, count});
+  check(all_finite(r.elements()), "Cholesky QR: not finite");
+  std::vector<T> by_rows;
+  for (const Order order : {Order::rows, Order::output}) {
+    Room<T> q(rows, k, count, order);
+    const MultiplySolved<T> multiply{a.batch, unit_gauge, root.in(), x.in(), blocks, q.out()};
+    for (std::int64_t u = 0; u < count * blocks; ++u) multiply(u);
+    q.check_rest("multiplySolved: writes nothing else");
+    const std::vector<T> elements = q.elements();
+    double columns = 0;
+    for (const T v : elements) columns += static_cast<double>(v) * v;
+    check(std::abs(columns - static_cast<double>(count * k)) < 0.5, "Cholesky QR: the columns of Q have length 1");
+    if (order == Order::rows) by_rows = elements;
+    const double most = static_cast<double>(8 * k) * std::numeric_limits<T>::epsilon();
+    for (std::size_t e = 0; e < elements.size(); ++e)
+      check(std::abs(elements[e] - by_rows[e]) <= most, "multiplySolved: the order changes nothing");
   }
-  for (std::int64_t i = 0; i < count * k * k; ++i) {
-    const std::int64_t item = i / (k * k) * k * k, row = i / k % k, col = i % k;
-    check(x[i] == transposed[item + col * k + row], "solveRoot: the transpose is the same");
-  }
-  MultiplySolved<T> multiply{a.batch, unit_gauge, root.data(), x.data(), k, up_to(1) == 1, nullptr, q.data()};
-  for (std::int64_t u = 0; u < count * blocks; ++u) multiply(u);
-  check(all_finite(r) && all_finite(q), "Cholesky QR: not finite");
-  double columns = 0;
-  for (const T v : q) columns += static_cast<double>(v) * v;
-  check(std::abs(columns - static_cast<double>(count * k)) < 0.5, "Cholesky QR: the columns of Q have length 1");
 }
 
-// The same for the p columns of a·x, whose elements lie `next_row` and `next_col` apart.
-static double departure(const Random<float>& a, const std::vector<float>& x, std::int64_t p, std::int64_t next_row,
-                        std::int64_t next_col) {
-  const auto [data, rows, k, down, across, offsets, count] = a.batch;
-  std::vector<double> u(rows * p);
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < k; ++c)
-      for (std::int64_t j = 0; j < p; ++j)
-        u[r + j * rows] += static_cast<double>(data[r * down + c * across]) * x[c * next_row + j * next_col];
-  return departure(u, rows, p);
+// The same for the p columns of a·x, where x is k x p.
+static double departure(const Batch<const float>& a, const Batch<const float>& x) {
+  std::vector<double> u(a.rows * x.cols);
+  for (std::int64_t r = 0; r < a.rows; ++r)
+    for (std::int64_t c = 0; c < a.cols; ++c)
+      for (std::int64_t j = 0; j < x.cols; ++j)
+        u[r + j * a.rows] += static_cast<double>(a.item(0)[r * a.row_stride + c * a.col_stride]) *
+                             x.item(0)[c * x.row_stride + j * x.col_stride];
+  return departure(u, a.rows, x.cols);
 }
 
 // The SVD of a product from the Gram matrices of both factors: finite, or declined.
@@ -232,31 +286,29 @@ static void decompose_from_gram() {
   const std::int64_t k = 1 + up_to(40), rows = k + 1 + up_to(60), p = up_to(k);
   const Random<float> a(rows, k, 1), b(rows, k, 1);
   if (!a.finite || !b.finite) return;  // the caller has looked
-  const std::int64_t blocks = gram_blocks(rows, k);
-  std::vector<double> left(blocks * k * k), right(blocks * k * k), squares(blocks * k), s(k);
+  std::vector<double> s(k);
   std::vector<std::int32_t> perm(k), exponents(k);
-  std::vector<float> x(k * p), y(k * p);
   std::vector<Status> status(1);
   const std::int64_t range = up_to(3) ? 2 : 70;
   for (std::int64_t j = 0; j < k; ++j) {
     perm[j] = static_cast<std::int32_t>(k - 1 - j);
     exponents[j] = static_cast<std::int32_t>(up_to(2 * range) - range);
   }
-  for (const auto& [factor, parts] : {std::pair{&a, &left}, std::pair{&b, &right}}) {
-    Gram<float> gram;
-    gram.a = factor->batch, gram.parts = parts->data(), gram.squares = squares.data();
-    for (std::int64_t u = 0; u < blocks; ++u) gram(u);
-  }
-  const auto factor = [&](const std::vector<double>& parts, std::vector<float>& out) {
-    const Gauge gauge{perm.data(), exponents.data()};
-    return GramSvd::Factor{parts.data(), nullptr, blocks, gauge, p > 0 ? out.data() : nullptr};
-  };
-  const GramSvd svd{1, k, p, factor(left, x), factor(right, y), s.data(), status.data()};
+  const Gauge gauge{perm.data(), exponents.data()};
+  const std::int64_t blocks_left = 1 + up_to(7), blocks_right = 1 + up_to(7);
+  const Room<double> left = gram_of(a.batch, blocks_left), right = gram_of(b.batch, blocks_right);
+  Room<float> x(k, p, 1), y(p, k, 1);
+  GramSvd svd{
+      1, k, p, {left.in(), blocks_left, gauge, {}}, {right.in(), blocks_right, gauge, {}}, s.data(), status.data()};
+  if (p > 0) svd.left.x = x.out(), svd.right.x = y.out();
   svd(0);
+  x.check_rest("gramSvd: writes nothing else"), y.check_rest("gramSvd: writes nothing else");
   if (status[0].driver != 1) return;
-  check(all_finite(s) && all_finite(x) && all_finite(y), "gramSvd: not finite");
+  check(all_finite(s) && all_finite(x.elements()) && all_finite(y.elements()), "gramSvd: not finite");
+  Batch<const float> columns = y.in();
+  std::swap(columns.rows, columns.cols), std::swap(columns.row_stride, columns.col_stride);
   const double largest = 64 * std::numeric_limits<float>::epsilon() * std::sqrt(static_cast<double>(p));
-  const bool orthogonal = departure(a, x, p, p, 1) <= largest && departure(b, y, p, 1, k) <= largest;
+  const bool orthogonal = departure(a.batch, x.in()) <= largest && departure(b.batch, columns) <= largest;
   check(orthogonal, "gramSvd: singular vectors are orthogonal");
 }
 
@@ -285,6 +337,7 @@ int main(int argc, char** argv) {
     tridiagonalise();
     twist();
     measure<double>(), measure<float>();
+    repack<double>(), repack<float>();
     multiply<double>(), multiply<float>();
     orthogonalise();
     orthogonalise_tall<double>(), orthogonalise_tall<float>();

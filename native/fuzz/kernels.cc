@@ -1,5 +1,6 @@
 // The kernels behind their checked interface, for libFuzzer: arguments that fit, or of which any may be wrong. What does
-// not fit is refused; nothing is read or written outside an array, whatever the elements are, and nothing hangs.
+// not fit is refused; nothing is read outside an array or written outside the items of an output, whatever the elements
+// are, and nothing hangs.
 #include "kernels.h"
 
 #include <algorithm>
@@ -14,10 +15,12 @@
 #include <vector>
 
 #include "core/blas_threads.h"
-#include "core/gram.h"
 #include "core/workspace.h"
+#include "fuzz/layout.h"
 
 using namespace fsvd;
+using fsvd::fuzz::Layout;
+using fsvd::fuzz::Order;
 
 namespace {
 
@@ -39,7 +42,11 @@ struct Value {
   ElementType type = ElementType::other;
   std::unique_ptr<char[]> memory;  // of exactly the length, so that a step outside is seen
   std::int64_t length = 0;
+  std::vector<char> before;    // of a batch
+  std::vector<bool> writable;  // its elements
 };
+
+constexpr std::int64_t exact_integers = std::int64_t{1} << 53;
 
 template <class T>
 constexpr ElementType type_of() {
@@ -82,11 +89,6 @@ class Call final : public ArgumentSource {
   void array(std::int64_t n) {
     elements<T>(n, [&, kind = choices_.up_to(6)](std::int64_t) { return element<T>(kind); });
   }
-  template <class T>
-  void array_or_missing(std::int64_t n) {
-    if (choices_.up_to(1)) return missing();
-    array<T>(n);
-  }
   void perm(std::int64_t count, std::int64_t k) {
     elements<std::int32_t>(
         count * k, [&](std::int64_t i) { return static_cast<std::int32_t>(k - 1 - i % std::max<std::int64_t>(k, 1)); });
@@ -101,33 +103,21 @@ class Call final : public ArgumentSource {
     if (given) perm(count, k), exponents(count * k);
     else missing(), missing();
   }
-  // Ascending places in an output of `room` items.
-  void positions(std::int64_t count, std::int64_t room) {
-    if (room == count && choices_.up_to(1)) return missing();
-    elements<std::int32_t>(count, [&](std::int64_t i) { return static_cast<std::int32_t>(room - count + i); });
-  }
-  // Which of `parts` each item reads.
-  void sources(std::int64_t count, std::int64_t parts) {
-    if (parts == count && choices_.up_to(1)) return missing();
-    elements<std::int32_t>(
-        count, [&](std::int64_t i) { return static_cast<std::int32_t>(i % std::max<std::int64_t>(parts, 1)); });
-  }
   template <class T>
   void batch(std::int64_t rows, std::int64_t cols, std::int64_t count) {
-    const int how = choices_.up_to(5), gap = choices_.up_to(2);
-    std::int64_t down = how % 2 ? 1 : cols + gap, across = how % 2 ? rows + gap : 1;
-    if (how == 2) down = 0;
-    if (how == 3) down = -down;
-    if (how == 4) across = -across;
-    const bool empty = rows == 0 || cols == 0;
-    const std::int64_t y = empty ? 0 : (rows - 1) * down, x = empty ? 0 : (cols - 1) * across;
-    const std::int64_t lowest = std::min<std::int64_t>(y, 0) + std::min<std::int64_t>(x, 0);
-    const std::int64_t reach = empty ? 0 : std::max<std::int64_t>(y, 0) + std::max<std::int64_t>(x, 0) - lowest + 1;
-    array<T>(count * reach);
-    elements<double>(2 + count, [&](std::int64_t i) {
-      return static_cast<double>(i == 0 ? down : i == 1 ? across : (i - 2) * reach - lowest);
-    });
-    number(static_cast<double>(rows)), number(static_cast<double>(cols));
+    matrices<T>(rows, cols, count, Order::input);
+  }
+  template <class T>
+  void output(std::int64_t rows, std::int64_t cols, std::int64_t count, Order order = Order::contiguous) {
+    matrices<T>(rows, cols, count, order);
+  }
+  // Matrices to read that a kernel expects contiguous.
+  template <class T>
+  void contiguous(std::int64_t rows, std::int64_t cols, std::int64_t count) {
+    matrices<T>(rows, cols, count, Order::contiguous_input);
+  }
+  void missing_batch() {
+    for (int i = 0; i < 9; ++i) missing();
   }
   void statuses(std::int64_t count) {
     status_ = values_.size();
@@ -139,7 +129,17 @@ class Call final : public ArgumentSource {
 
   bool spoilt() const { return spoilt_; }
 
-  // After the kernel: each item has a status that a caller can tell.
+  // After the kernel: inputs, and what lies between the items of outputs, are as they were.
+  void check_untouched() const {
+    for (const Value& v : values_) {
+      const std::size_t size = v.before.empty() ? 0 : v.before.size() / v.length;
+      for (std::int64_t i = 0; i < v.length && size > 0; ++i)
+        if (!v.writable[i] && std::memcmp(v.memory.get() + i * size, v.before.data() + i * size, size) != 0)
+          std::fputs("the kernel writes elsewhere\n", stderr), std::abort();
+    }
+  }
+
+  // Each item has a status that a caller can tell.
   void check_statuses() const {
     if (status_ == 0 || values_[status_].kind != Value::array) return;
     for (std::int64_t i = 0; 3 * i < values_[status_].length; ++i) {
@@ -151,6 +151,49 @@ class Call final : public ArgumentSource {
   }
 
  private:
+  template <class T>
+  void matrices(std::int64_t rows, std::int64_t cols, std::int64_t count, Order order) {
+    Layout at(rows, cols, count, order, [&](std::int64_t n) { return choices_.up_to(static_cast<int>(n)); });
+    std::vector<bool> writable(at.length);
+    if (!fuzz::is_input(order)) at.each([&](std::int64_t element) { writable[element] = true; });
+    // What nothing steps along, and where nothing lies, does not matter.
+    const bool any = order == Order::input, odd = choices_.up_to(3) == 3;
+    if (odd && rows == 1 && (any || at.col_stride == 1)) at.row_stride = choices_.up_to(9) - 4;
+    else if (odd && cols == 1 && (any || at.row_stride == 1) && order != Order::rows)
+      at.col_stride = choices_.up_to(9) - 4;
+    if (at.length == 0 && choices_.up_to(3) == 3) at.first = at.step = exact_integers, at.offsets.assign(count, 1e300);
+    if (spoils()) spoil(at);
+    const std::size_t first = values_.size();
+    array<T>(at.length);
+    if (Value& data = values_[first]; data.kind == Value::array && data.length == at.length) {
+      data.writable = writable;
+      data.before.assign(data.memory.get(), data.memory.get() + at.length * static_cast<std::int64_t>(sizeof(T)));
+    }
+    for (const std::int64_t x : {at.count, at.rows, at.cols, at.row_stride, at.col_stride, at.first, at.step})
+      number(static_cast<double>(x));
+    at.offsets.push_back(0);  // one too many, which may be asked for
+    if (at.listed) elements<double>(count, [&](std::int64_t i) { return at.offsets[i]; });
+    else missing();
+  }
+
+  // Items over each other or outside the memory, another number of them, another shape, another order.
+  void spoil(Layout& at) {
+    const std::int64_t by = 1 + choices_.up_to(3);
+    switch (choices_.up_to(9)) {
+      case 0: at.step -= by; break;
+      case 1: at.first += by; break;
+      case 2: at.first -= by; break;
+      case 3: ++at.count, at.offsets.push_back(0); break;
+      case 4: --at.count; break;
+      case 5: std::swap(at.rows, at.cols); break;
+      case 6: ++(by % 2 ? at.rows : at.cols); break;
+      case 7: std::swap(at.row_stride, at.col_stride); break;
+      case 8: (by % 2 ? at.row_stride : at.col_stride) += by - 3; break;
+      default:
+        if (at.count > 0) at.offsets[choices_.up_to(static_cast<int>(at.count - 1))] += static_cast<double>(by) - 2.5;
+    }
+  }
+
   bool spoils() {
     if (choices_.next() < 232) return false;
     return spoilt_ = true;
@@ -211,23 +254,23 @@ class Call final : public ArgumentSource {
 };
 
 struct Sizes {
-  std::int64_t m, n, k, p, count, room;  // `room` for items in an output with positions
+  std::int64_t m, n, k, p, count, blocks;  // blocks of rows, for Gram matrices
 };
 
-// The arguments of each kernel, as kernels.cc reads them.
+// The fields of each kernel, as kernels.cc reads them.
 template <class T>
 void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call& call) {
-  const auto [m, n, k, p, count, room] = s;
+  const auto [m, n, k, p, count, blocks] = s;
   const auto flag = [&] { return choices.up_to(1); };
-  const std::int64_t r = std::min(m, n), tall = m + k;
+  const std::int64_t r = std::min(m, n), tall = m + k, below = blocks * k;
   if (kernel == "gesdd") {
     const int vectors = choices.up_to(2);
-    const std::int64_t u = vectors == 2 ? m : r, vh = vectors == 2 ? n : r;
+    const bool none = vectors == 0, full = vectors == 2;
     call.batch<T>(m, n, count), call.number(vectors);
     if (flag()) call.exponents(count * n);
     else call.missing();
-    call.array<T>(vectors ? count * m * u : 0), call.array<T>(count * r), call.array<T>(vectors ? count * vh * n : 0);
-    call.statuses(count);
+    call.output<T>(none ? 0 : m, none ? 0 : full ? m : r, count), call.output<T>(1, r, count);
+    call.output<T>(none ? 0 : full ? n : r, none ? 0 : n, count), call.statuses(count);
   } else if (kernel == "scaledCore") {
     const std::int64_t inner = k + n;
     call.batch<double>(m, inner, count), call.batch<double>(k, inner, count);
@@ -240,56 +283,51 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
     call.array<double>(count * m * n), call.array<double>(count * r * r), call.array<double>(count * m * p);
     call.statuses(count);
   } else if (kernel == "gram") {
-    call.batch<T>(tall, k, count), call.gauge(count, k), call.array_or_missing<T>(count * k * k);
-    const std::int64_t units = count * gram_blocks(tall, k);
-    call.array<double>(units * k * k), call.array<double>(units * k);
+    call.batch<T>(tall, k, count), call.gauge(count, k);
+    if (flag()) call.contiguous<T>(k, k, count);
+    else call.missing_batch();
+    call.output<double>(below, k, count);
   } else if (kernel == "cholesky" || kernel == "choleskyAgain") {
-    call.number(static_cast<double>(count)), call.number(static_cast<double>(tall)),
-        call.number(static_cast<double>(k));
-    call.array<T>(count * k * k), call.array<double>(room * gram_blocks(tall, k) * k * k), call.sources(count, room);
-    call.gauge(count, k, true), call.exponents(count * k);
-    call.array<double>(count * k * k), call.array<double>(count * k * k), call.statuses(count);
+    if (kernel == "cholesky") call.output<T>(k, k, count);
+    else call.contiguous<T>(k, k, count);
+    call.contiguous<double>(below, k, count), call.gauge(count, k, true), call.exponents(count * k);
+    call.output<double>(k, k, count), call.output<double>(k, k, count), call.statuses(count);
   } else if (kernel == "gramSvd") {
     const std::int64_t columns = k + 1, vectors = std::min(p, columns);
     const bool values_only = flag();
-    for (const std::int64_t x : {count, columns, vectors}) call.number(static_cast<double>(x));
-    for (const std::int64_t rows : {tall + 1, m + n + 1}) {
-      call.number(static_cast<double>(rows)), call.array<double>(room * gram_blocks(rows, columns) * columns * columns);
-      call.sources(count, room), call.gauge(count, columns, true);
-      if (values_only) call.missing();
-      else call.array<float>(count * columns * vectors);
+    for (const bool left : {true, false}) {
+      call.contiguous<double>(blocks * columns, columns, count), call.gauge(count, columns, true);
+      if (values_only) call.missing_batch();
+      else call.output<float>(left ? columns : vectors, left ? vectors : columns, count);
     }
     call.array<double>(count * columns), call.statuses(count);
   } else if (kernel == "solveRoot") {
-    const bool narrow = flag();
-    call.batch<T>(k, p, count), call.number(narrow), call.number(flag()), call.gauge(count, k);
-    call.array<double>(count * k * k);
-    if (narrow) call.array<float>(count * k * p);
-    else call.array<T>(count * k * p);
+    call.batch<T>(k, p, count);
+    if (flag()) call.output<float>(k, p, count, Order::output);
+    else call.output<T>(k, p, count, Order::output);
+    call.gauge(count, k), call.contiguous<double>(k, k, count);
   } else if (kernel == "multiplySolved") {
-    call.batch<T>(tall, k, count), call.gauge(count, k), call.array<T>(count * k * k);
-    call.number(static_cast<double>(p)), call.array<T>(count * k * p), call.number(flag());
-    call.positions(count, room), call.array<T>(room * tall * p);
+    call.batch<T>(tall, k, count), call.gauge(count, k), call.contiguous<T>(k, k, count);
+    call.contiguous<T>(k, p, count);
+    call.number(static_cast<double>(std::clamp<std::int64_t>(tall, 1, blocks)));
+    call.output<T>(tall, p, count, Order::output);
   } else if (kernel == "gemm") {
     call.batch<T>(m, k, count), call.batch<T>(k, n, count), call.number(flag() ? 1 : -3), call.number(flag());
-    call.positions(count, room), call.array<T>(room * m * n), call.statuses(count);
+    call.output<T>(m, n, count, Order::rows), call.statuses(count);
   } else if (kernel == "geev") {
     call.batch<T>(n, n, count), call.array<T>(count * n), call.array<T>(count * n), call.statuses(count);
   } else if (kernel == "scan") {
     call.batch<T>(m, n, count), call.array<double>(count * n), call.array<std::int32_t>(count * n),
         call.statuses(count);
   } else if (kernel == "pack") {
-    const bool narrow = flag();
-    const std::int64_t stride = m * n + choices.up_to(3);
     if (flag()) call.number(2 + flag()), call.batch<std::uint16_t>(m, n, count);
     else call.number(std::is_same_v<T, double>), call.batch<T>(m, n, count);
-    call.number(narrow), call.gauge(count, n), call.number(flag() ? 1 : -1), call.number(flag());
-    call.number(flag()), call.number(static_cast<double>(stride)), call.positions(count, room);
-    if (narrow) call.array<float>(room * stride);
-    else call.array<double>(room * stride);
+    if (flag()) call.output<float>(m, n, count, Order::output);
+    else call.output<double>(m, n, count, Order::output);
+    call.gauge(count, n), call.number(flag() ? 1 : -1), call.number(flag());
   } else if (kernel == "copy") {
-    if (flag()) call.batch<std::uint16_t>(m, n, count), call.array<std::uint16_t>(room * m * n);
-    else call.batch<T>(m, n, count), call.array<T>(room * m * n);
+    if (flag()) call.batch<std::uint16_t>(m, n, count), call.output<std::uint16_t>(m, n, count, Order::output);
+    else call.batch<T>(m, n, count), call.output<T>(m, n, count, Order::output);
   } else {
     std::fprintf(stderr, "the kernel %s is not described here\n", kernel.c_str()), std::abort();
   }
@@ -313,8 +351,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Kernel& kernel = table[static_cast<std::size_t>(choices.next()) % table.size()];
   const bool narrow = choices.up_to(1);
   const auto dimension = [&](int most) -> std::int64_t { return choices.up_to(most); };
-  Sizes s{dimension(40), dimension(40), dimension(20), dimension(20), 1 + dimension(2), 0};
-  s.room = s.count + dimension(1);
+  Sizes s{dimension(40), dimension(40), dimension(20), dimension(20), dimension(3), 1 + dimension(7)};
   if (choices.next() > 250) s.m += 2000;  // several blocks of rows
   Call call(choices);
   if (narrow) describe<float>(kernel.name, s, choices, call);
@@ -331,6 +368,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const OutOfMemory&) {  // of sizes that only views with strides of 0 have
     return 0;
   }
+  if (!call.spoilt()) call.check_untouched();
   call.check_statuses();
   return 0;
 }

@@ -1,14 +1,17 @@
 // Random numbers, elements and matrices for core.cc, and how it says that something is wrong.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
 
 #include "core/batch.h"
+#include "fuzz/layout.h"
 
 namespace fsvd::fuzz {
 
@@ -37,30 +40,58 @@ T element(int kind) {
   }
 }
 
-// A batch of random shape over memory of exactly the size that it reaches, so that a step outside is seen.
+// A batch of random layout over memory of exactly the size that it reaches, so that a step outside is seen.
 template <class T>
 struct Random {
+  Layout layout;
   std::vector<T> data;
-  std::vector<double> offsets;
   Batch<const T> batch;
-  bool finite = true;
+  bool finite = true;  // what lies between the items does not count
 
-  Random(std::int64_t rows, std::int64_t cols, std::int64_t count) : offsets(count) {
-    const std::int64_t gap = up_to(3), down = up_to(1) ? cols + gap : 1, across = down == 1 ? rows + gap : 1;
-    const bool repeated = up_to(7) == 0;
-    const std::int64_t row_stride = repeated ? 0 : down, col_stride = across;
-    const std::int64_t reach = rows && cols ? (rows - 1) * row_stride + (cols - 1) * col_stride + 1 : 0;
-    data.resize(count * reach);
+  Random(std::int64_t rows, std::int64_t cols, std::int64_t count)
+      : layout(rows, cols, count, Order::input, up_to), data(layout.length), batch(layout.of<const T>(data.data())) {
     const int kind = static_cast<int>(up_to(5));
     for (T& x : data) x = element<T>(kind);
-    for (std::int64_t i = 0; i < count; ++i) offsets[i] = static_cast<double>(i * reach);
-    batch = {data.data(), rows, cols, row_stride, col_stride, offsets.data(), count};
-    for (std::int64_t i = 0; i < count; ++i)  // what lies between the elements does not count
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t c = 0; c < cols; ++c)
-          finite = finite && std::isfinite(batch.item(i)[r * row_stride + c * col_stride]);
+    layout.each([&](std::int64_t at) { finite = finite && std::isfinite(data[at]); });
   }
 };
+
+// Room of random layout for the output of a kernel, which another may read.
+template <class T>
+struct Room {
+  Layout layout;
+  std::vector<T> data, before;
+
+  // Without numbers at first.
+  Room(std::int64_t rows, std::int64_t cols, std::int64_t count, Order order = Order::contiguous)
+      : layout(rows, cols, count, order, up_to), data(layout.length, std::numeric_limits<T>::quiet_NaN()),
+        before(data) {}
+
+  Batch<T> out() { return layout.of(data.data()); }
+  Batch<const T> in() const { return layout.of<const T>(data.data()); }
+
+  // The elements of every item, row by row.
+  std::vector<T> elements() const {
+    std::vector<T> all;
+    layout.each([&](std::int64_t at) { all.push_back(data[at]); });
+    return all;
+  }
+
+  // After the kernel: what is no element is as it was.
+  void check_rest(const char* what) const {
+    std::vector<bool> element(data.size());
+    layout.each([&](std::int64_t at) { element[at] = true; });
+    for (std::size_t at = 0; at < data.size(); ++at)
+      check(element[at] || std::memcmp(&data[at], &before[at], sizeof(T)) == 0, what);
+  }
+};
+
+// Whether two kernels, or one twice, gave the same elements; what is no number counts as the same.
+template <class T>
+bool same(const std::vector<T>& x, const std::vector<T>& y) {
+  return std::equal(x.begin(), x.end(), y.begin(), y.end(),
+                    [](T a, T b) { return a == b || (std::isnan(a) && std::isnan(b)); });
+}
 
 template <class T>
 bool all_finite(const std::vector<T>& x) {

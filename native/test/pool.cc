@@ -134,15 +134,15 @@ static void teams_do_every_part() {
 
 // Decompositions on all threads at once, and several threads in each of them: the bits of one thread.
 static void same_bits(std::int64_t n, std::int64_t count) {
-  std::vector<double> a(n * n * count), offsets(count);
+  std::vector<double> a(n * n * count);
   for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>((i * 2654435761u) % 1000) / 500 - 1;
-  for (std::int64_t i = 0; i < count; ++i) offsets[i] = static_cast<double>(i * n * n);
   const auto singular_values = [&](int threads) {
     std::vector<double> u(a.size()), s(n * count), vh(a.size());
     std::vector<Status> status(count);
     Gesdd<double> k;
-    k.a = {a.data(), n, n, n, 1, offsets.data(), count};
-    k.u = u.data(), k.s = s.data(), k.vh = vh.data(), k.status = status.data();
+    k.a = packed<const double>(a.data(), count, n, n);
+    k.u = packed(u.data(), count, n, n), k.s = packed(s.data(), count, 1, n), k.vh = packed(vh.data(), count, n, n);
+    k.status = status.data();
     pool::set_threads(threads);
     pool::run({count, worth_sharing, [&](std::int64_t i) { k(i); }});
     for (const Status& item : status) check(item.code == Status::ok, "every item is decomposed");
