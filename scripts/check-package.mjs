@@ -28,7 +28,7 @@ function pack() {
     'README.md',
     'LICENSE',
     'CMakeLists.txt',
-    'native/addon.cc',
+    'native/binding/addon.cc',
     'dist/index.js',
     'dist/index.cjs',
   ]) {

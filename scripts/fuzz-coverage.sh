@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder=native/build-coverage
 mkdir -p "$folder/corpus"
 mapfile -t sources < <(node -p "require('./native/sources.json').core.join('\n')" | grep -v /xerbla.cc)  # the fuzzer has its own
-sources+=(native/arguments.cc native/kernels.cc native/fuzz/kernels.cc)
+sources+=(native/binding/arguments.cc native/binding/kernels.cc native/fuzz/kernels.cc)
 
 compile() {
   local object=$1/${2//\//_}.o

@@ -11,7 +11,7 @@ import type { Steps } from '../lib/native/steps.ts';
 import { loadFaults } from './robust/support/faults.ts';
 import { gradedProduct, powersOfTwo, randomMatrix, randomProduct } from './support/matrices.ts';
 
-// lib/native/contract.ts and native/kernels.cc name the same fields, of the same kinds, in the same order.
+// lib/native/contract.ts and native/binding/kernels.cc name the same fields, of the same kinds, in the same order.
 
 interface Log {
   /** What the addon reads of these arguments, field by field: `name: kind`. */

@@ -4,11 +4,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/blas_threads.h"
-#include "core/cholesky.h"
-#include "core/gemm.h"
-#include "core/gesdd.h"
-#include "core/gram.h"
+#include "core/kernels/cholesky.h"
+#include "core/kernels/gemm.h"
+#include "core/kernels/gram.h"
+#include "core/kernels/svd.h"
+#include "core/threads/blas_threads.h"
 
 using namespace fsvd;
 using Doubles = std::vector<double>;

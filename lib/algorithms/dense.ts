@@ -49,7 +49,7 @@ export function denseBound(dtype: Dtype, m: number, n: number, sigma1: number, d
   return epsilon(dtype) * sigma1 * (4 * Math.sqrt(short) + Math.sqrt(long) / 4 + (own ? 0 : dropped));
 }
 
-const narrow = 32; // as in native/core/householder.h
+const narrow = 32; // as in native/core/dense/narrow_reflectors.h
 const dropped = 100;
 
 const blockFlops = 2e9;

@@ -43,7 +43,8 @@ export function* tallQr(a: Batch, gram: Batch, gauge: Gauge, force?: FactorDrive
   const roots = yield* cholesky('cholesky', dtypeOfBatch(a), gram, gauge);
   const levels = levelsOf(a, force);
   const last = levels > 0 ? 'tsqr' : 'householder';
-  const paths: readonly FactorDriver[] = ['cholesky', 'cholesky2', last]; // as native/core counts its Roots
+  // mirrors `enum class Root` in native/core/kernels/cholesky.h
+  const paths: readonly FactorDriver[] = ['cholesky', 'cholesky2', last];
   const least = force === 'cholesky2' ? 1 : force === 'householder' || force === 'tsqr' ? 2 : 0;
   const path = Array.from(roots.verdict, (needed) => paths[Math.max(needed, least)]);
   const R: Batch = { ...roots.R, origin: a.origin };

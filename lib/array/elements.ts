@@ -69,7 +69,7 @@ export function stored(data: object, format: Format): Stored {
   return new array(bufferOf.call(data) as ArrayBuffer, byteOffsetOf.call(data) as number, length);
 }
 
-// 16-bit floats on this thread, for those who read files; what is computed with, native/core/half.h widens.
+// 16-bit floats on this thread, for those who read files; what is computed with, native/core/base/half.h widens.
 
 /** bfloat16 bits → float32, exactly: the upper half of a float32. */
 export function widenBfloat16(bits: Uint16Array): Float32Array {

@@ -1,7 +1,7 @@
 import type { FloatArray } from '../array/elements.ts';
 import type { Batch, InputBatch } from './batch.ts';
 
-// What every kernel is called with, by name, in the order in which native/kernels.cc reads it under the same names;
+// What every kernel is called with, by name, in the order in which native/binding/kernels.cc reads it under the same names;
 // test/native/contract.test.ts compares the two.
 
 /** What a kernel reads of one field: JavaScript on the left, the members of `Arguments` on the right. */

@@ -85,6 +85,7 @@ export function* copyAlone<D extends Stored>(a: Batch<D>, out: Batch<D>): Steps<
   if (a.count * a.rows * a.cols > 0) yield { ...call('copy', { a, out }), alone: true };
 }
 
+/** Mirrors `enum class Format` in native/binding/kernels.cc. */
 const formats = { float32: 0, float64: 1, bfloat16: 2, float16: 3 } as const satisfies Record<Format, number>;
 
 /** `Q·R` of every item, with Q kept as LAPACK's Householder vectors; all in float64. */
@@ -147,7 +148,7 @@ interface GemmOptions {
   readonly out?: Batch;
 }
 
-/** In the order of `enum Driver` in native/core. */
+/** Mirrors `enum class Driver` in native/core/kernels/svd.h. */
 const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv', 'gesdd-blocked', 'jacobi'] as const;
 
 /**
@@ -188,13 +189,14 @@ export const ofFactors = ({ U, S, Vh }: SvdFactors, take: (x: Batch) => Batch): 
   Vh: take(Vh),
 });
 
-/** Elements of workspace that `?gesdd` of an m×n matrix needs at the least, as native/core counts them. */
+/** Elements of workspace that `?gesdd` of an m×n matrix needs at the least, as native/core/kernels/svd.cc counts them. */
 function gesddWorkspace(m: number, n: number, vectors: Vectors): number {
   const [short, long] = [Math.min(m, n), Math.max(m, n)];
   const squares = vectors === 'none' ? 0 : 6 * long >= 11 * short ? 4 : 3; // with QR first, one more
   return squares * short ** 2 + 10 * short + long;
 }
 
+/** Mirrors `enum class Vectors` in native/core/kernels/svd.h. */
 const vectorsCode = { none: 0, thin: 1, full: 2 } as const;
 
 /** `ERR_SVD_TOO_LARGE` when LAPACK with 32-bit integers cannot decompose an m×n matrix: before any work on it. */

@@ -2,7 +2,7 @@ import { type SvdError, svdError } from '../array/errors.ts';
 import { descriptor } from '../array/memory.ts';
 import { showShape, unravel } from '../array/tensor.ts';
 
-// What a kernel reports of each item (native/core/batch.h), as errors of this package.
+// What a kernel reports of each item (native/core/base/batch.h), as errors of this package.
 
 /** Where the items of a kernel call stand in the user's batch. */
 export interface Place {
@@ -26,6 +26,7 @@ export function placeOf<P extends Place>(place: P, items: Int32Array): P {
   return { ...place, positions: items.map((i) => positionOf(place, i)) };
 }
 
+/** Mirrors `Status::Code` in native/core/base/batch.h. */
 const codes = { ok: 0, nonFinite: 1, noConvergence: 2, overflow: 3, tooLarge: 4 } as const;
 
 /** Status words of a batch: code, detail and driver of every item. */

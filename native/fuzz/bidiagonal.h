@@ -5,11 +5,11 @@
 #include <limits>
 #include <vector>
 
-#include "core/bdsdc.h"
-#include "core/reflectors.h"
-#include "core/tridiagonal.h"
-#include "core/twisted.h"
-#include "core/workspace.h"
+#include "core/base/workspace.h"
+#include "core/dense/divide.h"
+#include "core/dense/reflectors.h"
+#include "core/dense/tridiagonal.h"
+#include "core/dense/twisted.h"
 #include "fuzz/random.h"
 
 namespace fsvd::fuzz {

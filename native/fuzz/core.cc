@@ -10,17 +10,17 @@
 #include <random>
 #include <vector>
 
-#include "core/blas_threads.h"
-#include "core/cholesky.h"
-#include "core/geev.h"
-#include "core/gemm.h"
-#include "core/gesdd.h"
-#include "core/gram.h"
-#include "core/gram_svd.h"
-#include "core/jacobi.h"
-#include "core/pack.h"
-#include "core/qr.h"
-#include "core/scan.h"
+#include "core/dense/jacobi.h"
+#include "core/kernels/cholesky.h"
+#include "core/kernels/geev.h"
+#include "core/kernels/gemm.h"
+#include "core/kernels/gram.h"
+#include "core/kernels/gram_svd.h"
+#include "core/kernels/pack.h"
+#include "core/kernels/qr.h"
+#include "core/kernels/scan.h"
+#include "core/kernels/svd.h"
+#include "core/threads/blas_threads.h"
 #include "fuzz/bidiagonal.h"
 #include "fuzz/random.h"
 

@@ -1,7 +1,7 @@
 // The kernels behind their checked interface, for libFuzzer: arguments that fit, or of which any may be wrong. What does
 // not fit is refused; nothing is read outside an array or written outside the items of an output, whatever the elements
 // are, and nothing hangs.
-#include "kernels.h"
+#include "binding/kernels.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -14,8 +14,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/blas_threads.h"
-#include "core/workspace.h"
+#include "core/base/workspace.h"
+#include "core/threads/blas_threads.h"
 #include "fuzz/layout.h"
 
 using namespace fsvd;

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/batch.h"
+#include "core/base/batch.h"
 
 namespace fsvd::fuzz {
 

@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "core/batch.h"
+#include "core/base/batch.h"
 #include "fuzz/layout.h"
 
 namespace fsvd::fuzz {

@@ -2,7 +2,7 @@
 #include <cstddef>
 #include <new>
 
-#include "core/faults.h"
+#include "core/base/faults.h"
 
 extern "C" {
 void* __real__Znwm(std::size_t);

@@ -1,6 +1,6 @@
 // The pool alone, without Node: jobs from many threads, exceptions, a system that gives no threads, and XERBLA. Made to
 // be run under the thread sanitizer too. Ends with status 0 when everything was as it says; a hang is ended by SIGALRM.
-#include "core/pool.h"
+#include "core/threads/pool.h"
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -16,11 +16,11 @@
 #include <thread>
 #include <vector>
 
-#include "core/blas_threads.h"
-#include "core/gesdd.h"
-#include "core/team.h"
+#include "core/kernels/svd.h"
+#include "core/threads/blas_threads.h"
+#include "core/threads/team.h"
 #ifdef FSVD_FAULTS
-#include "core/faults.h"
+#include "core/base/faults.h"
 #endif
 
 using namespace fsvd;

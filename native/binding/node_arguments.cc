@@ -1,0 +1,57 @@
+#include "node_arguments.h"
+
+#include "core/base/memory.h"
+
+namespace fsvd {
+namespace {
+
+ElementType element_type(napi_typedarray_type type) {
+  switch (type) {
+    case napi_float32_array: return ElementType::float32;
+    case napi_float64_array: return ElementType::float64;
+    case napi_int32_array: return ElementType::int32;
+    case napi_uint16_array: return ElementType::uint16;
+    default: return ElementType::other;
+  }
+}
+
+}  // namespace
+
+Call::Call(napi_env env, napi_callback_info info) : env_(env) {
+  if (napi_get_cb_info(env, info, &count_, values_, nullptr, nullptr) != napi_ok) throw Napi::Error::New(env);
+  if (count_ > most) throw Napi::TypeError::New(env, "too many arguments");
+}
+
+bool NodeArguments::is_missing(std::size_t i) const { return at(i).IsNull() || at(i).IsUndefined(); }
+
+bool NodeArguments::get(std::size_t i, TypedArray& out) const {
+  const Napi::Value value = at(i);
+  bool is_typed_array = false;
+  if (napi_is_typedarray(value.Env(), value, &is_typed_array) != napi_ok || !is_typed_array) return false;
+  napi_typedarray_type type{};
+  std::size_t length = 0;
+  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &out.data, nullptr, nullptr) != napi_ok) {
+    return false;
+  }
+  out.type = element_type(type);
+  out.length = static_cast<std::int64_t>(length);
+  return true;
+}
+
+bool NodeArguments::get(std::size_t i, double& out) const {
+  return napi_get_value_double(call_.Env(), at(i), &out) == napi_ok;
+}
+
+// Of the whole buffer: in parts of it, the pages that two of them share would stay small ones.
+void NodeArguments::prefer_large_pages(std::size_t i) const {
+  const Napi::Value array = at(i);
+  napi_value buffer = nullptr;
+  void* data = nullptr;
+  std::size_t length = 0;
+  if (napi_get_typedarray_info(array.Env(), array, nullptr, nullptr, nullptr, &buffer, nullptr) == napi_ok &&
+      napi_get_arraybuffer_info(array.Env(), buffer, &data, &length) == napi_ok) {
+    fsvd::prefer_large_pages(data, length);
+  }
+}
+
+}  // namespace fsvd
