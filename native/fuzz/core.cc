@@ -171,11 +171,12 @@ static void multiply() {
   c.layout.each([&](std::int64_t at) {
     const std::int64_t i = e / (m * n), row = e / n % m, col = e % n;
     ++e;
-    const T *left = a.batch.item(i) + row * a.batch.row_stride, *right = b.batch.item(i) + col * b.batch.col_stride;
+    const T *left = a.batch.item(i), *right = b.batch.item(i);
     const long double old = gemm.beta == 0 ? 0 : static_cast<long double>(gemm.beta) * c.before[at];
     long double sum = old, terms = std::abs(old);
     for (std::int64_t q = 0; q < k; ++q) {
-      const long double x = static_cast<long double>(left[q * a.batch.col_stride]) * right[q * b.batch.row_stride];
+      const long double x = static_cast<long double>(left[row * a.batch.row_stride + q * a.batch.col_stride]) *
+                            right[q * b.batch.row_stride + col * b.batch.col_stride];
       sum += gemm.alpha * x, terms += std::abs(gemm.alpha * x);
     }
     check(std::abs(c.data[at] - sum) <= static_cast<long double>(k + 4) * (eps * terms + 4 * tiny),

@@ -161,7 +161,10 @@ class Call final : public ArgumentSource {
     if (odd && rows == 1 && (any || at.col_stride == 1)) at.row_stride = choices_.up_to(9) - 4;
     else if (odd && cols == 1 && (any || at.row_stride == 1) && order != Order::rows)
       at.col_stride = choices_.up_to(9) - 4;
-    if (at.length == 0 && choices_.up_to(3) == 3) at.first = at.step = exact_integers, at.offsets.assign(count, 1e300);
+    if (rows * cols * count == 0 && choices_.up_to(3) == 3) {
+      at.row_stride = -exact_integers, at.col_stride = at.first = at.step = exact_integers;
+      at.offsets.assign(count, 1e300);
+    }
     if (spoils()) spoil(at);
     const std::size_t first = values_.size();
     array<T>(at.length);
@@ -264,7 +267,7 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
   const auto flag = [&] { return choices.up_to(1); };
   const std::int64_t r = std::min(m, n), tall = m + k, below = blocks * k;
   if (kernel == "gesdd") {
-    const int vectors = choices.up_to(2);
+    const int vectors = choices.up_to(m < 2000 ? 2 : 1);  // all of that many take too long
     const bool none = vectors == 0, full = vectors == 2;
     call.batch<T>(m, n, count), call.number(vectors);
     if (flag()) call.exponents(count * n);

@@ -27,6 +27,7 @@ struct Layout {
       : rows(rows), cols(cols), count(count) {
     arrange(order, choose);
     const bool empty = rows == 0 || cols == 0 || count == 0;
+    if (empty) row_stride = cols, col_stride = 1;  // as Arguments leaves them
     const std::int64_t y = (rows - 1) * row_stride, x = (cols - 1) * col_stride, none = 0;
     const std::int64_t lowest = empty ? 0 : std::min(y, none) + std::min(x, none);
     place(order, empty ? 0 : std::max(y, none) + std::max(x, none) - lowest + 1, choose);
