@@ -2,14 +2,11 @@
 #pragma once
 #include <cstdint>
 #include <cstdlib>
-#include <limits>
 #include <memory>
 
 #include "memory.h"
 
 namespace fsvd {
-
-constexpr std::int64_t lapack_int_max = std::numeric_limits<std::int32_t>::max();
 
 // One allocation, cut into aligned arrays in the order they are asked for:
 //   Workspace ws(bytes_for<T>(n) + bytes_for<int>(m));

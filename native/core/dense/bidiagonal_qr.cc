@@ -165,7 +165,7 @@ bool too_close(std::int64_t n, const double* sigma) {
 bool bidiagonal_values(std::int64_t n, double* d, double* e, double* work) {
   double *diagonal = work, *above = diagonal + n, *rest = above + n;
   std::copy_n(d, n, diagonal), std::copy_n(e, n - 1, above);
-  if (lapack::lasdq(0, narrow(n), 0, 0, d, e, d, 1, d, 1, rest) == 0) {
+  if (lapack::lasdq(0, n, 0, 0, d, e, d, 1, d, 1, rest) == 0) {
     std::reverse(d, d + n);
     if (!too_close(n, d)) return true;
   }

@@ -220,8 +220,7 @@ struct Turn {
     }
     team.each(parts_of(r, part), [&](std::int64_t k) {
       const std::int64_t first = k * part, cols = std::min(part, r - first);
-      lapack::gemm('N', 'T', narrow(r), narrow(cols), narrow(r), T(1), y, narrow(r), y_svd.right_t + first, narrow(r),
-                   T(0), product + first * r, narrow(r));
+      lapack::gemm('N', 'T', r, cols, r, T(1), y, r, y_svd.right_t + first, r, T(0), product + first * r, r);
     });
     std::copy_n(product, r * r, y);
     for (std::int64_t j = 0; j < r; ++j) exponent[j] = normalise(y + j * r, r, top);

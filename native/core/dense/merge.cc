@@ -294,8 +294,8 @@ class Merge {
       const std::int64_t c = p / down * tile, nc = std::min(tile, cols - c);
       T* to = out + r + c * ld;
       if (inner > 0) {
-        lapack::gemm(op, 'N', narrow(nr), narrow(nc), narrow(inner), T(1), op == 'N' ? a + r : a + r * lda, narrow(lda),
-                     b + c * ldb, narrow(ldb), T(0), to, narrow(ld));
+        lapack::gemm(op, 'N', nr, nc, inner, T(1), op == 'N' ? a + r : a + r * lda, lda, b + c * ldb, ldb, T(0), to,
+                     ld);
       } else {
         for (std::int64_t x = 0; x < nc; ++x) std::fill_n(to + x * ld, nr, T(0));
       }

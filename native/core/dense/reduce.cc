@@ -63,14 +63,13 @@ class Panel {
   // y = alpha·x_part(n x k)·z + y
   static void add(std::int64_t n, std::int64_t k, T alpha, const T* x, std::int64_t ld, const T* z, std::int64_t step,
                   T* y) {
-    if (n > 0 && k > 0) lapack::gemv('N', narrow(n), narrow(k), alpha, x, narrow(ld), z, narrow(step), T(1), y, 1);
+    if (n > 0 && k > 0) lapack::gemv('N', n, k, alpha, x, ld, z, step, T(1), y, 1);
   }
   // y = x_part(n x k)ᵀ·z, in sums of sums
   static void project(std::int64_t n, std::int64_t k, const T* x, std::int64_t ld, const T* z, T* y) {
     if (n <= 0 || k <= 0) return std::fill_n(y, k, T(0)), void();
     for (std::int64_t from = 0; from < n; from += terms)
-      lapack::gemv('T', narrow(std::min(terms, n - from)), narrow(k), T(1), x + from, narrow(ld), z + from, 1,
-                   T(from > 0 ? 1 : 0), y, 1);
+      lapack::gemv('T', std::min(terms, n - from), k, T(1), x + from, ld, z + from, 1, T(from > 0 ? 1 : 0), y, 1);
   }
   T total(const T* parts, std::int64_t first, std::int64_t end, std::int64_t step = 1) const {
     T sum = 0;
@@ -154,9 +153,8 @@ class Panel {
     const std::int64_t down = parts_of(b_.rows - end, tile), across = parts_of(b_.cols - end, tile);
     team_.each(down * across, [&](std::int64_t p) {
       const Range r(p % down, tile, 0, b_.rows - end), c(p / down, tile, 0, b_.cols - end);
-      lapack::gemm('N', 'T', narrow(r.size()), narrow(c.size()), narrow(known), T(-1), left(end + r.from, 0),
-                   narrow(b_.rows), right(end + c.from, 0), narrow(b_.cols), T(1), a(end + r.from, end + c.from),
-                   narrow(b_.ld));
+      lapack::gemm('N', 'T', r.size(), c.size(), known, T(-1), left(end + r.from, 0), b_.rows, right(end + c.from, 0),
+                   b_.cols, T(1), a(end + r.from, end + c.from), b_.ld);
     });
   }
 

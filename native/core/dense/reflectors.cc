@@ -30,7 +30,7 @@ void add_in_parts(std::int64_t length, std::int64_t size, T* w, T* spare, const 
     T* sum = from == 0 ? w : spare;
     const std::int64_t to = std::min(length, from + sums);
     for (std::int64_t part = from; part < to; part += terms)
-      add(part, narrow(std::min(terms, to - part)), T(part > from ? 1 : 0), sum);
+      add(part, std::min(terms, to - part), T(part > from ? 1 : 0), sum);
     if (from > 0) std::transform(spare, spare + size, w, w, [](T x, T y) { return y + x; });
   }
 }
@@ -39,13 +39,12 @@ void add_in_parts(std::int64_t length, std::int64_t size, T* w, T* spare, const 
 template <class T>
 void project(std::int64_t length, std::int64_t k, const T* v, std::int64_t ld, const T* c, std::int64_t ldc,
              std::int64_t n, T* w, T* spare) {
-  add_in_parts(length - k, k * n, w, spare, [&](std::int64_t from, lapack_int rows, T beta, T* out) {
-    lapack::gemm('T', 'N', narrow(k), narrow(n), rows, T(1), v + k + from, narrow(ld), c + k + from, narrow(ldc), beta,
-                 out, narrow(k));
+  add_in_parts(length - k, k * n, w, spare, [&](std::int64_t from, std::int64_t rows, T beta, T* out) {
+    lapack::gemm('T', 'N', k, n, rows, T(1), v + k + from, ld, c + k + from, ldc, beta, out, k);
   });
   if (length == k) std::fill_n(w, k * n, T(0));
   for (std::int64_t j = 0; j < n; ++j) std::copy_n(c + j * ldc, k, spare + j * k);
-  lapack::trmm('L', 'L', 'T', 'U', narrow(k), narrow(n), T(1), v, narrow(ld), spare, narrow(k));
+  lapack::trmm('L', 'L', 'T', 'U', k, n, T(1), v, ld, spare, k);
   std::transform(spare, spare + k * n, w, w, [](T x, T y) { return y + x; });
 }
 
@@ -55,11 +54,9 @@ void reflect(char trans, std::int64_t length, std::int64_t k, const T* v, std::i
              T* c, std::int64_t ldc, std::int64_t n, T* w) {
   if (n == 0) return;
   project(length, k, v, ld, c, ldc, n, w, w + k * n);
-  lapack::trmm('L', 'U', trans, 'N', narrow(k), narrow(n), T(1), t, narrow(ldt), w, narrow(k));
-  if (length > k)
-    lapack::gemm('N', 'N', narrow(length - k), narrow(n), narrow(k), T(-1), v + k, narrow(ld), w, narrow(k), T(1),
-                 c + k, narrow(ldc));
-  lapack::trmm('L', 'L', 'N', 'U', narrow(k), narrow(n), T(1), v, narrow(ld), w, narrow(k));
+  lapack::trmm('L', 'U', trans, 'N', k, n, T(1), t, ldt, w, k);
+  if (length > k) lapack::gemm('N', 'N', length - k, n, k, T(-1), v + k, ld, w, k, T(1), c + k, ldc);
+  lapack::trmm('L', 'L', 'N', 'U', k, n, T(1), v, ld, w, k);
   for (std::int64_t j = 0; j < n; ++j)
     for (std::int64_t i = 0; i < k; ++i) c[i + j * ldc] -= w[i + j * k];
 }
@@ -70,19 +67,16 @@ void reflect_right(bool by_rows, const Block<T>& b, T* c, std::int64_t ldc, std:
   const std::int64_t k = b.size, rest = b.length - k, step = by_rows ? b.ld : 1;
   const char half = by_rows ? 'U' : 'L', to_v = by_rows ? 'T' : 'N', from_v = by_rows ? 'N' : 'T';
   T* spare = w + k * n;
-  add_in_parts(rest, k * n, w, spare, [&](std::int64_t from, lapack_int cols, T beta, T* out) {
-    lapack::gemm('N', to_v, narrow(n), narrow(k), cols, T(1), c + (k + from) * ldc, narrow(ldc),
-                 b.v + (k + from) * step, narrow(b.ld), beta, out, narrow(n));
+  add_in_parts(rest, k * n, w, spare, [&](std::int64_t from, std::int64_t cols, T beta, T* out) {
+    lapack::gemm('N', to_v, n, k, cols, T(1), c + (k + from) * ldc, ldc, b.v + (k + from) * step, b.ld, beta, out, n);
   });
   if (rest == 0) std::fill_n(w, k * n, T(0));
   for (std::int64_t j = 0; j < k; ++j) std::copy_n(c + j * ldc, n, spare + j * n);
-  lapack::trmm('R', half, to_v, 'U', narrow(n), narrow(k), T(1), b.v, narrow(b.ld), spare, narrow(n));
+  lapack::trmm('R', half, to_v, 'U', n, k, T(1), b.v, b.ld, spare, n);
   std::transform(spare, spare + k * n, w, w, [](T x, T y) { return y + x; });
-  lapack::trmm('R', 'U', 'T', 'N', narrow(n), narrow(k), T(1), b.t, narrow(b.ldt), w, narrow(n));
-  if (rest > 0)
-    lapack::gemm('N', from_v, narrow(n), narrow(rest), narrow(k), T(-1), w, narrow(n), b.v + k * step, narrow(b.ld),
-                 T(1), c + k * ldc, narrow(ldc));
-  lapack::trmm('R', half, from_v, 'U', narrow(n), narrow(k), T(1), b.v, narrow(b.ld), w, narrow(n));
+  lapack::trmm('R', 'U', 'T', 'N', n, k, T(1), b.t, b.ldt, w, n);
+  if (rest > 0) lapack::gemm('N', from_v, n, rest, k, T(-1), w, n, b.v + k * step, b.ld, T(1), c + k * ldc, ldc);
+  lapack::trmm('R', half, from_v, 'U', n, k, T(1), b.v, b.ld, w, n);
   for (std::int64_t j = 0; j < k; ++j)
     for (std::int64_t i = 0; i < n; ++i) c[i + j * ldc] -= w[i + j * n];
 }
@@ -108,8 +102,8 @@ void panel_qr(std::int64_t rows, std::int64_t n, T* a, std::int64_t ld, T* t, st
   project(rows - k, rest, right + k, ld, a + k, ld, k, w, spare);  // V_2ᵀ·V_1
   for (std::int64_t i = 0; i < k; ++i)
     for (std::int64_t j = 0; j < rest; ++j) corner[i + j * ldt] = w[j + i * rest];
-  lapack::trmm('L', 'U', 'N', 'N', narrow(k), narrow(rest), T(-1), t, narrow(ldt), corner, narrow(ldt));
-  lapack::trmm('R', 'U', 'N', 'N', narrow(k), narrow(rest), T(1), t_right, narrow(ldt), corner, narrow(ldt));
+  lapack::trmm('L', 'U', 'N', 'N', k, rest, T(-1), t, ldt, corner, ldt);
+  lapack::trmm('R', 'U', 'N', 'N', k, rest, T(1), t_right, ldt, corner, ldt);
 }
 
 // All blocks, the last first, over each slice of the `others` columns or rows.
@@ -132,8 +126,8 @@ template <class T>
 void form_t(Team& team, const Reflectors<T>& q, const T* tau) {
   team.each(q.blocks(), [&](std::int64_t b) {
     const Block<T> block(q, b);
-    lapack::larft(q.storage(), narrow(block.length), narrow(block.size), block.v, narrow(q.ld), tau + block.first,
-                  const_cast<T*>(block.t), narrow(q.block()));
+    lapack::larft(q.storage(), block.length, block.size, block.v, q.ld, tau + block.first, const_cast<T*>(block.t),
+                  q.block());
   });
 }
 

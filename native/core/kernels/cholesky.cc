@@ -36,7 +36,7 @@ bool inverse_within(double largest, const double* g, std::int64_t k, float* work
     std::copy_n(g + j * k, j, work + j * k);
     work[j * (k + 1)] = static_cast<float>((1 - taken) * g[j * (k + 1)]);
   }
-  return lapack::potrf('U', narrow(k), work, narrow(k)) == 0;
+  return lapack::potrf('U', k, work, k) == 0;
 }
 
 // R in its gauge, row-major, from the root of the equilibrated columns, column-major.
@@ -83,9 +83,8 @@ void Cholesky<T>::operator()(std::int64_t i) const {
       const auto [p, q] = std::minmax(own.perm[row], own.perm[j]);
       g[j * k + row] = sum[q * k + p] * scale[row] * scale[j];
     }
-  const auto n = static_cast<lapack_int>(k);
   const bool once = small_range && inverse_within(largest_inverse<T>, g, k, shifted);
-  if (lapack::potrf('U', n, g, n) != 0) return;
+  if (lapack::potrf('U', k, g, k) != 0) return;
   for (std::int64_t j = 0; j < k; ++j) std::fill_n(g + j * k + j + 1, k - j - 1, 0.0);
   verdict(once ? Root::once : Root::twice);
   std::copy_n(g, k * k, root.item(i));
@@ -106,14 +105,13 @@ void CholeskyAgain<T>::operator()(std::int64_t i) const {
       const double d = g[j * k + row] - (row == j ? 1 : 0);
       deviation += (row == j ? 1 : 2) * d * d;
     }
-  const auto n = static_cast<lapack_int>(k);
-  if (!(deviation <= largest_deviation * largest_deviation) || lapack::potrf('U', n, g, n) != 0) return;
+  if (!(deviation <= largest_deviation * largest_deviation) || lapack::potrf('U', k, g, k) != 0) return;
   status[i].driver = static_cast<double>(Root::twice);
   for (std::int64_t j = 0; j < k; ++j) std::fill_n(g + j * k + j + 1, k - j - 1, 0.0);
   Workspace ws(Workspace::bytes_for<double>(k * k));
   double* product = ws.take<double>(k * k);
   std::copy_n(root.item(i), k * k, product);
-  lapack::trmm('L', 'U', 'N', 'N', n, n, 1.0, g, n, product, n);
+  lapack::trmm('L', 'U', 'N', 'N', k, k, 1.0, g, k, product, k);
   write_r(product, k, gauge.item(i, k), unit + i * k, r.item(i));
 }
 
@@ -130,7 +128,7 @@ void SolveRoot<T, C>::operator()(std::int64_t unit) const {
   Workspace ws(Workspace::bytes_for<double>(k * p) + Workspace::bytes_for<double>(k));
   double* y = ws.take<double>(k * p);  // column-major
   copy(c.item(i) + first * c.col_stride, c.row_stride, c.col_stride, y, one, k, k, p);
-  lapack::trsm('L', 'U', 'N', 'N', narrow(k), narrow(p), 1.0, root_d.item(i), narrow(k), y, narrow(k));
+  lapack::trsm('L', 'U', 'N', 'N', k, p, 1.0, root_d.item(i), k, y, k);
   take_to_factor(gauge.item(i, k), k, p, y, one, k, x.item(i) + first * x.col_stride, x.row_stride, x.col_stride,
                  ws.take<double>(k));
 }
@@ -143,17 +141,15 @@ void MultiplySolved<T>::operator()(std::int64_t unit) const {
   if (k == 0 || p == 0) return;
   Workspace ws(Workspace::bytes_for<T>(tile_rows * k));
   T* solved = ws.template take<T>(tile_rows * k);
-  const auto n_k = static_cast<lapack_int>(k), n_p = static_cast<lapack_int>(p);
   for (std::int64_t row = first; row < end; row += tile_rows) {
     const std::int64_t rows = std::min(tile_rows, end - row);
     look_up();
     solved_rows(a, i, row, rows, gauge.item(i, k), root.item(i), solved);
-    const auto n = static_cast<lapack_int>(rows);
     T* part = out.item(i) + row * out.row_stride;
     if (out.by_columns()) {
-      lapack::gemm('T', 'T', n, n_p, n_k, T(1), solved, n_k, x.item(i), n_p, T(0), part, narrow(out.col_stride));
+      lapack::gemm('T', 'T', rows, p, k, T(1), solved, k, x.item(i), p, T(0), part, out.col_stride);
     } else {
-      lapack::gemm('N', 'N', n_p, n, n_k, T(1), x.item(i), n_p, solved, n_k, T(0), part, narrow(out.row_stride));
+      lapack::gemm('N', 'N', p, rows, k, T(1), x.item(i), p, solved, k, T(0), part, out.row_stride);
     }
   }
 }

@@ -21,8 +21,7 @@ void Geev<T>::operator()(std::int64_t i) const {
   T* x = ws.template take<T>(n * n);
   if (!gather_finite(a, i, x, status[i])) return;  // row-major, so LAPACK sees the transpose: the same eigenvalues
   T *work = ws.template take<T>(lwork), *re = ws.template take<T>(n), *im = ws.template take<T>(n);
-  const lapack_int info =
-      apart([&] { return lapack::geev(narrow(n), x, re, im, work, static_cast<lapack_int>(lwork)); });
+  const lapack_int info = apart([&] { return lapack::geev(n, x, re, im, work, lwork); });
   std::copy_n(re, n, real + i * n), std::copy_n(im, n, imag + i * n);
   if (info < 0) return status[i].set(Status::internal, info);
   if (info > 0) return status[i].set(Status::no_convergence, info);

@@ -136,9 +136,8 @@ void Gemm<T>::operator()(std::int64_t unit) const {
       for (std::int64_t k = 0; k < inner; k += pieces.inner) {
         look_up();
         const T* columns = pieces.copied ? memory + k * n : right.at(k, c);
-        lapack::gemm(right.trans, left.trans, narrow(n), narrow(m), narrow(std::min(pieces.inner, inner - k)), alpha,
-                     columns, narrow(pieces.copied ? n : right.ld), left.at(r, k), narrow(left.ld),
-                     k == 0 ? beta : T(1), piece, narrow(ld));
+        lapack::gemm(right.trans, left.trans, n, m, std::min(pieces.inner, inner - k), alpha, columns,
+                     pieces.copied ? n : right.ld, left.at(r, k), left.ld, k == 0 ? beta : T(1), piece, ld);
       }
       finite = all_finite(piece, ld, m, n) && finite;
     }

@@ -38,13 +38,12 @@ std::int64_t tile_rows_for(std::int64_t k) {
 void add_product(const double* x, std::int64_t n, std::int64_t k, std::int64_t ld, bool by_rows, double* sum) {
   const char first = by_rows ? 'N' : 'T', second = by_rows ? 'T' : 'N';
   if (!in_strips(k, by_rows)) {
-    return lapack::syrk('U', first, narrow(k), narrow(n), 1.0, x, narrow(ld), 1.0, sum, narrow(k));
+    return lapack::syrk('U', first, k, n, 1.0, x, ld, 1.0, sum, k);
   }
   for (std::int64_t j = 0; j < k; j += strip) {
     const std::int64_t width = std::min(strip, k - j);
     const double* column = x + (by_rows ? j : j * ld);
-    lapack::gemm(first, second, narrow(j + width), narrow(width), narrow(n), 1.0, x, narrow(ld), column, narrow(ld),
-                 1.0, sum + j * k, narrow(k));
+    lapack::gemm(first, second, j + width, width, n, 1.0, x, ld, column, ld, 1.0, sum + j * k, k);
   }
 }
 
@@ -138,8 +137,7 @@ void solved_rows(const Batch<const T>& a, std::int64_t i, std::int64_t first, st
     }
   }
   // Row-major dst is D^T to BLAS: root^T * X^T = D^T.
-  lapack::trsm('L', 'U', 'T', 'N', static_cast<lapack_int>(k), static_cast<lapack_int>(rows), T(1), root,
-               static_cast<lapack_int>(k), dst, static_cast<lapack_int>(k));
+  lapack::trsm('L', 'U', 'T', 'N', k, rows, T(1), root, k, dst, k);
 }
 
 template <class T>

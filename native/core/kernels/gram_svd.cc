@@ -89,11 +89,10 @@ struct Eigen {
  private:
   // Where singular values are too close to each other for that.
   bool divide(Team& alone, double* sigma, double* v) const {
-    const lapack_int n = narrow(k);
     std::copy_n(d, k, sigma);
     if (v) return BidiagonalSvd<double>{k, sigma, e, nullptr, v, k, k, work, index}.run(alone) == 0;
     double none = 0;
-    if (lapack::lasdq(0, n, 0, 0, sigma, e, &none, n, &none, n, work) != 0) return false;
+    if (lapack::lasdq(0, k, 0, 0, sigma, e, &none, k, &none, k, work) != 0) return false;
     std::reverse(sigma, sigma + k);
     return true;
   }
@@ -127,22 +126,21 @@ void GramSvd::operator()(std::int64_t i) const {
   double *squares_left = ws.take<double>(k), *squares_right = ws.take<double>(k), *scale = ws.take<double>(k);
   double *d = ws.take<double>(k), *e = ws.take<double>(k), *tau = ws.take<double>(k), *scratch = ws.take<double>(work);
   const Eigen eigen{k, d, e, tau, scratch, ws.take<std::int64_t>(indices)};
-  const lapack_int n = narrow(k);
 
   if (!gauged(left, i, k, scale, x, g) || !gauged(right, i, k, scale, x, root)) return;
   diagonal(g, k, squares_left), diagonal(root, k, squares_right);
   const double norms = std::sqrt(sum_of_squares(g, square)) * std::sqrt(sum_of_squares(root, square));
-  if (lapack::potrf('U', n, root, n) != 0) return;
-  lapack::trmm('L', 'U', 'N', 'N', n, n, 1.0, root, n, g, n);
-  lapack::trmm('R', 'U', 'T', 'N', n, n, 1.0, root, n, g, n);
+  if (lapack::potrf('U', k, root, k) != 0) return;
+  lapack::trmm('L', 'U', 'N', 'N', k, k, 1.0, root, k, g, k);
+  lapack::trmm('R', 'U', 'T', 'N', k, k, 1.0, root, k, g, k);
 
   double* sigma = s + i * k;
   const double least = norms / largest_loss;
   if (!eigen.decompose(g, least, sigma, vectors ? v : nullptr) || !(sigma[k - 1] * sigma[k - 1] >= least)) return;
   if (vectors) {
     std::copy_n(v, square, x), std::copy_n(v, square, y);
-    lapack::trmm('R', 'U', 'N', 'N', n, n, 1.0, root, n, x, n);
-    lapack::trsm('R', 'U', 'T', 'N', n, n, 1.0, root, n, y, n);
+    lapack::trmm('R', 'U', 'N', 'N', k, k, 1.0, root, k, x, k);
+    lapack::trsm('R', 'U', 'T', 'N', k, k, 1.0, root, k, y, k);
     for (std::int64_t j = 0; j < k; ++j)
       for (std::int64_t c = 0; c < k; ++c) x[j * k + c] /= sigma[c];
     if (!grows_little(x, k, squares_left, scale) || !grows_little(y, k, squares_right, scale)) return;

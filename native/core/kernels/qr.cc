@@ -50,20 +50,19 @@ struct RecursiveQr {
 
  private:
   void reduce_slice(std::int64_t first, std::int64_t left, std::int64_t other, std::int64_t n) const {
-    const lapack_int l = narrow(left), c = narrow(n), ld = narrow(rows);
     const double* v = at(first, first);
     double* top = at(first, other);
     const std::int64_t below = rows - first - left, one = 1;
     copy(top, one, rows, work, one, left, left, n);
-    lapack::trmm('L', 'L', 'T', 'U', l, c, 1.0, v, ld, work, l);
+    lapack::trmm('L', 'L', 'T', 'U', left, n, 1.0, v, rows, work, left);
     add_products(below, left, n, v + left, top + left, work, left, work + left * n);
-    lapack::trmm('L', 'U', 'T', 'N', l, c, 1.0, t + first * (ldt + 1), narrow(ldt), work, l);
+    lapack::trmm('L', 'U', 'T', 'N', left, n, 1.0, t + first * (ldt + 1), ldt, work, left);
     for (std::int64_t r = left; r < left + below; r += stretch) {
       look_up();
-      lapack::gemm('N', 'N', narrow(std::min(stretch, left + below - r)), c, l, -1.0, v + r, ld, work, l, 1.0, top + r,
-                   ld);
+      lapack::gemm('N', 'N', std::min(stretch, left + below - r), n, left, -1.0, v + r, rows, work, left, 1.0, top + r,
+                   rows);
     }
-    lapack::trmm('L', 'L', 'N', 'U', l, c, 1.0, v, ld, work, l);
+    lapack::trmm('L', 'L', 'N', 'U', left, n, 1.0, v, rows, work, left);
     for (std::int64_t j = 0; j < n; ++j)
       for (std::int64_t r = 0; r < left; ++r) top[j * rows + r] -= work[j * left + r];
   }
@@ -83,8 +82,8 @@ struct RecursiveQr {
         continue;
       }
       for (std::int64_t r = first; r < end; r += few_rows)
-        lapack::gemm('T', 'N', narrow(k), narrow(n), narrow(std::min(few_rows, end - r)), 1.0, x + r, narrow(rows),
-                     y + r, narrow(rows), r == first ? 0.0 : 1.0, part, narrow(k));
+        lapack::gemm('T', 'N', k, n, std::min(few_rows, end - r), 1.0, x + r, rows, y + r, rows, r == first ? 0.0 : 1.0,
+                     part, k);
       for (std::int64_t j = 0; j < n; ++j)
         for (std::int64_t i = 0; i < k; ++i) c[j * ldc + i] += part[j * k + i];
     }
@@ -92,15 +91,14 @@ struct RecursiveQr {
 
   // T of both halves: its block above the diagonal is -T1 * (V1^T * V2) * T2.
   void join(std::int64_t first, std::int64_t left, std::int64_t middle, std::int64_t right) const {
-    const lapack_int l = narrow(left), c = narrow(right), ld = narrow(rows), n = narrow(ldt);
     double* block = t + middle * ldt + first;
     const std::int64_t one = 1;
     copy(at(middle, first), rows, one, block, one, ldt, left, right);
-    lapack::trmm('R', 'L', 'N', 'U', l, c, 1.0, at(middle, middle), ld, block, n);
+    lapack::trmm('R', 'L', 'N', 'U', left, right, 1.0, at(middle, middle), rows, block, ldt);
     add_products(rows - middle - right, left, right, at(middle + right, first), at(middle + right, middle), block, ldt,
                  work);
-    lapack::trmm('L', 'U', 'N', 'N', l, c, -1.0, t + first * (ldt + 1), n, block, n);
-    lapack::trmm('R', 'U', 'N', 'N', l, c, 1.0, t + middle * (ldt + 1), n, block, n);
+    lapack::trmm('L', 'U', 'N', 'N', left, right, -1.0, t + first * (ldt + 1), ldt, block, ldt);
+    lapack::trmm('R', 'U', 'N', 'N', left, right, 1.0, t + middle * (ldt + 1), ldt, block, ldt);
   }
 
   // One reflector, as ?larfg; the column is scaled by a power of two, so that no square leaves the range of double.
@@ -167,14 +165,13 @@ void ApplyQ::operator()(std::int64_t i) const {
   double* y = ws.take<double>(k * p);
   copy(c.item(i), c.row_stride, c.col_stride, x, p, one, k, p);
   std::copy_n(x, k * p, y);
-  const lapack_int n = narrow(p), l = narrow(k), ld = narrow(m);
-  lapack::trmm('R', 'L', 'N', 'U', n, l, 1.0, v, ld, y, n);
-  lapack::trmm('R', 'U', 'T', 'N', n, l, 1.0, triangle, l, y, n);
+  lapack::trmm('R', 'L', 'N', 'U', p, k, 1.0, v, m, y, p);
+  lapack::trmm('R', 'U', 'T', 'N', p, k, 1.0, triangle, k, y, p);
   for (std::int64_t r = k; r < m; r += stretch) {
     look_up();
-    lapack::gemm('N', 'T', n, narrow(std::min(stretch, m - r)), l, -1.0, y, n, v + r, ld, 0.0, x + r * p, n);
+    lapack::gemm('N', 'T', p, std::min(stretch, m - r), k, -1.0, y, p, v + r, m, 0.0, x + r * p, p);
   }
-  lapack::trmm('R', 'L', 'T', 'U', n, l, 1.0, v, ld, y, n);
+  lapack::trmm('R', 'L', 'T', 'U', p, k, 1.0, v, m, y, p);
   for (std::int64_t e = 0; e < k * p; ++e) x[e] -= y[e];
 }
 

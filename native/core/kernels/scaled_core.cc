@@ -23,8 +23,7 @@ void ScaledCore::operator()(std::int64_t i) const {
     for (std::int64_t j = 0; j < r; ++j)
       right[q * r + j] = q < j ? 0 : std::ldexp(src[j * b.row_stride + q * b.col_stride], e[q] - e[j]);
   // Row-major is the transpose to BLAS: c^T = right^T * left^T.
-  lapack::gemm('N', 'N', narrow(r), narrow(l), narrow(k), 1.0, right, narrow(r), left, narrow(k), 0.0, c + i * l * r,
-               narrow(r));
+  lapack::gemm('N', 'N', r, l, k, 1.0, right, r, left, k, 0.0, c + i * l * r, r);
 }
 
 }  // namespace fsvd

@@ -38,10 +38,10 @@ struct Item {
   bool values_only() const { return job.vectors == Vectors::none; }
 
   char jobz() const { return values_only() ? 'N' : job.vectors == Vectors::thin ? 'S' : 'A'; }
-  lapack_int x_rows() const { return static_cast<lapack_int>(n); }
-  lapack_int x_cols() const { return static_cast<lapack_int>(m); }
-  lapack_int ld_vh() const { return static_cast<lapack_int>(std::max<std::int64_t>(n, 1)); }
-  lapack_int ld_u() const { return static_cast<lapack_int>(std::max<std::int64_t>(u_cols, 1)); }
+  std::int64_t x_rows() const { return n; }
+  std::int64_t x_cols() const { return m; }
+  std::int64_t ld_vh() const { return std::max<std::int64_t>(n, 1); }
+  std::int64_t ld_u() const { return std::max<std::int64_t>(u_cols, 1); }
 
   // The largest scale of a column.
   int top() const { return scales ? *std::max_element(scales, scales + n) : 0; }
@@ -146,7 +146,7 @@ lapack_int run_gesdd(const Item<T>& item, const WorkSize& size) {
   lapack_int* iwork = ws.template take<lapack_int>(n_iwork);
   return run_apart(item, [&](T* s, T* u, T* vh) {
     return lapack::gesdd(item.jobz(), item.x_rows(), item.x_cols(), x, s, vh, item.ld_vh(), u, item.ld_u(), work,
-                         static_cast<lapack_int>(size.length()), iwork);
+                         size.length(), iwork);
   });
 }
 
@@ -161,7 +161,7 @@ lapack_int run_gesvd(const Item<T>& item, bool scaled) {
   T* work = ws.template take<T>(size.length());
   const lapack_int info = run_apart(item, [&](T* s, T* u, T* vh) {
     return lapack::gesvd(item.jobz(), item.x_rows(), item.x_cols(), x, s, vh, item.ld_vh(), u, item.ld_u(), work,
-                         static_cast<lapack_int>(size.length()));
+                         size.length());
   });
   for (std::int64_t j = 0; j < item.p; ++j) item.s[j] = std::ldexp(item.s[j], exponent);
   return info;
@@ -194,8 +194,7 @@ lapack_int run_gejsv(const Item<T>& item) {
   const char jobu = !vectors ? 'N' : item.job.vectors == Vectors::full ? 'F' : 'U';
   T* s = ws.template take<T>(n);
   const lapack_int info = apart([&] {
-    return lapack::gejsv(jobu, vectors ? 'V' : 'N', static_cast<lapack_int>(tall), static_cast<lapack_int>(n), x, s,
-                         left, right, work, static_cast<lapack_int>(lwork.length()), iwork);
+    return lapack::gejsv(jobu, vectors ? 'V' : 'N', tall, n, x, s, left, right, work, lwork.length(), iwork);
   });
   if (info != 0) return info;
   const T scale = work[0] / work[1];
