@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { kernels } from '../lib/native/addon.ts';
 import { type Batch, packed } from '../lib/native/batch.ts';
-import { call, type Fields, type Kernel } from '../lib/native/contract.ts';
+import { call, type Fields, flattened, type Kernel } from '../lib/native/contract.ts';
 
 // The kernels refuse fields that do not fit each other. Only a mistake in lib/native could make such; it must not become a
 // step outside an array. native/fuzz/kernels.cc does the same to every kernel, under sanitizers.
@@ -12,7 +12,7 @@ const batch = (rows: number, cols: number, count = 1) => packed(f64(count * rows
 const status = (n = 1) => f64(3 * n);
 
 function run<K extends Kernel>(kernel: K, fields: Fields<K>): void {
-  kernels()[kernel](...call(kernel, fields).args);
+  kernels()[kernel](...flattened(call(kernel, fields)));
 }
 
 const gemm = (fields: Partial<Fields<'gemm'>>) => () =>

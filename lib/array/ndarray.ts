@@ -13,7 +13,24 @@ type Construct = <D extends Stored>(
  * scijs `ndarray`. It compiles a class for each number of dimensions from source text, which
  * `node --disallow-code-generation-from-strings` forbids: then views are of one class that is written here.
  */
-export const ndarray: Construct = compiles() ? compiled : strided;
+export const ndarray: Construct = compiles() ? known : strided;
+
+type Class = new (data: Stored, ...numbers: number[]) => NdArray<Stored>;
+
+/** The compiled classes of views of so many dimensions, by the prototype of what they are views of. */
+const classes: Map<unknown, Class>[] = [1, 2, 3].map(() => new Map());
+
+/** As `compiled`, which looks at the text of its class name to find out what `data` is. */
+function known<D extends Stored>(data: D, shape: number[], stride?: number[], offset?: number): NdArray<D> {
+  const View =
+    stride && offset !== undefined ? classes[shape.length - 1]?.get(Object.getPrototypeOf(data)) : undefined;
+  if (!View) {
+    const view = compiled(data, shape, stride, offset);
+    classes[shape.length - 1]?.set(Object.getPrototypeOf(data), view.constructor as Class);
+    return view;
+  }
+  return new View(data, ...shape, ...(stride as number[]), offset as number) as NdArray<D>;
+}
 
 function compiles(): boolean {
   try {

@@ -86,43 +86,67 @@ export type Fields<K extends Kernel> = {
 /** One kernel call that a composition asks its driver to make. */
 export interface KernelCall {
   readonly kernel: Kernel;
-  readonly args: readonly unknown[];
+  readonly fields: AnyFields;
   /** By the calling thread, which waits for no other. */
   readonly alone?: boolean;
 }
 
+type AnyFields = Readonly<Record<string, unknown>>;
+
+/** The call of `kernel` with these fields. */
+export const call = <K extends Kernel>(kernel: K, fields: Fields<K>): KernelCall => ({ kernel, fields });
+
 export const kernelNames = Object.keys(contract) as readonly Kernel[];
 
-/** The fields of `kernel` with their kinds, in the order of the addon. */
-export const fieldsOf = (kernel: Kernel): readonly (readonly [name: string, kind: string])[] =>
-  orders[kernel];
-
-const orders = Object.fromEntries(
-  Object.entries(contract).map(([kernel, fields]) => [kernel, Object.entries(fields)]),
-) as Record<Kernel, [name: string, kind: keyof Kinds][]>;
-
-const batchKinds: ReadonlySet<string> = new Set<keyof Kinds>([
-  'batch',
-  'batch?',
-  'stored',
-  'output',
-  'stored output',
-  'output?',
-]);
-
-/** The call of `kernel` with these fields, as the addon takes it. */
-export function call<K extends Kernel>(kernel: K, fields: Fields<K>): KernelCall {
-  const args: unknown[] = [];
-  for (const [name, kind] of orders[kernel]) {
-    const value = (fields as Record<string, unknown>)[name];
-    if (kind === 'flag') args.push(Number(value));
-    else if (!batchKinds.has(kind)) args.push(value);
-    else pushBatch(args, value as InputBatch | undefined);
-  }
-  return { kernel, args };
+interface Field {
+  readonly name: string;
+  readonly kind: keyof Kinds;
+  readonly form: 'batch' | 'number' | 'array';
 }
 
-/** As `Arguments::batch` reads it. */
-function pushBatch(args: unknown[], a: InputBatch | undefined): void {
-  args.push(a?.data, a?.count, a?.rows, a?.cols, a?.rowStride, a?.colStride, a?.first, a?.step, a?.offsets);
+/** The fields of `kernel` with their kinds, in the order of the addon. */
+export const fieldsOf = (kernel: Kernel): readonly Field[] => orders[kernel];
+
+const orders = Object.fromEntries(
+  Object.entries(contract).map(([kernel, fields]) => [
+    kernel,
+    Object.entries(fields).map(([name, kind]) => ({ name, kind, form: formOf(kind) })),
+  ]),
+) as Record<Kernel, Field[]>;
+
+function formOf(kind: keyof Kinds): Field['form'] {
+  if (/batch|stored|output/.test(kind)) return 'batch';
+  return kind === 'number' || kind === 'integer' || kind === 'flag' ? 'number' : 'array';
+}
+
+/** All numbers of one call: the addon reads them before it returns, and gets one array sooner than many numbers. */
+const numbers = new Float64Array(64);
+
+/**
+ * The arguments of the addon for a call of `kernel`: `numbers`, and then the arrays. Of a batch these are its elements and
+ * its offsets, and seven numbers. To be used before the next call is flattened.
+ */
+export function flattened({ kernel, fields }: KernelCall): unknown[] {
+  const args: unknown[] = [numbers];
+  let n = 0;
+  for (const { name, form } of orders[kernel]) {
+    const value = fields[name];
+    if (form === 'array') args.push(value);
+    else if (form === 'number') numbers[n++] = Number(value);
+    else {
+      const a = value as InputBatch | undefined;
+      args.push(a?.data, a?.offsets);
+      if (a) {
+        numbers[n] = a.count;
+        numbers[n + 1] = a.rows;
+        numbers[n + 2] = a.cols;
+        numbers[n + 3] = a.rowStride;
+        numbers[n + 4] = a.colStride;
+        numbers[n + 5] = a.first;
+        numbers[n + 6] = a.step;
+      }
+      n += 7;
+    }
+  }
+  return args;
 }

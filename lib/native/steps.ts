@@ -1,7 +1,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { turn } from '../array/turns.ts';
 import { kernels, type Task } from './addon.ts';
-import type { KernelCall } from './contract.ts';
+import { flattened, type KernelCall } from './contract.ts';
 
 /** What is called when a signal aborts. */
 type Listener = () => void;
@@ -94,9 +94,9 @@ export function runSync<T>(steps: Steps<T>): T {
   }
 }
 
-function runHere({ kernel, args, alone }: KernelCall): void {
-  if (alone && kernel === 'copy') kernels().copyAlone(...args);
-  else kernels()[kernel](...args);
+function runHere(call: KernelCall): void {
+  if (call.alone && call.kernel === 'copy') kernels().copyAlone(...flattened(call));
+  else kernels()[call.kernel](...flattened(call));
 }
 
 const progressInterval = 50; // milliseconds
@@ -113,7 +113,7 @@ export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: Async
       if (step.done) return step.value;
       if ('kernel' in step.value && step.value.alone) runHere(step.value);
       else if ('kernel' in step.value) {
-        const call = kernels()[`${step.value.kernel}Async`](task, ...step.value.args);
+        const call = kernels()[`${step.value.kernel}Async`](task, ...flattened(step.value));
         const told = teller ? teller.during(call) : call;
         await (aborted.promise ? Promise.race([told, aborted.promise]) : told);
       } else if ('turn' in step.value) {

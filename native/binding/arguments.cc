@@ -43,8 +43,8 @@ void Arguments::begin(const char* name, const char* kind) {
 template <class T>
 TypedArray Arguments::next_array() {
   TypedArray array;
-  if (!source_.get(position_++, array) || array.type != element_type<T>()) fail("wrong kind of typed array");
-  if (static_cast<std::size_t>(array.length) * sizeof(T) >= large_page) source_.prefer_large_pages(position_ - 1);
+  if (!source_.get(array_++, array) || array.type != element_type<T>()) fail("wrong kind of typed array");
+  if (static_cast<std::size_t>(array.length) * sizeof(T) >= large_page) source_.prefer_large_pages(array_ - 1);
   return array;
 }
 
@@ -57,13 +57,13 @@ std::int64_t Arguments::extent(std::int64_t count, std::int64_t a, std::int64_t 
 template <class T>
 bool Arguments::is(int batches) const {
   TypedArray array;
-  return source_.get(position_ + static_cast<std::size_t>(batches) * batch_width, array) &&
+  return source_.get(array_ + static_cast<std::size_t>(batches) * batch_arrays, array) &&
          array.type == element_type<T>();
 }
 
 double Arguments::next_number() {
   double x = 0;
-  if (!source_.get(position_++, x)) fail("expected a number");
+  if (!source_.number(number_++, x)) fail("expected a number");
   return x;
 }
 
@@ -97,7 +97,10 @@ bool Arguments::flag(const char* name) {
 template <class T>
 T* Arguments::array(const char* name, std::int64_t length, const char* kind) {
   begin(name, kind);
-  if (source_.is_missing(position_)) return ++position_, nullptr;
+  if (source_.is_missing(array_)) {
+    ++array_;
+    return nullptr;
+  }
   const TypedArray array = next_array<T>();
   if (array.length != length)
     fail("expected " + std::to_string(length) + " elements, not " + std::to_string(array.length));
@@ -121,7 +124,7 @@ Batch<T> Arguments::next_batch() {
   if (a.count < 0 || a.rows < 0 || a.cols < 0) fail("negative dimension");
   a.row_stride = next_integer(), a.col_stride = next_integer();
   a.first = next_integer(), a.step = next_integer();
-  if (source_.is_missing(position_)) ++position_;
+  if (source_.is_missing(array_)) ++array_;
   else {
     const TypedArray offsets = next_array<double>();
     if (offsets.length != a.count) fail("expected one offset for each item");
@@ -170,9 +173,9 @@ Batch<T> Arguments::output(const char* name, const char* kind) {
 }
 
 bool Arguments::skip_missing_batch(const char* name, const char* kind) {
-  if (!source_.is_missing(position_)) return false;
+  if (!source_.is_missing(array_)) return false;
   begin(name, kind);
-  position_ += batch_width;
+  array_ += batch_arrays, number_ += batch_numbers;
   return true;
 }
 

@@ -18,13 +18,13 @@ struct TypedArray {
   std::int64_t length = 0;
 };
 
-// Where arguments come from: JavaScript (node_arguments.h), or the fuzzer.
+// Where arguments come from, numbers and arrays, each in order: JavaScript (node_arguments.h), or the fuzzer.
 class ArgumentSource {
  public:
   virtual ~ArgumentSource() = default;
-  virtual bool is_missing(std::size_t i) const = 0;  // null or undefined
+  virtual bool is_missing(std::size_t i) const = 0;  // array i is null or undefined
   virtual bool get(std::size_t i, TypedArray& out) const = 0;
-  virtual bool get(std::size_t i, double& out) const = 0;
+  virtual bool number(std::size_t i, double& out) const = 0;
   virtual void prefer_large_pages(std::size_t) const {}  // for a large array
 };
 
@@ -98,12 +98,12 @@ class Arguments {
   Batch<T> next_batch();
   [[noreturn]] void fail(const std::string& what) const;
 
-  static constexpr std::size_t batch_width = 9;  // arguments of one batch
+  static constexpr std::size_t batch_arrays = 2, batch_numbers = 7;  // of one batch
 
   const ArgumentSource& source_;
   std::vector<std::string>* log_;
   const char* name_ = "";  // of the field that is being read
-  std::size_t position_ = 0;
+  std::size_t array_ = 0, number_ = 0;  // the next ones
 };
 
 }  // namespace fsvd

@@ -22,24 +22,35 @@ Call::Call(napi_env env, napi_callback_info info) : env_(env) {
   if (count_ > most) throw Napi::TypeError::New(env, "too many arguments");
 }
 
-bool NodeArguments::is_missing(std::size_t i) const { return at(i).IsNull() || at(i).IsUndefined(); }
+NodeArguments::NodeArguments(const Call& call, std::size_t first) : call_(call), first_(first) {
+  napi_typedarray_type type{};
+  void* data = nullptr;
+  const napi_status status =
+      napi_get_typedarray_info(call.Env(), call[first], &type, &count_, &data, nullptr, nullptr);
+  if (status != napi_ok || type != napi_float64_array) throw WrongArgument("expected the numbers of the call");
+  numbers_ = static_cast<const double*>(data);
+}
+
+bool NodeArguments::is_missing(std::size_t i) const {
+  napi_valuetype type{};
+  napi_typeof(call_.Env(), at(i), &type);
+  return type == napi_undefined || type == napi_null;
+}
 
 bool NodeArguments::get(std::size_t i, TypedArray& out) const {
   const Napi::Value value = at(i);
-  bool is_typed_array = false;
-  if (napi_is_typedarray(value.Env(), value, &is_typed_array) != napi_ok || !is_typed_array) return false;
   napi_typedarray_type type{};
-  std::size_t length = 0;
-  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &out.data, nullptr, nullptr) != napi_ok) {
-    return false;
-  }
+  std::size_t length = 0;  // what is no typed array is refused
+  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &out.data, nullptr, nullptr) != napi_ok) return false;
   out.type = element_type(type);
   out.length = static_cast<std::int64_t>(length);
   return true;
 }
 
-bool NodeArguments::get(std::size_t i, double& out) const {
-  return napi_get_value_double(call_.Env(), at(i), &out) == napi_ok;
+bool NodeArguments::number(std::size_t i, double& out) const {
+  if (i >= count_) return false;
+  out = numbers_[i];
+  return true;
 }
 
 // Of the whole buffer: in parts of it, the pages that two of them share would stay small ones.

@@ -21,21 +21,23 @@ class Call {
   napi_value values_[most];
 };
 
-// Its arguments, those from `first` on.
+// Its arguments, from `first` on: a Float64Array of all numbers, and then the arrays.
 class NodeArguments final : public ArgumentSource {
  public:
-  explicit NodeArguments(const Call& call, std::size_t first = 0) : call_(call), first_(first) {}
+  explicit NodeArguments(const Call& call, std::size_t first = 0);
 
   bool is_missing(std::size_t i) const override;
   bool get(std::size_t i, TypedArray& out) const override;
-  bool get(std::size_t i, double& out) const override;
+  bool number(std::size_t i, double& out) const override;
   void prefer_large_pages(std::size_t i) const override;
 
  private:
-  Napi::Value at(std::size_t i) const { return call_[first_ + i]; }
+  Napi::Value at(std::size_t i) const { return call_[first_ + 1 + i]; }
 
   const Call& call_;
   std::size_t first_;
+  const double* numbers_ = nullptr;
+  std::size_t count_ = 0;
 };
 
 }  // namespace fsvd
