@@ -1,5 +1,7 @@
 import { defineConfig } from 'tsdown';
 
+const sourcemap = process.env.SOURCEMAP === '1'; // for coverage of what is built
+
 export default defineConfig([
   {
     entry: {
@@ -12,7 +14,14 @@ export default defineConfig([
     fixedExtension: false,
     shims: true,
     dts: true,
-    sourcemap: false,
+    sourcemap,
   },
-  { entry: { command: 'lib/cli/main.ts' }, format: ['esm'], fixedExtension: false, dts: false, clean: false },
+  {
+    entry: { command: 'lib/cli/main.ts' },
+    format: ['esm'],
+    fixedExtension: false,
+    dts: false,
+    clean: false,
+    sourcemap,
+  },
 ]);
