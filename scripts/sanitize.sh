@@ -30,5 +30,5 @@ export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=hal
 
 # Tests that count memory are left out: the sanitizers take some of their own.
 LD_PRELOAD=$preload node node_modules/vitest/vitest.mjs run -t '^((?!no such memory).)*$' \
-  test/{accuracy,async,dist,errors,factored-matrix,input-forms,product-svd,qr-paths,svd}.test.ts
+  test/{algorithms/{gauge,product,qr-paths},api/,array/{half-floats,input-forms,nested}}
 LD_PRELOAD=$preload node scripts/fuzz-api.mjs --seconds "${1:-20}"

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeSafetensors } from '../../lib/weights/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 
-// The built command in a process of its own; test/cli.test.ts tests what it does.
+// The built command in a process of its own; test/cli tests what it does.
 
 const command = fileURLToPath(new URL('../../dist/command.js', import.meta.url));
 let folder: string;

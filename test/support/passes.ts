@@ -1,7 +1,7 @@
 import { vi } from 'vitest';
 import { kernels } from '../../lib/native/addon.ts';
 import type { Batch } from '../../lib/native/batch.ts';
-import { namedFields } from './contract.ts';
+import { namedFields } from './kernel-fields.ts';
 
 /** A kernel that looks at the elements of every matrix it is given, for norms or for Gram matrices. */
 type Measures = 'scan' | 'gram';

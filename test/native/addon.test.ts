@@ -1,0 +1,101 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import type { SvdError } from '../../lib/array/errors.ts';
+import systemPackages from '../../native/system-packages.json' with { type: 'json' };
+
+const folder = mkdtempSync(join(tmpdir(), 'factored-svd-binding-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => vi.unstubAllEnvs());
+
+async function loadWith(binary: string): Promise<unknown> {
+  vi.stubEnv('FACTORED_SVD_BINARY', binary);
+  vi.resetModules();
+  const { loadBinding } = await import('../../lib/native/addon.ts');
+  return loadBinding();
+}
+
+async function errorWith(binary: string): Promise<SvdError> {
+  const error = await loadWith(binary).catch((thrown: SvdError) => thrown);
+  expect(error).toMatchObject({ code: 'ERR_SVD_BINARY' });
+  return error as SvdError;
+}
+
+/** A shared library that needs `lib<name>.so`, which is deleted after linking. */
+function libraryNeeding(name: string): string {
+  const path = join(folder, `needs-${name}.node`);
+  const dependency = join(folder, `lib${name}.so`);
+  const compile = (output: string, source: string, ...flags: string[]) =>
+    execFileSync('g++', ['-shared', '-fPIC', '-x', 'c++', '-', '-o', output, ...flags], { input: source });
+  compile(dependency, 'extern "C" int answer() { return 42; }', `-Wl,-soname,lib${name}.so`);
+  compile(
+    path,
+    'extern "C" int answer(); int question() { return answer(); }',
+    `-L${folder}`,
+    `-Wl,--no-as-needed,-l${name}`,
+  );
+  rmSync(dependency);
+  return path;
+}
+
+describe('loading the addon', () => {
+  it('takes the addon that was built in the package', async () => {
+    expect(await loadWith('')).toBeTypeOf('object');
+  });
+
+  it('tries nothing but the file named by FACTORED_SVD_BINARY', async () => {
+    const missing = join(folder, 'missing.node');
+    const { message } = await errorWith(missing);
+    expect(message).toContain(`- ${missing}: no such file\n`);
+    expect(message).not.toContain('build/Release');
+    expect(message).toContain('    unset FACTORED_SVD_BINARY\n');
+  });
+
+  it('gives the reason of the dynamic loader for a file that is no library', async () => {
+    const text = join(folder, 'text.node');
+    writeFileSync(text, 'this is not a library, but it is longer than the header of one '.repeat(10));
+    const { message, cause } = await errorWith(text);
+    expect(message).toMatch(new RegExp(`^- ${text}: .*invalid ELF header$`, 'm'));
+    expect(cause).toMatchObject({ code: 'ERR_DLOPEN_FAILED' });
+  });
+
+  it('gives the reason of a folder', async () => {
+    const { message } = await errorWith(folder);
+    expect(message).toMatch(new RegExp(`^- ${folder}: .*directory`, 'm'));
+  });
+
+  it('names a library that the addon needs and that is not installed', async () => {
+    const { message } = await errorWith(libraryNeeding('missing-dependency'));
+    expect(message).toMatch(
+      /needs-missing-dependency\.node: libmissing-dependency\.so: cannot open shared object/,
+    );
+    expect(message).not.toContain('Install OpenBLAS');
+  });
+
+  it('says to install OpenBLAS where that is the missing library', async () => {
+    const { message } = await errorWith(libraryNeeding('openblas-missing'));
+    expect(message).toMatch(/libopenblas-missing\.so: cannot open shared object/);
+    expect(message).toContain('- Install OpenBLAS');
+  });
+
+  it('names the processor of a library that was built for another one', async () => {
+    const path = libraryNeeding('other');
+    const elf = readFileSync(path);
+    const [machine, name] = process.arch === 'arm64' ? [62, 'x64'] : [183, 'arm64'];
+    elf.writeUInt16LE(machine, 18);
+    writeFileSync(path, elf);
+    expect((await errorWith(path)).message).toContain(`(the file was built for ${name})`);
+  });
+
+  it('shows the system and the commands that mend it', async () => {
+    const { message } = await errorWith(join(folder, 'missing.node'));
+    expect(message).toContain(`This is ${process.platform}-${process.arch}, `);
+    expect(message).toContain(`Node ${process.version}.`);
+    expect(message).toContain('    npm rebuild factored-svd\n');
+    expect(message).toMatch(/ {4}node ".*scripts.install\.mjs"$/);
+    const shown = Object.values(systemPackages).filter((command) => message.includes(`    ${command}\n`));
+    expect(shown).not.toEqual([]);
+  });
+});
