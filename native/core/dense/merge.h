@@ -16,8 +16,14 @@ struct Node {
   std::int64_t cols() const { return n + extra; }
 };
 
-// Decomposes a node whose children have been decomposed: their singular values in d and their vectors in u and vt, each in
-// its place, and in `index` (from first on) the order that sorts the values of each child. Leaves the same of the node.
+// Decomposes a node whose children have been decomposed, in the steps of Gu and Eisenstat (divide.h):
+//   1. z, the row between both children in the basis of their right vectors (merge_deflate.cc)
+//   2. deflation: the singular values that stay as they are (merge_deflate.cc)
+//   3. the secular equation of the small matrix that is left, and the z that belongs to its roots (merge_secular.cc)
+//   4. the vectors of the small matrix, and the products of the children's with them (merge_vectors.cc)
+//   5. the order of all values
+// The children left their singular values in d and their vectors in u and vt, each in its place, and in `index` (from first
+// on) the order that sorts the values of each child. Leaves the same of the node.
 template <class T>
 lapack_int merge(Team& team, const BidiagonalSvd<T>& b, const Node& node);
 

@@ -67,7 +67,10 @@ class Panel {
   }
   // y = x_part(n x k)ᵀ·z, in sums of sums
   static void project(std::int64_t n, std::int64_t k, const T* x, std::int64_t ld, const T* z, T* y) {
-    if (n <= 0 || k <= 0) return std::fill_n(y, k, T(0)), void();
+    if (n <= 0 || k <= 0) {
+      std::fill_n(y, k, T(0));
+      return;
+    }
     for (std::int64_t from = 0; from < n; from += terms)
       lapack::gemv('T', std::min(terms, n - from), k, T(1), x + from, ld, z + from, 1, T(from > 0 ? 1 : 0), y, 1);
   }
@@ -80,8 +83,8 @@ class Panel {
   // x of the last row that was reduced, for the rows of one block: from the products with its blocks of columns.
   void finish_x(const Range& r, std::int64_t i, std::int64_t known) const {
     T* x = left(r.from, known);
-    if (row_reflector_.tau == 0) return std::fill_n(x, r.size(), T(0)), void();
     std::fill_n(x, r.size(), T(0));
+    if (row_reflector_.tau == 0) return;
     for (std::int64_t c = (i + 1) / column_block; c < column_blocks_; ++c) {
       const T* part = products_ + c * b_.rows + r.from;
       for (std::int64_t j = 0; j < r.size(); ++j) x[j] += part[j];

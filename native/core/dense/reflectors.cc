@@ -16,7 +16,8 @@ constexpr std::int64_t terms = 128, sums = 8 * terms;
 template <class T>
 struct Block {
   std::int64_t first, size, length, ld, ldt;
-  const T *v, *t;
+  const T* v;
+  T* t;
 
   Block(const Reflectors<T>& q, std::int64_t b)
       : first(b * q.block()), size(std::min(q.block(), q.count - first)), length(q.length - first), ld(q.ld),
@@ -126,8 +127,7 @@ template <class T>
 void form_t(Team& team, const Reflectors<T>& q, const T* tau) {
   team.each(q.blocks(), [&](std::int64_t b) {
     const Block<T> block(q, b);
-    lapack::larft(q.storage(), block.length, block.size, block.v, q.ld, tau + block.first, const_cast<T*>(block.t),
-                  q.block());
+    lapack::larft(q.storage(), block.length, block.size, block.v, q.ld, tau + block.first, block.t, q.block());
   });
 }
 
@@ -136,8 +136,8 @@ Reflectors<T> qr_in_place(Team& team, T* a, std::int64_t ld, std::int64_t rows, 
   const Reflectors<T> q{a, ld, rows, cols, false, t};
   for (std::int64_t b = 0; b < q.blocks(); ++b) {
     const Block<T> block(q, b);
-    T* panel = const_cast<T*>(block.v);
-    panel_qr(block.length, block.size, panel, ld, const_cast<T*>(block.t), block.ldt, work);
+    T* panel = a + block.first * (ld + 1);
+    panel_qr(block.length, block.size, panel, ld, block.t, block.ldt, work);
     const std::int64_t rest = cols - block.first - block.size;
     T* right = panel + block.size * ld;
     team.each(parts_of(rest, slice), [&](std::int64_t s) {

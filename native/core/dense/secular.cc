@@ -84,7 +84,10 @@ constexpr int usual_steps = 10;
 // The next μ from the values there.
 void advance(Root& r, double f, double slope, double error, int taken) {
   if (r.done) return;
-  if (std::abs(f) <= error) return r.done = true, void();
+  if (std::abs(f) <= error) {
+    r.done = true;
+    return;
+  }
   (f < 0 ? r.low : r.high) = r.mu;
   const double here = -r.mu, there = r.other - r.mu, near = r.weight / (here * here);
   const double c = f - there * slope + r.other * near, a = (here + there) * f - here * there * slope,
