@@ -35,7 +35,7 @@ static void run(const Kernel& kernel, std::int64_t units) {
 static Doubles dense(const Doubles& a, std::int64_t count, std::int64_t n) {
   Doubles u(count * n * n), s(count * n), vh(count * n * n);
   std::vector<Status> status(count);
-  Gesdd<double> k;
+  SvdLadder<double> k;
   k.a = packed(a, count, n, n);
   k.u = packed(u, count, n, n), k.s = packed(s, count, 1, n), k.vh = packed(vh, count, n, n), k.status = status.data();
   run(k, count);

@@ -1,6 +1,6 @@
 import { cols, type Dtype, dtypeOf, epsilon, type Input, leadingDims, rows } from '../array/tensor.ts';
 import { batchOf, itemsAt, offsetOf } from '../native/batch.ts';
-import { checkSvdSize, type DenseDriver, gesdd, svdShapes, type Vectors } from '../native/kernels.ts';
+import { checkSvdSize, type DenseDriver, svdLadder, svdShapes, type Vectors } from '../native/kernels.ts';
 import { ahead, type InputOptions, owned } from '../native/owned.ts';
 import type { Steps } from '../native/steps.ts';
 import { batchedSvd, type ErrorOptions } from './blocks.ts';
@@ -29,7 +29,7 @@ export function* denseSvd(
   return yield* batchedSvd(batched, function* (positions, out) {
     const part = yield* owned(itemsAt(a, positions));
     yield { within: [0, 1] };
-    const { S, routines: driver } = yield* gesdd(part, vectors, { out });
+    const { S, routines: driver } = yield* svdLadder(part, vectors, { out });
     const bound = driver.map((routine, i) => denseBound(dtype, m, n, S.data[offsetOf(S, i)], routine));
     return { bound, driver };
   });

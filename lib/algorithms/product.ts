@@ -22,7 +22,7 @@ import {
   rowRange,
   transposed,
 } from '../native/batch.ts';
-import { checkSvdSize, gesdd, ofFactors, packInto, type SvdFactors } from '../native/kernels.ts';
+import { checkSvdSize, ofFactors, packInto, type SvdFactors, svdLadder } from '../native/kernels.ts';
 import { ahead, type InputOptions } from '../native/owned.ts';
 import { checkOverflow, type Origin } from '../native/status.ts';
 import { asPart, type Steps } from '../native/steps.ts';
@@ -216,7 +216,7 @@ function* decomposeAlike(
   const vectors = form === 'none' || form === 0 ? 'none' : 'thin';
   const until = shares(items, C, form);
   yield { within: [until.core, until.svd] };
-  const { U, S, Vh, routines } = yield* gesdd(C, vectors, { scales });
+  const { U, S, Vh, routines } = yield* svdLadder(C, vectors, { scales });
   const exponent = scales ? new Int32Array(C.count) : items.balance.exponent;
   const next = unscale(S, exponent, out.S, items.a.origin);
   if (vectors === 'thin') {

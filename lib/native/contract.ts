@@ -65,7 +65,8 @@ const contract = {
   gemm: { a: 'batch', b: 'batch', alpha: 'number', accumulate: 'flag', c: 'output', status: 'float64' },
   /** c = a · diag(2^exponents) · bᵀ, its columns scaled */
   scaledCore: { a: 'batch', b: 'batch', exponents: 'int32?', c: 'float64', scales: 'int32' },
-  gesdd: {
+  /** a = u · diag(s) · vh, by the first of some routines that converges */
+  svdLadder: {
     a: 'batch',
     vectors: 'integer',
     scales: 'int32?',

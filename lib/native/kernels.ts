@@ -208,7 +208,7 @@ export function checkSvdSize(m: number, n: number, vectors: Vectors, dtype: Dtyp
   throw svdError('ERR_SVD_TOO_LARGE', message, { bytes });
 }
 
-/** How `gesdd` is to decompose, and where to. */
+/** How `svdLadder` is to decompose, and where to. */
 interface SvdOptions {
   /** Where the factors are written; default new storage. */
   readonly out?: SvdFactors;
@@ -217,17 +217,18 @@ interface SvdOptions {
 }
 
 /**
- * `U·diag(S)·Vh` (`?gesdd`, and its fallbacks) of every item, and the routine that gave each. Where the columns of the items
- * have `scales`, as those of a graded core, the Jacobi method comes first, whose small singular values have their digits.
+ * `U·diag(S)·Vh` of every item by the first routine that converges, and which it was (native/core/kernels/svd.h lists them).
+ * Where the columns of the items have `scales`, as those of a graded core, the Jacobi method comes first, whose small
+ * singular values have their digits.
  */
-export function* gesdd(
+export function* svdLadder(
   a: Batch,
   vectors: Vectors,
   { out = scratchSvd(a, vectors), scales }: SvdOptions = {},
 ): Steps<SvdFactors & { readonly routines: DenseDriver[] }> {
   const status = statusOf(a.count);
   const { U: u, S: s, Vh: vh } = out;
-  yield call('gesdd', { a, vectors: vectorsCode[vectors], scales, u, s, vh, status });
+  yield call('svdLadder', { a, vectors: vectorsCode[vectors], scales, u, s, vh, status });
   checkStatus(status, a);
   const routines = new Array<DenseDriver>(a.count);
   for (let i = 0; i < routines.length; i++) routines[i] = drivers[driverOf(status, i)];

@@ -60,9 +60,9 @@ Work either(Arguments& in) {
 }
 
 template <class T>
-struct BuildGesdd {
+struct BuildSvdLadder {
   static Work work(Arguments& in) {
-    Gesdd<T> k;
+    SvdLadder<T> k;
     k.a = in.batch<T>("a");
     const std::int64_t vectors = in.integer("vectors");
     in.require(vectors >= 0 && vectors <= 2, "unknown vectors");
@@ -338,7 +338,7 @@ Work any_copy_work(Arguments& in) {
 
 const std::vector<Kernel>& kernel_table() {
   static const std::vector<Kernel> table{
-      {"gesdd", either<BuildGesdd>},
+      {"svdLadder", either<BuildSvdLadder>},
       {"scaledCore", scaled_core_work},
       {"qr", qr_work},
       {"applyQ", apply_q_work},

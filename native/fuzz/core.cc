@@ -32,7 +32,7 @@ static void decompose(std::int64_t least, std::int64_t most) {
   const std::int64_t m = least + up_to(most - least), n = least + up_to(most - least), p = std::min(m, n);
   const std::int64_t count = up_to(3);
   const Random<T> a(m, n, count);
-  Gesdd<T> k;
+  SvdLadder<T> k;
   k.a = a.batch, k.vectors = static_cast<Vectors>(up_to(2));
   std::vector<std::int32_t> scales(count * n);
   for (std::int32_t& scale : scales) scale = static_cast<std::int32_t>(up_to(100) ? up_to(4000) - 3000 : -(1 << 14));
@@ -43,10 +43,10 @@ static void decompose(std::int64_t least, std::int64_t most) {
   std::vector<Status> status(count);
   k.u = u.out(), k.s = s.out(), k.vh = vh.out(), k.status = status.data();
   for (std::int64_t i = 0; i < count; ++i) k(i);
-  for (const Room<T>* x : {&u, &s, &vh}) x->check_rest("gesdd: writes nothing else");
+  for (const Room<T>* x : {&u, &s, &vh}) x->check_rest("svdLadder: writes nothing else");
   if (!fine(status)) return;
-  check(a.finite, "gesdd: finite");
-  for (const Room<T>* x : {&u, &s, &vh}) check(all_finite(x->elements()), "gesdd: finite results");
+  check(a.finite, "svdLadder: finite");
+  for (const Room<T>* x : {&u, &s, &vh}) check(all_finite(x->elements()), "svdLadder: finite results");
 }
 
 // Ĉ·diag(2^e) of low rank too, its exponents anywhere: orthogonal vectors, and U·diag(S)·Vᵀ in the scale of each column.

@@ -266,7 +266,7 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
   const auto [m, n, k, p, count, blocks] = s;
   const auto flag = [&] { return choices.up_to(1); };
   const std::int64_t r = std::min(m, n), tall = m + k, below = blocks * k;
-  if (kernel == "gesdd") {
+  if (kernel == "svdLadder") {
     const int vectors = choices.up_to(m < 2000 ? 2 : 1);  // all of that many take too long
     const bool none = vectors == 0, full = vectors == 2;
     call.batch<T>(m, n, count), call.number(vectors);

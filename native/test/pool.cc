@@ -139,7 +139,7 @@ static void same_bits(std::int64_t n, std::int64_t count) {
   const auto singular_values = [&](int threads) {
     std::vector<double> u(a.size()), s(n * count), vh(a.size());
     std::vector<Status> status(count);
-    Gesdd<double> k;
+    SvdLadder<double> k;
     k.a = packed<const double>(a.data(), count, n, n);
     k.u = packed(u.data(), count, n, n), k.s = packed(s.data(), count, 1, n), k.vh = packed(vh.data(), count, n, n);
     k.status = status.data();

@@ -35,8 +35,8 @@ const scan =
       status: status(),
       ...fields,
     });
-const gesdd = (fields: Partial<Fields<'gesdd'>>) => () =>
-  run('gesdd', {
+const svdLadder = (fields: Partial<Fields<'svdLadder'>>) => () =>
+  run('svdLadder', {
     a: batch(3, 2),
     vectors: 1,
     scales: undefined,
@@ -97,13 +97,13 @@ const wrong: [message: string, f: () => void][] = [
   ['a: negative dimension', scan({ rows: -2 })],
   ['a: wrong kind of typed array', scan({ data: i32(0, 0, 0, 0, 0, 0) as unknown as Float64Array })],
   ['exponent: expected 3 elements, not 2', scan({}, { exponent: i32(0, 0) })],
-  ['u: another shape', gesdd({ u: batch(0, 0) })],
-  ['u: expected contiguous items', gesdd({ u: { ...packed(f64(9), 1, 3, 2), rowStride: 3 } })],
-  ['u: another shape', gesdd({ vectors: 0 })],
-  ['vh: another number of items', gesdd({ vectors: 0, u: batch(0, 0), vh: batch(0, 0, 2) })],
-  ['vectors: unknown vectors', gesdd({ vectors: 3 })],
-  ['scales: an exponent is out of range', gesdd({ scales: i32(2 ** 30, 0) })],
-  ['status: expected 3 elements, not 2', gesdd({ status: f64(2) })],
+  ['u: another shape', svdLadder({ u: batch(0, 0) })],
+  ['u: expected contiguous items', svdLadder({ u: { ...packed(f64(9), 1, 3, 2), rowStride: 3 } })],
+  ['u: another shape', svdLadder({ vectors: 0 })],
+  ['vh: another number of items', svdLadder({ vectors: 0, u: batch(0, 0), vh: batch(0, 0, 2) })],
+  ['vectors: unknown vectors', svdLadder({ vectors: 3 })],
+  ['scales: an exponent is out of range', svdLadder({ scales: i32(2 ** 30, 0) })],
+  ['status: expected 3 elements, not 2', svdLadder({ status: f64(2) })],
   [
     'a: expected square matrices',
     () => run('geev', { a: batch(2, 3), real: f64(2), imag: f64(2), status: status() }),
@@ -146,7 +146,7 @@ describe('fields that do not fit are refused', () => {
   });
 
   test('and the same calls, right, are not', () => {
-    for (const f of [gemm({}), scan({}), gesdd({}), pack({}), cholesky({})]) expect(f).not.toThrow();
+    for (const f of [gemm({}), scan({}), svdLadder({}), pack({}), cholesky({})]) expect(f).not.toThrow();
   });
 });
 

@@ -8,7 +8,7 @@ namespace fsvd {
 // Q as ?sytrd with 'L' leaves it: reflectors below the first subdiagonal of c, their scalars in tau (n − 1).
 //
 // Every step passes over the rest of the matrix once: with the update that is due the product is formed that the next
-// one needs. Fast while the matrix stays in a cache. The elements must not be far from 1 (reflector.h).
+// one needs. Fast while the matrix stays in a cache. The elements must not be far from 1 (reflectors.h).
 struct Tridiagonalisation {
   std::int64_t n;
   double *c, *d, *e, *tau;

@@ -23,13 +23,13 @@ namespace {
 // x_cols = m are the dimensions that LAPACK sees.
 template <class T>
 struct Item {
-  const Gesdd<T>& job;
+  const SvdLadder<T>& job;
   std::int64_t i, m, n, p, u_cols, vh_rows;
   T *u, *s, *vh;
   const std::int32_t* scales;
   Status& status;
 
-  Item(const Gesdd<T>& job, std::int64_t i)
+  Item(const SvdLadder<T>& job, std::int64_t i)
       : job(job), i(i), m(job.a.rows), n(job.a.cols), p(std::min(m, n)), u_cols(job.vectors == Vectors::full ? m : p),
         vh_rows(job.vectors == Vectors::full ? n : p), u(values_only() ? nullptr : job.u.item(i)), s(job.s.item(i)),
         vh(values_only() ? nullptr : job.vh.item(i)), scales(job.scales ? job.scales + i * n : nullptr),
@@ -249,7 +249,7 @@ void identity(T* x, std::int64_t rows, std::int64_t cols) {
 }  // namespace
 
 template <class T>
-void Gesdd<T>::operator()(std::int64_t i) const {
+void SvdLadder<T>::operator()(std::int64_t i) const {
   const Item<T> item(*this, i);
   item.status.set(Status::ok);
   if (item.p == 0) {  // LAPACK is not asked about empty matrices
@@ -262,18 +262,18 @@ void Gesdd<T>::operator()(std::int64_t i) const {
     return;
   }
   lapack_int info = 0;
-  constexpr std::array ladder{Driver::jacobi, Driver::blocked,      Driver::gesdd,
-                              Driver::gesvd,  Driver::gesvd_scaled, Driver::gejsv};
+  constexpr std::array rungs{Driver::jacobi, Driver::blocked,      Driver::gesdd,
+                             Driver::gesvd,  Driver::gesvd_scaled, Driver::gejsv};
   const bool thin = vectors != Vectors::full || item.m == item.n;
-  for (const Driver driver : ladder) {
+  for (const Driver driver : rungs) {
     if ((driver == Driver::jacobi && !scales) || (driver == Driver::blocked && !thin)) continue;
     switch (driver) {
+      case Driver::jacobi: info = run_jacobi(item); break;
       case Driver::blocked: info = DenseSvd<T>{a, i, item.u, item.s, item.vh, &item.status}.run(); break;
       case Driver::gesdd: info = run_gesdd(item, size); break;
       case Driver::gesvd: info = run_gesvd(item, false); break;
       case Driver::gesvd_scaled: info = run_gesvd(item, true); break;
       case Driver::gejsv: info = run_gejsv(item); break;
-      case Driver::jacobi: info = run_jacobi(item); break;
     }
     if (item.status.code != Status::ok) return;
     if (info < 0) return item.status.set(Status::internal, info);
@@ -291,12 +291,12 @@ void Gesdd<T>::operator()(std::int64_t i) const {
 }
 
 template <class T>
-double Gesdd<T>::flops() const {
+double SvdLadder<T>::flops() const {
   const double p = static_cast<double>(std::min(a.rows, a.cols)), q = static_cast<double>(std::max(a.rows, a.cols));
   return (vectors == Vectors::none ? 4 : 14) * p * p * q + 1e3;
 }
 
-template struct Gesdd<float>;
-template struct Gesdd<double>;
+template struct SvdLadder<float>;
+template struct SvdLadder<double>;
 
 }  // namespace fsvd

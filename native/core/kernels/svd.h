@@ -1,4 +1,4 @@
-// Singular value decomposition of each item of a batch: ?gesdd, and what to do when it fails.
+// Singular value decomposition of each item of a batch: the fastest way, and what to do when it fails.
 #pragma once
 #include "core/base/batch.h"
 
@@ -11,13 +11,17 @@ enum class Driver { gesdd = 0, gesvd = 1, gesvd_scaled = 2, gejsv = 3, blocked =
 enum class Vectors { none = 0, thin = 1, full = 2 };
 
 // a = U * diag(S) * Vh, row-major: U is m x p, S is p, Vh is p x n, p = min(m, n) (thin; m x m and n x n for full).
-// The input is copied and checked first. Large matrices are decomposed in parts (blocked_svd.h), the others by ?gesdd.
-// When that does not converge the item is tried again with ?gesdd, with ?gesvd, with ?gesvd on the matrix scaled to a
-// largest element of 1, and with ?gejsv, whose vectors are looked at first; `Status::driver` says which one answered.
-// A matrix whose columns have `scales` is a * diag(2^scales): its small singular values are to be accurate relative to
-// themselves, so it begins with JacobiSvd (jacobi.h). The others are accurate relative to the largest only.
+// A ladder of routines, of which the first that converges answers; `Status::driver` says which. Each begins with a copy of
+// a, which is checked:
+//   1. jacobi        JacobiSvd (dense/jacobi.h), only of a matrix whose columns have `scales`, a * diag(2^scales): its small
+//                    singular values are to be accurate relative to themselves; those of all below, relative to the largest
+//   2. blocked       DenseSvd (dense/dense.h), unless full factors of a matrix that is not square are wanted
+//   3. gesdd         LAPACK's
+//   4. gesvd         LAPACK's: implicit QR where divide and conquer failed
+//   5. gesvd_scaled  the same of the matrix scaled to a largest element of 1
+//   6. gejsv         LAPACK's, whose vectors are looked at first
 template <class T>
-struct Gesdd {
+struct SvdLadder {
   Batch<const T> a;
   Vectors vectors = Vectors::thin;
   const std::int32_t* scales = nullptr;

@@ -19,12 +19,12 @@ describe('ERR_SVD_NO_CONVERGENCE', () => {
     };
 
   it('has `info`, and `batchIndex` in a batch', () => {
-    vi.spyOn(kernels(), 'gesdd').mockImplementation(fail(0));
+    vi.spyOn(kernels(), 'svdLadder').mockImplementation(fail(0));
     const alone = errorOf(() => svd(randomMatrix(20, [3, 3])));
     checkError(alone, 'ERR_SVD_NO_CONVERGENCE', 'svd', '5');
     expect(alone).toMatchObject({ info });
     expect(alone.batchIndex).toBeUndefined();
-    vi.spyOn(kernels(), 'gesdd').mockImplementation(fail(4));
+    vi.spyOn(kernels(), 'svdLadder').mockImplementation(fail(4));
     const batch = errorOf(() => svd(randomMatrix(21, [2, 3, 3, 3])));
     checkError(batch, 'ERR_SVD_NO_CONVERGENCE', '[1, 1]');
     expect(batch).toMatchObject({ info, batchIndex: [1, 1] });
@@ -35,13 +35,13 @@ describe('ERR_SVD_NO_CONVERGENCE', () => {
   });
 
   it('rejects off the event loop', async () => {
-    vi.spyOn(kernels(), 'gesddAsync').mockImplementation(async (_, ...args) => fail(0)(...args));
+    vi.spyOn(kernels(), 'svdLadderAsync').mockImplementation(async (_, ...args) => fail(0)(...args));
     checkError(await rejectionOf(svdAsync(randomMatrix(24, [3, 3]))), 'ERR_SVD_NO_CONVERGENCE', '5');
   });
 
   it('is not cached: the next call computes', () => {
     const m = product(3, 3, 3);
-    const spy = vi.spyOn(kernels(), 'gesdd').mockImplementation(fail(0));
+    const spy = vi.spyOn(kernels(), 'svdLadder').mockImplementation(fail(0));
     expect(errorOf(() => m.svd()).code).toBe('ERR_SVD_NO_CONVERGENCE');
     spy.mockRestore();
     expect(m.svd().S.shape).toEqual([3]);
