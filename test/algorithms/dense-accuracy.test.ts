@@ -1,13 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Dtype } from '../../lib/array/tensor.ts';
 import { svd, svdvals } from '../../lib/index.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import { matchSingularValues, orthonormal } from '../../lib/testing/index.ts';
-import { array, mapMatrix, randomMatrix } from '../support/matrices.ts';
+import { array, dtypes, mapMatrix, randomMatrix } from '../support/matrices.ts';
 
 // Plain matrices on which rounding errors add up, or on which an iteration that stops too soon shows.
-
-const dtypes: Dtype[] = ['float64', 'float32'];
 
 /** |s − exact| ≤ bound for every singular value, of `svd` and of `svdvals`. */
 function checkValues(a: Parameters<typeof svd>[0], exact: readonly number[]) {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { allBits, checkSameSpectrum, checkSvd } from '../support/checks.ts';
+import { factoredOf } from '../support/factored.ts';
 import {
+  dtypes,
   mapMatrix,
   powersOfTwo,
   randomProduct,
@@ -8,7 +10,6 @@ import {
   scaleRowsBy,
   shuffled,
 } from '../support/matrices.ts';
-import { dtypes, factored } from '../support/products.ts';
 
 describe('gauge', () => {
   const gauges: [string, (k: number) => number[]][] = [
@@ -39,7 +40,7 @@ describe('gauge', () => {
             of.B,
           ),
         };
-        const [before, after] = [factored(of).svd(), factored(scaled).svd()];
+        const [before, after] = [factoredOf(of).svd(), factoredOf(scaled).svd()];
         checkSvd(scaled, after);
         checkSameSpectrum(dtype, before.S.data, after.S.data, before.bound as number, after.bound as number);
       }
@@ -57,7 +58,7 @@ describe('gauge', () => {
           of.B,
         ),
       };
-      expect(allBits(factored(scaled).svd())).toEqual(allBits(factored(of).svd()));
+      expect(allBits(factoredOf(scaled).svd())).toEqual(allBits(factoredOf(of).svd()));
     }
   });
 
@@ -74,8 +75,8 @@ describe('gauge', () => {
         of.B,
       ),
     };
-    const [before, after] = [factored(of).svd(), factored(scaled).svd()];
-    const three = factored(scaled).svd({ algorithm: 'three-svd' });
+    const [before, after] = [factoredOf(of).svd(), factoredOf(scaled).svd()];
+    const three = factoredOf(scaled).svd({ algorithm: 'three-svd' });
     checkSameSpectrum('float64', before.S.data, after.S.data, before.bound as number, after.bound as number);
     expect(() =>
       checkSameSpectrum(
@@ -95,7 +96,7 @@ describe('gauge', () => {
       A: mapMatrix(of.A, (_, i, j) => of.A.get(i, order[j])),
       B: mapMatrix(of.B, (_, i, j) => of.B.get(order[i], j)),
     };
-    const [s, t] = [factored(of).svd(), factored(permuted).svd()];
+    const [s, t] = [factoredOf(of).svd(), factoredOf(permuted).svd()];
     checkSameSpectrum('float64', s.S.data, t.S.data, s.bound as number, t.bound as number);
   });
 });

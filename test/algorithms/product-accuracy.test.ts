@@ -17,7 +17,7 @@ import {
   shuffled,
 } from '../support/matrices.ts';
 import { factorDrivers, isForced, paths } from '../support/paths.ts';
-import { statedBound } from '../support/product-bound.ts';
+import { statedBound, stored } from '../support/products.ts';
 import {
   denseReferences,
   gradedReferences,
@@ -31,11 +31,6 @@ const references = [...productReferences, ...gradedReferences];
 const isDiagonal = ({ name }: ProductReference) => /well conditioned|gauge|graded|factors|:/.test(name);
 const diagonal = references.filter(isDiagonal);
 const others = references.filter((reference) => !isDiagonal(reference));
-
-const stored = ({ A, B, dtype }: ProductReference): Product => ({
-  A: array(A.data, A.shape, dtype),
-  B: array(B.data, B.shape, dtype),
-});
 
 /** The decomposition of one product on every path, with vectors and without. */
 function everyWay({ A, B }: Product): { way: string; result: Svd }[] {

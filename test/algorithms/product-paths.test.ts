@@ -5,8 +5,10 @@ import type { Dtype, Tensor } from '../../lib/array/tensor.ts';
 import { FactoredMatrix } from '../../lib/index.ts';
 import { runSync } from '../../lib/native/steps.ts';
 import { checkSameSpectrum, checkSvd, vectorAt } from '../support/checks.ts';
+import { factoredOf } from '../support/factored.ts';
 import {
   array,
+  dtypes,
   gradedProduct,
   mapMatrix,
   type Product,
@@ -15,7 +17,7 @@ import {
   shuffled,
 } from '../support/matrices.ts';
 import { driverUnder, factorDrivers, paths } from '../support/paths.ts';
-import { checkProduct, dtypes, factored, relativeError } from '../support/products.ts';
+import { checkProduct, relativeError } from '../support/products.ts';
 
 describe('every QR decomposition of a tall factor', () => {
   const forced = ({ A, B }: Product, force?: FactorDriver) => runSync(productSvd(A, B, { force }));
@@ -81,16 +83,16 @@ describe('every QR decomposition of a tall factor', () => {
       );
     const of = { A: stack(items.map(({ A }) => A)), B: stack(items.map(({ B }) => B)) };
     checkProduct(of);
-    const driver = factored(of).svd().driver as string[];
+    const driver = factoredOf(of).svd().driver as string[];
     expect(new Set(driver.map((path) => path.split('/')[0])).size).toBeGreaterThan(1);
     items.forEach((item, i) => {
-      expect(factored(item).svd().driver).toBe(driver[i]);
+      expect(factoredOf(item).svd().driver).toBe(driver[i]);
     });
   });
 
   it('an item has the singular values in a batch that it has alone', () => {
     const of = randomProduct(36, [40, 5, 30], 'float64', [4]);
-    const all = factored(of).svd();
+    const all = factoredOf(of).svd();
     for (let i = 0; i < 4; i++) {
       const alone = new FactoredMatrix(of.A.pick(i, null, null), of.B.pick(i, null, null)).svd();
       const [tau, own] = [(all.bound as Tensor).get(i), alone.bound as number];

@@ -2,15 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Dtype } from '../../lib/array/tensor.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import { checkSameSpectrum, checkSvd } from '../support/checks.ts';
-import { array, gradedProduct, type Product, powersOfTwo, shuffled } from '../support/matrices.ts';
-import { statedBound } from '../support/product-bound.ts';
-import { checkProduct, factored, relativeError } from '../support/products.ts';
-import { gradedReferences, type ProductReference, productReferences } from '../support/references.ts';
-
-const stored = ({ A, B, dtype }: ProductReference): Product => ({
-  A: array(A.data, A.shape, dtype),
-  B: array(B.data, B.shape, dtype),
-});
+import { factoredOf } from '../support/factored.ts';
+import { gradedProduct, powersOfTwo, shuffled } from '../support/matrices.ts';
+import { checkProduct, relativeError, statedBound, stored } from '../support/products.ts';
+import { gradedReferences, productReferences } from '../support/references.ts';
 
 describe('against 60-digit arithmetic', () => {
   it.each([...productReferences, ...gradedReferences])(
@@ -18,16 +13,16 @@ describe('against 60-digit arithmetic', () => {
     (reference) => {
       const { dtype, singularValues, norm, beta } = reference;
       const of = stored(reference);
-      const result = factored(of).svd();
+      const result = factoredOf(of).svd();
       checkSvd(of, result);
       const expected = statedBound(dtype, beta, result);
       expect(Math.abs((result.bound as number) - expected)).toBeLessThanOrEqual(
         bounds.reconstruction('float64', expected, 1, 1),
       );
       checkSameSpectrum(dtype, result.S.data, singularValues, result.bound as number, 0);
-      checkSameSpectrum(dtype, factored(of).svdvals().data, singularValues, result.bound as number, 0);
+      checkSameSpectrum(dtype, factoredOf(of).svdvals().data, singularValues, result.bound as number, 0);
       const close = bounds.singularValues(dtype, result.bound as number, 0);
-      expect(Math.abs((factored(of).norm() as number) - norm)).toBeLessThanOrEqual(close);
+      expect(Math.abs((factoredOf(of).norm() as number) - norm)).toBeLessThanOrEqual(close);
     },
   );
 
@@ -55,15 +50,15 @@ describe('against 60-digit arithmetic', () => {
   it.each(diagonal)('every singular value is relatively accurate, the small ones too: $name', (reference) => {
     const { dtype, singularValues } = reference;
     const of = stored(reference);
-    expect(relativeError(dtype, factored(of).svd().S.data, singularValues)).toBeLessThanOrEqual(1);
-    expect(relativeError(dtype, factored(of).svdvals().data, singularValues)).toBeLessThanOrEqual(1);
+    expect(relativeError(dtype, factoredOf(of).svd().S.data, singularValues)).toBeLessThanOrEqual(1);
+    expect(relativeError(dtype, factoredOf(of).svdvals().data, singularValues)).toBeLessThanOrEqual(1);
   });
 
   it('the three-SVD composition is not: it fails most of these in float64', () => {
     // Of float32 factors this small each SVD is computed in float64.
     const wide = diagonal.filter(({ dtype }) => dtype === 'float64');
     const failed = wide.filter((reference) => {
-      const { S } = factored(stored(reference)).svd({ algorithm: 'three-svd' });
+      const { S } = factoredOf(stored(reference)).svd({ algorithm: 'three-svd' });
       return relativeError(reference.dtype, S.data, reference.singularValues) > 1;
     });
     const names = failed.map(({ name }) => name);
@@ -88,7 +83,7 @@ describe('graded products', () => {
     (dtype, e) => {
       const left = shuffled(4, powersOfTwo(5, -e, e));
       const of = gradedProduct(9, 12, 10, left, left, dtype);
-      const m = factored(of);
+      const m = factoredOf(of);
       checkProduct(of);
       const turned = m.T.svd().S.data;
       const straight = Float64Array.from(m.S.data);

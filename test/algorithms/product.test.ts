@@ -5,8 +5,10 @@ import type { Tensor } from '../../lib/array/tensor.ts';
 import { FactoredMatrix } from '../../lib/index.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import { betaOf, checkSameSpectrum, checkSvd, indices, matrixAt, norm, vectorAt } from '../support/checks.ts';
+import { factoredOf } from '../support/factored.ts';
 import {
   array,
+  dtypes,
   mapMatrix,
   orthogonal,
   type Product,
@@ -16,8 +18,7 @@ import {
   scaleColumnsBy,
   scaleRowsBy,
 } from '../support/matrices.ts';
-import { statedBound } from '../support/product-bound.ts';
-import { checkProduct, dtypes, factored } from '../support/products.ts';
+import { checkProduct, statedBound } from '../support/products.ts';
 
 describe('every order of l, k and r', () => {
   const dimension = fc.integer({ min: 0, max: 7 });
@@ -73,7 +74,7 @@ describe('bound and driver', () => {
   it('bound is 4εβ with β = Σ‖a_j‖·‖b_j‖, or less where float64 computes, per item', () => {
     for (const dtype of dtypes) {
       const { A, B } = randomProduct(3, [5, 3, 4], dtype, [2, 3]);
-      const result = factored({ A, B }).svd();
+      const result = factoredOf({ A, B }).svd();
       const bound = result.bound as Tensor;
       expect(bound.shape).toEqual([2, 3]);
       for (const index of indices([2, 3])) {
@@ -95,8 +96,8 @@ describe('bound and driver', () => {
       [3, 4, 5, `direct/${qr}/gesdd-blocked`],
       [3, 4, 3, 'direct/direct/gesdd-blocked'],
     ] as const) {
-      expect(factored(randomProduct(4, [l, k, r])).svd().driver).toMatch(new RegExp(`^${path}$`));
-      const batch = factored(randomProduct(4, [l, k, r], 'float64', [2, 3])).svd().driver as string[];
+      expect(factoredOf(randomProduct(4, [l, k, r])).svd().driver).toMatch(new RegExp(`^${path}$`));
+      const batch = factoredOf(randomProduct(4, [l, k, r], 'float64', [2, 3])).svd().driver as string[];
       expect(batch).toHaveLength(6);
       for (const one of batch) expect(one).toMatch(new RegExp(`^${path}$`));
       expect(Object.isFrozen(batch)).toBe(true);
@@ -111,8 +112,8 @@ describe('special products', () => {
     const zeroRow = { A: of.A, B: scaleRowsBy([0, 1, 1, 0], of.B) };
     const zero = { A: scaleColumnsBy(of.A, [0, 0, 0, 0]), B: of.B };
     for (const x of [zeroColumn, zeroRow, zero, { A: zeroColumn.A, B: zeroRow.B }]) checkProduct(x);
-    expect(factored(zero).svd().bound).toBe(0);
-    expect(Array.from(factored(zero).S.data)).toEqual([0, 0, 0, 0]);
+    expect(factoredOf(zero).svd().bound).toBe(0);
+    expect(Array.from(factoredOf(zero).S.data)).toEqual([0, 0, 0, 0]);
   });
 
   it('with a zero pair beside columns of extreme length', () => {
@@ -131,10 +132,10 @@ describe('special products', () => {
       (_, i, j) => (i < 2 ? 1 : -1) * Y.get(i % 2, j),
     );
     checkProduct({ A, B });
-    expect(factored({ A, B }).rank()).toBe(0);
+    expect(factoredOf({ A, B }).rank()).toBe(0);
     const near = mapMatrix(B, (x, i, j) => (i === 3 && j === 4 ? x * (1 + 1e-9) : x));
     checkProduct({ A, B: near });
-    expect(factored({ A, B: near }).rank()).toBe(1);
+    expect(factoredOf({ A, B: near }).rank()).toBe(1);
   });
 
   it('with repeated and clustered spectra', () => {
@@ -145,7 +146,7 @@ describe('special products', () => {
     ]) {
       const of = productWithSpectrum(14, 9, 8, sigma);
       checkProduct(of);
-      const { S, bound } = factored(of).svd();
+      const { S, bound } = factoredOf(of).svd();
       const built = bounds.reconstruction('float64', Math.hypot(...sigma), 9, 8); // of the rounded factors
       checkSameSpectrum('float64', S.data, sigma, bound as number, built);
     }
@@ -153,7 +154,7 @@ describe('special products', () => {
 
   it('of orthogonal factors have every singular value 1', () => {
     const of = { A: orthogonal(15, 12, 6), B: orthogonal(16, 9, 6).transpose(1, 0) };
-    const { S, bound } = factored(of).svd();
+    const { S, bound } = factoredOf(of).svd();
     checkSameSpectrum('float64', S.data, new Array(6).fill(1), bound as number, bound as number);
   });
 
@@ -182,7 +183,7 @@ describe('special products', () => {
     const column = Array.from({ length: 20 }, (_, i) => far.A.get(i, 0));
     expect(column.every(Number.isFinite)).toBe(true);
     expect(norm(column)).toBe(Number.POSITIVE_INFINITY);
-    const [near, result] = [factored(gauge(10)).svd(), factored(far).svd()];
+    const [near, result] = [factoredOf(gauge(10)).svd(), factoredOf(far).svd()];
     checkSvd(gauge(10), result); // the same matrix, and loops that can form it
     checkSameSpectrum('float64', near.S.data, result.S.data, near.bound as number, result.bound as number);
   });
@@ -209,11 +210,11 @@ describe('special products', () => {
 
 describe('the check of this file', () => {
   const of = randomProduct(21, [8, 3, 6]);
-  const result = factored(of).svd();
+  const result = factoredOf(of).svd();
 
   it('sees V in place of Vh, a perturbed S, and the decomposition of another product', () => {
     const square = randomProduct(22, [6, 6, 6]);
-    const right = factored(square);
+    const right = factoredOf(square);
     expect(() => checkSvd(square, { U: right.U, S: right.S, Vh: right.V })).toThrow(/reconstruction/);
     const tau = bounds.reconstruction('float64', 0, 8, 6, betaOf(matrixAt(of.A), matrixAt(of.B)));
     const S = array(

@@ -16,6 +16,7 @@ import {
 } from '../support/checks.ts';
 import {
   array,
+  dtypes,
   gradedProduct,
   mapMatrix,
   orthogonal,
@@ -33,7 +34,6 @@ import { copy, flipU, shiftS } from '../support/variants.ts';
 
 type Shape = readonly [l: number, k: number, r: number];
 
-const dtypes: Dtype[] = ['float64', 'float32'];
 const shapes: { what: string; shape: Shape }[] = [
   { what: 'both factors tall', shape: [12, 6, 10] },
   { what: 'several blocks in TSQR', shape: [150, 20, 70] },

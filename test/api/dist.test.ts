@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Dtype, epsilon, type Tensor } from '../../lib/array/tensor.ts';
+import { epsilon, type Tensor } from '../../lib/array/tensor.ts';
 import {
   type DistOperand,
   dist,
@@ -25,20 +25,9 @@ import {
   transposeRows,
   vectorAt,
 } from '../support/checks.ts';
-import { array, mapMatrix, randomMatrix, randomProduct } from '../support/matrices.ts';
+import { factored } from '../support/factored.ts';
+import { array, dtypes, mapMatrix, randomMatrix, randomProduct } from '../support/matrices.ts';
 import { distanceReferences, type Factors } from '../support/references.ts';
-
-const dtypes: Dtype[] = ['float64', 'float32'];
-
-const factored = (
-  seed: number,
-  sizes: readonly [number, number, number],
-  dtype: Dtype = 'float64',
-  leading: number[] = [],
-) => {
-  const { A, B } = randomProduct(seed, sizes, dtype, leading);
-  return new FactoredMatrix(A, B);
-};
 
 /** The matrix that an operand stands for, formed by plain loops, and Σ‖a_j‖·‖b_j‖ of its factors. */
 function formed(x: DistOperand, index: number[] = []): { M: Rows; beta: number } {

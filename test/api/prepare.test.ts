@@ -14,10 +14,8 @@ import {
   transpose,
 } from '../../lib/index.ts';
 import { allBits, bits, checkError, checkSameSpectrum, errorOf, rejectionOf } from '../support/checks.ts';
-import { array, randomMatrix, scaleColumnsBy } from '../support/matrices.ts';
+import { array, dtypes, randomMatrix, scaleColumnsBy } from '../support/matrices.ts';
 import { passes } from '../support/passes.ts';
-
-const dtypes: Dtype[] = ['float64', 'float32'];
 
 const shown = (x: PerMatrix): string => (typeof x === 'number' ? `${x}` : bits(x));
 

@@ -1,8 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { escaped, escapedJson, escapedLines, quote } from '../../lib/array/escape.ts';
 import { svd, versions } from '../../lib/index.ts';
 import { openSafetensors, writeSafetensors } from '../../lib/weights/index.ts';
@@ -10,6 +9,7 @@ import { errorOf } from '../support/checks.ts';
 import { cli } from '../support/cli.ts';
 import { hostileTexts, runnerCommandsIn, unsafeIn } from '../support/hostile-texts.ts';
 import { randomMatrix } from '../support/matrices.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 
 const anyText = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -81,19 +81,16 @@ describe('escaped text', () => {
 /** Each text after a form of it that may stand in the title of a test. */
 const titled = (texts: readonly string[]) => texts.map((text) => [escaped(text), text] as const);
 
-let folder: string;
-const at = (name: string) => join(folder, name);
+const at = temporaryFolder();
 const wellFormed = hostileTexts.filter((text) => !/\p{Surrogate}/u.test(text));
 const pathNames = wellFormed.filter((text) => !text.includes('/') && text !== ':');
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'factored-svd-escaping-'));
   const tensors = wellFormed.map((name, i) => [name, randomMatrix(i + 1, [3, 2])] as const);
   const metadata = Object.fromEntries(wellFormed.map((text) => [text, text]));
   for (const name of ['weights', ...pathNames])
     await writeSafetensors(at(name), Object.fromEntries(tensors), metadata);
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** That nothing in the outputs of a command does harm; `commands` are those to the runner that are meant. */
 async function harmless(argv: string[], commands = 0): Promise<string> {

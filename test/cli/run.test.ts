@@ -1,16 +1,15 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import ndarray, { type NdArray } from 'ndarray';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Progress, run } from '../../lib/cli/run.ts';
 import { summarizeSpectrum } from '../../lib/cli/svd.ts';
 import { FactoredMatrix, svd } from '../../lib/index.ts';
 import { openSafetensors, writeSafetensors } from '../../lib/weights/index.ts';
 import { Capture, cli } from '../support/cli.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 
-let folder: string;
+const at = temporaryFolder();
 let weights: string;
 
 type Floats = Float32Array | Float64Array;
@@ -24,8 +23,7 @@ const B = ndarray(values(2 * 3 * 5, 2), [2, 3, 5]);
 const tall = ndarray(Float32Array.from(values(40 * 20, 3)), [40, 20]);
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'factored-svd-cli-'));
-  weights = join(folder, 'weights.safetensors');
+  weights = at('weights.safetensors');
   const nan = ndarray(Float64Array.of(1, 2, Number.NaN, 4), [2, 2]);
   const zero = ndarray(new Float64Array(6), [2, 3]);
   await writeSafetensors(
@@ -43,7 +41,6 @@ beforeAll(async () => {
     { format: 'pt' },
   );
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(() => {
   vi.unstubAllEnvs();
   vi.useRealTimers();
@@ -125,7 +122,7 @@ describe('svd of a product', () => {
   });
 
   test('--rank keeps the leading triplets, and the residual is that of the truncation', async () => {
-    const out = join(folder, 'rank.safetensors');
+    const out = at('rank.safetensors');
     const report = await json('svd', weights, '--a', 'A', '--b', 'B', '--rank', '2', '--out', out);
     for (const { S, residual, norm } of report.items) {
       expect(S).toHaveLength(3);
@@ -142,7 +139,7 @@ describe('svd of a product', () => {
   });
 
   test('--out writes factors whose product is M', async () => {
-    const out = join(folder, 'factors.safetensors');
+    const out = at('factors.safetensors');
     expect((await cli('svd', weights, '--a', 'A', '--b', 'B', '--out', out)).stdout).toContain(`to ${out}`);
     const { U, S, Vh } = await readTensors(out);
     for (let item = 0; item < 2; item++)
@@ -263,14 +260,14 @@ describe('exit code 1: a file or the computation failed', () => {
   });
 
   test('a failure leaves no output file', async () => {
-    const out = join(folder, 'never.safetensors');
+    const out = at('never.safetensors');
     expect((await cli('svd', weights, '--matrix', 'nan', '--out', out)).code).toBe(1);
     expect(existsSync(out)).toBe(false);
   });
 });
 
 test('Ctrl-C aborts: exit code 130, no output file, and the handler is gone', async () => {
-  const out = join(folder, 'aborted.safetensors');
+  const out = at('aborted.safetensors');
   const others = process.listeners('SIGINT');
   const running = cli('svd', weights, '--matrix', 'tall', '--out', out);
   const [onInterrupt] = process.listeners('SIGINT').filter((listener) => !others.includes(listener));

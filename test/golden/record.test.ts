@@ -4,7 +4,6 @@ import { goldenJson, parseGolden } from '../../lib/golden/file.ts';
 import { norm, probe, recordSpectrum, type SpectrumRecord } from '../../lib/golden/record.ts';
 import { FactoredMatrix, svd, transpose, versions } from '../../lib/index.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
-import type { Report } from '../../lib/testing/index.ts';
 import {
   array,
   orthogonal,
@@ -13,6 +12,7 @@ import {
   rankDeficient,
   withSpectrum,
 } from '../support/matrices.ts';
+import { failedNames, fails, holds } from '../support/reports.ts';
 import {
   copy,
   type Factors,
@@ -23,11 +23,6 @@ import {
   shiftS,
   swapVectors,
 } from '../support/variants.ts';
-
-const failedNames = ({ checks }: Report): string[] =>
-  checks.filter(({ pass }) => !pass).map(({ name }) => name);
-const holds = { pass: true, undetermined: false };
-const fails = { pass: false, undetermined: false };
 
 /** What a golden file gives back of a record. */
 function stored(record: SpectrumRecord): SpectrumRecord {

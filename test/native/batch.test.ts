@@ -148,6 +148,7 @@ function blamed(a: Batch, i: number): readonly number[] | undefined {
 
 describe('parts of a batch, one of another', () => {
   it('have the elements of the same parts of the matrices, and errors name the matrix they come from', () => {
+    let compared = 0;
     fc.assert(
       fc.property(batches, chains, (batch, chain) => {
         let [a, m] = [batch, modelOf(batch)];
@@ -161,9 +162,11 @@ describe('parts of a batch, one of another', () => {
         m.items.forEach(({ position }, i) => {
           expect(blamed(a, i)).toEqual(unravel(position, leading));
         });
+        compared += m.items.length * m.rows * m.cols;
       }),
       { numRuns: 500, seed: 1 },
     );
+    expect(compared, 'elements, few of the batches being empty').toBeGreaterThan(5000);
   });
 
   it('share the memory, and leave the batch as it was', () => {

@@ -1,29 +1,26 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ndarray from 'ndarray';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { writeSafetensors } from '../../lib/weights/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import { temporaryFolder } from '../support/temporary.ts';
 
 // The built command in a process of its own; test/cli tests what it does.
 
 const command = fileURLToPath(new URL('../../dist/command.js', import.meta.url));
-let folder: string;
+const at = temporaryFolder();
 let weights: string;
 
 beforeAll(async () => {
   if (!existsSync(command)) throw new Error('dist/command.js is not built: run npm run build:lib first');
-  folder = mkdtempSync(join(tmpdir(), 'factored-svd-command-'));
-  weights = join(folder, 'weights.safetensors');
+  weights = at('weights.safetensors');
   const A = ndarray(Float32Array.of(3, 0, 0, 4, 0, 0), [3, 2]);
   const B = ndarray(Float32Array.of(1, 0, 0, 1), [2, 2]);
   const many = Array.from({ length: 5000 }, (_, i) => [`blocks.${i}.bias`, ndarray(new Float32Array(1))]);
   await writeSafetensors(weights, { A, B, ...Object.fromEntries(many) });
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const execute = (...argv: string[]) =>
   spawnSync(process.execPath, [command, ...argv], { encoding: 'utf8', timeout: 15_000 });
@@ -33,7 +30,7 @@ test('--version is that of the package', () => {
 });
 
 test('svd prints JSON, writes the factors, and ends with 0', () => {
-  const out = join(folder, 'out.safetensors');
+  const out = at('out.safetensors');
   const { status, stdout, stderr } = execute('svd', weights, '--a', 'A', '--b', 'B', '--json', '--out', out);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(JSON.parse(stdout).items[0].S).toEqual([4, 3]);

@@ -1,24 +1,22 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/temporary.ts';
 
 // The built package in processes of their own, each with a time limit: what could hang, crash, or is once per process.
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const esm = join(root, 'dist/index.js');
 const cjs = join(root, 'dist/index.cjs');
-let folder: string;
+const at = temporaryFolder();
 
 beforeAll(() => {
   for (const file of [esm, cjs]) {
     if (!existsSync(file)) throw new Error(`${file} is not built: run npm run build:lib first`);
   }
-  folder = mkdtempSync(join(tmpdir(), 'factored-svd-process-'));
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Limits {
   /** Milliseconds after which the process counts as hanging. */
@@ -29,7 +27,7 @@ interface Limits {
 
 /** Runs a module in which `f` is the package; `signal` is SIGKILL when it ran into the limit. */
 function run(source: string, { timeout = 20_000, env = {}, argv = [] }: Limits = {}) {
-  const file = join(folder, `${Math.abs(hash(source))}.mjs`);
+  const file = at(`${Math.abs(hash(source))}.mjs`);
   writeFileSync(file, `import * as f from ${JSON.stringify(esm)};\n${source}`);
   const { FACTORED_SVD_THREADS: _, ...inherited } = process.env;
   const child = spawnSync(process.execPath, [...argv, file], {

@@ -1,18 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { writeSafetensors } from '../../lib/weights/index.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 import { childLimit, testLimit } from './support/child.ts';
 
 const command = fileURLToPath(new URL('../../dist/command.js', import.meta.url));
-let folder: string;
-const at = (name: string) => join(folder, name);
+const at = temporaryFolder();
 beforeAll(async () => {
   if (!existsSync(command)) throw new Error('dist/command.js is not built: run npm run build:lib first');
-  folder = mkdtempSync(join(tmpdir(), 'factored-svd-command-'));
   const data = Float32Array.from({ length: 300 * 200 }, (_, i) => Math.sin(i * i));
   const batch = { data, shape: [400, 200, 200], stride: [50, 200, 1] }; // seconds of work
   const tensors = { batch, M: { data: data.slice(0, 6), shape: [3, 2] } };
@@ -20,7 +17,6 @@ beforeAll(async () => {
   const names = Array.from({ length: 20_000 }, (_, i) => [`blocks.${i}.bias`, tensors.M]);
   await writeSafetensors(at('many'), Object.fromEntries(names));
 }, testLimit);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Whether a process computes: it has loaded the addon. As Linux tells. */
 const computes = (pid: number): boolean =>
@@ -29,7 +25,7 @@ const computes = (pid: number): boolean =>
 /** The command in a shell: `$FSVD` is its call, `$DIR` the folder of the files. */
 function shell(script: string) {
   const { status, signal, stdout, stderr } = spawnSync('bash', ['-c', script], {
-    env: { ...process.env, FSVD: `${process.execPath} ${command}`, DIR: folder },
+    env: { ...process.env, FSVD: `${process.execPath} ${command}`, DIR: at() },
     encoding: 'utf8',
     timeout: 1000 * childLimit,
     maxBuffer: 2 ** 26,
@@ -62,7 +58,7 @@ describe.skipIf(process.platform !== 'linux')('the command', () => {
         child.on('close', (...how) => done(how)),
       );
       expect({ status, signal, output }).toEqual({ status: code, signal: null, output: '' });
-      expect(readdirSync(folder).sort()).toEqual(['many', 'weights']);
+      expect(readdirSync(at()).sort()).toEqual(['many', 'weights']);
     },
   );
 

@@ -1,12 +1,9 @@
-import { FactoredMatrix, transpose } from '../../lib/index.ts';
+import { type FactoredMatrix, transpose } from '../../lib/index.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
-import type { Check, Report, SvdFactors } from '../../lib/testing/index.ts';
-import { type Product, productWithSpectrum } from './matrices.ts';
+import type { SvdFactors } from '../../lib/testing/index.ts';
+import { factoredOf } from './factored.ts';
+import { productWithSpectrum } from './matrices.ts';
 import { copy, type Factors } from './variants.ts';
-
-export const factored = ({ A, B }: Product) => new FactoredMatrix(A, B);
-export const failed = ({ checks }: Report): Check[] => checks.filter(({ pass }) => !pass);
-export const failedNames = (report: Report): string[] => failed(report).map(({ name }) => name);
 
 /** The same matrix decomposed another way: by the SVD of its transpose. */
 export function ofTranspose(M: FactoredMatrix): SvdFactors {
@@ -15,10 +12,7 @@ export function ofTranspose(M: FactoredMatrix): SvdFactors {
 }
 
 // A product with the singular values S[1…3] in a cluster between two single ones.
-export const clustered = factored(productWithSpectrum(1, 12, 9, [5, 3, 3, 3, 1]));
+export const clustered = factoredOf(productWithSpectrum(1, 12, 9, [5, 3, 3, 3, 1]));
 export const given: Factors = copy(clustered.svd());
 export const again = ofTranspose(clustered);
 export const tau = bounds.singularValues('float64', given.bound, given.bound);
-export const holds = { pass: true, undetermined: false };
-export const fails = { pass: false, undetermined: false };
-export const open = { pass: false, undetermined: true };

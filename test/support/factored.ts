@@ -3,11 +3,11 @@ import type { Dtype, Tensor } from '../../lib/array/tensor.ts';
 import { FactoredMatrix } from '../../lib/index.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import { betaOf, distance, indices, matrixAt, multiplyRows, type Rows } from './checks.ts';
-import { integerMatrix, randomProduct } from './matrices.ts';
-
-export const dtypes: Dtype[] = ['float64', 'float32'];
+import { integerMatrix, type Product, randomProduct } from './matrices.ts';
 
 export type Sizes = readonly [l: number, k: number, r: number];
+
+export const factoredOf = ({ A, B }: Product): FactoredMatrix => new FactoredMatrix(A, B);
 
 /** Random factors; products of them round. */
 export function factored(
@@ -16,8 +16,7 @@ export function factored(
   dtype: Dtype = 'float64',
   leading: readonly number[] = [],
 ): FactoredMatrix {
-  const { A, B } = randomProduct(seed, sizes, dtype, leading);
-  return new FactoredMatrix(A, B);
+  return factoredOf(randomProduct(seed, sizes, dtype, leading));
 }
 
 /** Small integers: products of them are exact, and can be compared with toEqual. */

@@ -1,10 +1,4 @@
-/** A safetensors file as it stands on disk. */
-export function safetensors(header: string, dataBytes = 0): Buffer {
-  const json = Buffer.from(header);
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(json.length));
-  return Buffer.concat([prefix, json, Buffer.alloc(dataBytes)]);
-}
+import { fileBytes } from './weight-files.ts';
 
 /** The JSON of one tensor, its shape as text. */
 export const entry = (shape: string, begin = 0, end = 0): string =>
@@ -12,54 +6,53 @@ export const entry = (shape: string, begin = 0, end = 0): string =>
 
 /** A header of `count` tensors of one element each. */
 export const manyTensors = (count: number, nameOf: (i: number) => string): Buffer =>
-  safetensors(
+  fileBytes(
     `{${Array.from({ length: count }, (_, i) => `"${nameOf(i)}":${entry('1', 4 * i, 4 * i + 4)}`).join()}}`,
-    4 * count,
+    new Uint8Array(4 * count),
   );
 
 /** Headers that would cost far more than their length if anything were done before they are checked, and what is said. */
 export const costlyHeaders: Readonly<Record<string, readonly [bytes: () => Buffer, says: RegExp]>> = {
   '300 dimensions': [
-    () => safetensors(`{"a":${entry('1,'.repeat(299).concat('1'), 0, 4)}}`, 4),
+    () => fileBytes(`{"a":${entry('1,'.repeat(299).concat('1'), 0, 4)}}`, new Uint8Array(4)),
     /more than 64 numbers/,
   ],
   '65 dimensions of nothing': [
-    () => safetensors(`{"a":${entry('0,'.repeat(64).concat('0'))}}`),
+    () => fileBytes(`{"a":${entry('0,'.repeat(64).concat('0'))}}`),
     /more than 64 numbers/,
   ],
   '40 MB of "1,"': [
-    () => safetensors(`{"a":${entry('1,'.repeat(2e7).concat('1'), 0, 4)}}`, 4),
+    () => fileBytes(`{"a":${entry('1,'.repeat(2e7).concat('1'), 0, 4)}}`, new Uint8Array(4)),
     /more than 64 numbers/,
   ],
   '2 MB of large numbers': [
-    () => safetensors(`{"a":${entry('9007199254740991,'.repeat(120_000).concat('0'))}}`),
+    () => fileBytes(`{"a":${entry('9007199254740991,'.repeat(120_000).concat('0'))}}`),
     /more than 64 numbers/,
   ],
-  '40 MB of digits': [() => safetensors(`{"a":${entry('1'.repeat(4e7))}}`), /larger than 2\^53/],
+  '40 MB of digits': [() => fileBytes(`{"a":${entry('1'.repeat(4e7))}}`), /larger than 2\^53/],
   '40 MB of offsets': [
-    () => safetensors(`{"a":{"dtype":"F32","shape":[],"data_offsets":[${'0,'.repeat(2e7)}0]}}`),
+    () => fileBytes(`{"a":{"dtype":"F32","shape":[],"data_offsets":[${'0,'.repeat(2e7)}0]}}`),
     /more than 2 numbers/,
   ],
   '40 MB of brackets': [
-    () => safetensors(`{"a":{"shape":${'['.repeat(4e7)}`),
+    () => fileBytes(`{"a":{"shape":${'['.repeat(4e7)}`),
     /expected a non-negative integer/,
   ],
-  '40 MB of braces': [() => safetensors('{"a":'.repeat(8e6)), /unknown key "a"/],
-  'a name of 40 MB without end': [() => safetensors(`{"${'n'.repeat(4e7)}`), /has no end/],
+  '40 MB of braces': [() => fileBytes('{"a":'.repeat(8e6)), /unknown key "a"/],
+  'a name of 40 MB without end': [() => fileBytes(`{"${'n'.repeat(4e7)}`), /has no end/],
   'a million entries of metadata and more': [
-    () =>
-      safetensors(`{"__metadata__":{${Array.from({ length: 1_048_577 }, (_, i) => `"${i}":""`).join()}}}`),
+    () => fileBytes(`{"__metadata__":{${Array.from({ length: 1_048_577 }, (_, i) => `"${i}":""`).join()}}}`),
     /more than 1048576 keys/,
   ],
   '100,000 names and one of them again': [
     () =>
-      safetensors(
+      fileBytes(
         `{${Array.from({ length: 100_000 }, (_, i) => `"n${i}":${entry('0')}`).join()},"n0":${entry('0')}}`,
       ),
     /duplicate key "n0"/,
   ],
   'a product that overflows before a 0': [
-    () => safetensors(`{"a":${entry('9007199254740991,9007199254740991,0')}}`),
+    () => fileBytes(`{"a":${entry('9007199254740991,9007199254740991,0')}}`),
     /exceeds 2\^64 - 1 bits/,
   ],
 };

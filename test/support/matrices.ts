@@ -1,6 +1,8 @@
 import ndarray from 'ndarray';
 import type { Dtype, FloatArray, Tensor } from '../../lib/array/tensor.ts';
 
+export const dtypes: readonly Dtype[] = ['float64', 'float32'];
+
 /** Uniform numbers in (−1, 1), the same for the same seed everywhere (mulberry32). */
 export function random(seed: number): () => number {
   let state = seed >>> 0;

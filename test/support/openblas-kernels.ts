@@ -1,9 +1,7 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { versions } from '../../lib/index.ts';
-
-const command = fileURLToPath(new URL('../../dist/command.js', import.meta.url));
+import { built } from './built.ts';
 
 /** The processor kernels that this machine can run and this OpenBLAS can be told to use; fewer than two elsewhere. */
 export const kernels: readonly string[] = availableKernels();
@@ -19,7 +17,10 @@ function availableKernels(): string[] {
 
 /** Runs the built command in a process of its own, under one kernel. */
 export function runUnder(kernel: string, ...argv: string[]): SpawnSyncReturns<string> {
-  if (!existsSync(command)) throw new Error('dist/command.js is not built: run npm run build:lib first');
   const env = { ...process.env, OPENBLAS_CORETYPE: kernel };
-  return spawnSync(process.execPath, [command, ...argv], { env, encoding: 'utf8', timeout: 15_000 });
+  return spawnSync(process.execPath, [built('command.js'), ...argv], {
+    env,
+    encoding: 'utf8',
+    timeout: 15_000,
+  });
 }

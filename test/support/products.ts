@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import type { Dtype, Tensor } from '../../lib/array/tensor.ts';
-import { FactoredMatrix } from '../../lib/index.ts';
+import type { Svd } from '../../lib/algorithms/result.ts';
+import { type Dtype, epsilon, type Tensor } from '../../lib/array/tensor.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import {
   betaOf,
@@ -13,16 +13,15 @@ import {
   multiplyRows,
   vectorAt,
 } from './checks.ts';
-import type { Product } from './matrices.ts';
-
-export const dtypes: Dtype[] = ['float64', 'float32'];
-export const factored = ({ A, B }: Product) => new FactoredMatrix(A, B);
+import { factoredOf } from './factored.ts';
+import { array, type Product } from './matrices.ts';
+import type { ProductReference } from './references.ts';
 
 /** Checks the decomposition of a product, and that `svdvals` and `norm` agree with it. */
 export function checkProduct(of: Product): void {
-  const m = factored(of);
-  const alone = new FactoredMatrix(of.A, of.B).svdvals();
-  const norm = new FactoredMatrix(of.A, of.B).norm();
+  const m = factoredOf(of);
+  const alone = factoredOf(of).svdvals();
+  const norm = factoredOf(of).norm();
   const result = m.svd();
   checkSvd(of, result);
   const at = (x: number | Tensor, index: number[]) => (typeof x === 'number' ? x : x.get(...index));
@@ -41,3 +40,18 @@ export function relativeError(dtype: Dtype, s: ArrayLike<number>, exact: Float64
   const bound = bounds.relativeSingularValues(dtype, dtype);
   return exact.reduce((worst, t, j) => Math.max(worst, Math.abs(s[j] - t) / t / bound), 0);
 }
+
+/**
+ * The bound that docs/numerics.md states for a product without parallel columns and with a core of no more than 128: 4εβ;
+ * for float32 factors that of the arithmetic, float64, and the rounding of the result, unless CholeskyQR2 was needed.
+ */
+export function statedBound(dtype: Dtype, beta: number, { S, driver }: Pick<Svd, 'S' | 'driver'>): number {
+  if (dtype === 'float64' || String(driver).includes('cholesky2')) return 4 * epsilon(dtype) * beta;
+  return 4 * epsilon('float64') * beta + epsilon('float32') * (S.data[0] ?? 0);
+}
+
+/** The factors of a reference. */
+export const stored = ({ A, B, dtype }: ProductReference): Product => ({
+  A: array(A.data, A.shape, dtype),
+  B: array(B.data, B.shape, dtype),
+});

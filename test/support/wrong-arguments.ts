@@ -1,13 +1,11 @@
 import ndarray from 'ndarray';
 import type { Tensor } from '../../lib/array/tensor.ts';
-import { FactoredMatrix, type MatrixLike } from '../../lib/index.ts';
-import { randomProduct } from './matrices.ts';
+import type { FactoredMatrix, MatrixLike } from '../../lib/index.ts';
+import { factored } from './factored.ts';
 
 export const invalid = (x: unknown) => x as MatrixLike;
-export const product = (l: number, k: number, r: number, leading: number[] = []) => {
-  const { A, B } = randomProduct(1, [l, k, r], 'float64', leading);
-  return new FactoredMatrix(A, B);
-};
+export const product = (l: number, k: number, r: number, leading: number[] = []): FactoredMatrix =>
+  factored(1, [l, k, r], 'float64', leading);
 
 /** A copy with one element replaced. */
 export function withElement(x: Tensor, index: readonly number[], value: number): Tensor {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { transpose } from '../../lib/index.ts';
 import { bitIdentical } from '../../lib/testing/index.ts';
-import { clustered, failed, failedNames, given, holds } from '../support/clustered.ts';
+import { clustered, given } from '../support/clustered.ts';
 import { array, randomMatrix } from '../support/matrices.ts';
+import { failed, failedNames, holds } from '../support/reports.ts';
 import { copy, flipU } from '../support/variants.ts';
 
 describe('bitIdentical', () => {

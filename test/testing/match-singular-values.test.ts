@@ -2,26 +2,17 @@ import { describe, expect, test } from 'vitest';
 import { svd } from '../../lib/index.ts';
 import { matchSingularValues } from '../../lib/testing/index.ts';
 import { checkError, errorOf } from '../support/checks.ts';
-import {
-  again,
-  clustered,
-  factored,
-  failed,
-  failedNames,
-  fails,
-  given,
-  holds,
-  ofTranspose,
-  tau,
-} from '../support/clustered.ts';
+import { again, clustered, given, ofTranspose, tau } from '../support/clustered.ts';
+import { factoredOf } from '../support/factored.ts';
 import { gradedProduct, powersOfTwo, randomProduct } from '../support/matrices.ts';
+import { failed, failedNames, fails, holds } from '../support/reports.ts';
 import { shiftS } from '../support/variants.ts';
 
 describe('matchSingularValues', () => {
   test('two decompositions of one matrix agree', () => {
     expect(matchSingularValues(given, again)).toMatchObject(holds);
     expect(matchSingularValues(clustered, clustered.svd({ algorithm: 'three-svd' }))).toMatchObject(holds);
-    const batch = factored(randomProduct(11, [9, 3, 7], 'float32', [2, 2]));
+    const batch = factoredOf(randomProduct(11, [9, 3, 7], 'float32', [2, 2]));
     expect(matchSingularValues(batch.svd(), ofTranspose(batch))).toMatchObject(holds);
   });
 
@@ -37,7 +28,7 @@ describe('matchSingularValues', () => {
   });
 
   test('relative: holds for graded products down to the last value, and sees what τ does not', () => {
-    const M = factored(gradedProduct(12, 10, 5, powersOfTwo(5, 30, -30), powersOfTwo(5, 0, -9)));
+    const M = factoredOf(gradedProduct(12, 10, 5, powersOfTwo(5, 30, -30), powersOfTwo(5, 0, -9)));
     expect(matchSingularValues(M.svd(), ofTranspose(M), { mode: 'relative' })).toMatchObject(holds);
     const formed = svd(M.AB); // loses the small singular values
     expect(matchSingularValues(formed, M, { mode: 'absolute' })).toMatchObject(holds);

@@ -3,18 +3,8 @@ import type { Tensor } from '../../lib/array/tensor.ts';
 import { diagEmbed, matmul, svd, transpose } from '../../lib/index.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import { matchSubspaces, matchSvd } from '../../lib/testing/index.ts';
-import {
-  again,
-  clustered,
-  factored,
-  failed,
-  failedNames,
-  fails,
-  given,
-  holds,
-  open,
-  tau,
-} from '../support/clustered.ts';
+import { again, clustered, given, tau } from '../support/clustered.ts';
+import { factoredOf } from '../support/factored.ts';
 import {
   array,
   mapMatrix,
@@ -24,6 +14,7 @@ import {
   rankDeficient,
   withSpectrum,
 } from '../support/matrices.ts';
+import { failed, failedNames, fails, holds, open } from '../support/reports.ts';
 import { copy, flipU, flipV, rotateU, rotateV, shiftS, swapVectors } from '../support/variants.ts';
 
 const rotation = orthogonal(7, 3, 3);
@@ -39,7 +30,7 @@ describe('matchSubspaces and matchSvd', () => {
 
   test('hold for the three-SVD form of well-conditioned products, float32 and batches', () => {
     for (const dtype of ['float32', 'float64'] as const) {
-      const M = factored(randomProduct(13, [20, 5, 12], dtype, [3]));
+      const M = factoredOf(randomProduct(13, [20, 5, 12], dtype, [3]));
       for (const match of matches)
         expect(match(M.svd({ algorithm: 'three-svd' }), M.svd())).toMatchObject(holds);
     }

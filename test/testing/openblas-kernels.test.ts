@@ -7,9 +7,10 @@ import {
   validSvd,
 } from '../../lib/testing/index.ts';
 import { openSafetensors, writeSafetensors } from '../../lib/weights/index.ts';
-import { factored, holds } from '../support/clustered.ts';
+import { factoredOf } from '../support/factored.ts';
 import { randomProduct } from '../support/matrices.ts';
 import { kernels, runUnder } from '../support/openblas-kernels.ts';
+import { holds } from '../support/reports.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 describe.runIf(kernels.length > 1)('kernels of OpenBLAS for other processors', () => {
@@ -46,7 +47,7 @@ describe.runIf(kernels.length > 1)('kernels of OpenBLAS for other processors', (
           return { U, S, Vh, bound, next: 0 };
         }),
       );
-      const M = factored(product);
+      const M = factoredOf(product);
       for (const other of others) {
         expect(matchSvd(other, first)).toMatchObject(holds);
         expect(matchSubspaces(other, first)).toMatchObject(holds);

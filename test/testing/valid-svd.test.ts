@@ -12,18 +12,10 @@ import {
   validSvd,
 } from '../../lib/testing/index.ts';
 import { checkError, errorOf } from '../support/checks.ts';
-import {
-  again,
-  clustered,
-  factored,
-  failed,
-  failedNames,
-  given,
-  holds,
-  open,
-  tau,
-} from '../support/clustered.ts';
+import { again, clustered, given, tau } from '../support/clustered.ts';
+import { factoredOf } from '../support/factored.ts';
 import { array, mapMatrix, randomMatrix, randomProduct } from '../support/matrices.ts';
+import { failed, failedNames, holds, open } from '../support/reports.ts';
 import { copy, flipU, shiftS, swapVectors } from '../support/variants.ts';
 
 describe('validSvd', () => {
@@ -31,7 +23,7 @@ describe('validSvd', () => {
     const M = randomMatrix(2, [3, 8, 5], dtype);
     expect(validSvd(svd(M), M)).toMatchObject(holds);
     expect(validSvd(svd(M, { fullMatrices: true }), M)).toMatchObject(holds);
-    const product = factored(randomProduct(3, [8, 4, 6], dtype, [2]));
+    const product = factoredOf(randomProduct(3, [8, 4, 6], dtype, [2]));
     expect(validSvd(product.svd(), product)).toMatchObject(holds);
     expect(validSvd(product, product.AB)).toMatchObject(holds);
   });

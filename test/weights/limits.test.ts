@@ -4,9 +4,10 @@ import { svd } from '../../lib/index.ts';
 import { openSafetensors, writeSafetensors } from '../../lib/weights/index.ts';
 import { suggestNames } from '../../lib/weights/names.ts';
 import { checkError, errorOf, rejectionOf } from '../support/checks.ts';
-import { costlyHeaders, entry, manyTensors, safetensors } from '../support/hostile-files.ts';
+import { costlyHeaders, entry, manyTensors } from '../support/hostile-files.ts';
 import { within } from '../support/limited-process.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { fileBytes } from '../support/weight-files.ts';
 
 const at = temporaryFolder();
 let path: string;
@@ -31,7 +32,10 @@ describe('a header costs no more than its length', () => {
   test('64 dimensions, 0 before what would overflow, and names of a megabyte are read', async () => {
     const name = 'n'.repeat(2 ** 20);
     const [ones, zero] = ['1,'.repeat(63).concat('1'), '0,9007199254740991,9007199254740991'];
-    writeFileSync(path, safetensors(`{"${name}":${entry(ones, 0, 4)},"zero":${entry(zero)}}`, 4));
+    writeFileSync(
+      path,
+      fileBytes(`{"${name}":${entry(ones, 0, 4)},"zero":${entry(zero)}}`, new Uint8Array(4)),
+    );
     await using file = await openSafetensors(path);
     expect((await file.read(name)).shape).toEqual(new Array(64).fill(1));
     expect(file.tensors.get('zero')!.shape).toEqual([0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
@@ -61,7 +65,7 @@ describe('a header costs no more than its length', () => {
   });
 
   test('a batch of more matrices without elements than memory could list is refused', () => {
-    writeFileSync(path, safetensors(`{"a":${entry('1073741824,0,0')},"b":${entry('9007199254740991,0')}}`));
+    writeFileSync(path, fileBytes(`{"a":${entry('1073741824,0,0')},"b":${entry('9007199254740991,0')}}`));
     for (const name of ['a', 'b'])
       expect(within('svd', path, '--matrix', name)).toMatchObject({
         status: 1,

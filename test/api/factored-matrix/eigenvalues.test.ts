@@ -3,8 +3,8 @@ import type { Tensor } from '../../../lib/array/tensor.ts';
 import { FactoredMatrix } from '../../../lib/index.ts';
 import * as bounds from '../../../lib/testing/bounds.ts';
 import { checkArray, frobenius, matrixAt } from '../../support/checks.ts';
-import { beta, dense, dtypes, factored } from '../../support/factored.ts';
-import { array } from '../../support/matrices.ts';
+import { beta, dense, factored } from '../../support/factored.ts';
+import { array, dtypes } from '../../support/matrices.ts';
 import { eigenvalueReferences } from '../../support/references.ts';
 
 describe('eigenvalues', () => {

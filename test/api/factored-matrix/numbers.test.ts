@@ -3,8 +3,8 @@ import type { Tensor } from '../../../lib/array/tensor.ts';
 import { FactoredMatrix } from '../../../lib/index.ts';
 import * as bounds from '../../../lib/testing/bounds.ts';
 import { frobenius, indices } from '../../support/checks.ts';
-import { beta, dense, dtypes, factored } from '../../support/factored.ts';
-import { orthogonal, productWithSpectrum, rankDeficient } from '../../support/matrices.ts';
+import { beta, dense, factored } from '../../support/factored.ts';
+import { dtypes, orthogonal, productWithSpectrum, rankDeficient } from '../../support/matrices.ts';
 
 describe('norm, rank and cond', () => {
   it.each(dtypes)('norm is ‖A·B‖_F within the bound: %s', (dtype) => {

@@ -13,17 +13,8 @@ import {
   transposeRows,
   vectorAt,
 } from '../../support/checks.ts';
-import {
-  beta,
-  checkClose,
-  dense,
-  denseItems,
-  dtypes,
-  exact,
-  factored,
-  items,
-} from '../../support/factored.ts';
-import { array, integerMatrix } from '../../support/matrices.ts';
+import { beta, checkClose, dense, denseItems, exact, factored, items } from '../../support/factored.ts';
+import { array, dtypes, integerMatrix } from '../../support/matrices.ts';
 
 describe('AB, BA and T', () => {
   it.each(dtypes)('AB is the product, contiguous: %s', (dtype) => {

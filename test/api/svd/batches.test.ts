@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../../../lib/array/tensor.ts';
 import { svd, svdvals } from '../../../lib/index.ts';
 import { checkSameSpectrum, checkSvd, matrixAt, vectorAt } from '../../support/checks.ts';
-import { dtypes } from '../../support/dense-shapes.ts';
-import { array, randomMatrix } from '../../support/matrices.ts';
+
+import { array, dtypes, randomMatrix } from '../../support/matrices.ts';
 
 describe('batches', () => {
   it.each(dtypes)('are decomposed item by item: %s', (dtype) => {

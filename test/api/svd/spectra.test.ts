@@ -3,9 +3,10 @@ import type { Dtype } from '../../../lib/array/tensor.ts';
 import { diagEmbed, svd, svdvals, transpose } from '../../../lib/index.ts';
 import * as bounds from '../../../lib/testing/bounds.ts';
 import { checkError, checkSameSpectrum, checkSvd, errorOf, norm } from '../../support/checks.ts';
-import { dtypes } from '../../support/dense-shapes.ts';
+
 import {
   array,
+  dtypes,
   mapMatrix,
   orthogonal,
   randomMatrix,

@@ -14,8 +14,8 @@ import {
   transposeRows,
   vectorAt,
 } from '../../support/checks.ts';
-import { dtypes } from '../../support/dense-shapes.ts';
-import { array, mapMatrix, randomMatrix } from '../../support/matrices.ts';
+
+import { array, dtypes, mapMatrix, randomMatrix } from '../../support/matrices.ts';
 import { denseReferences } from '../../support/references.ts';
 
 const shapes: [m: number, n: number][] = [
