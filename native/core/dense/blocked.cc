@@ -60,22 +60,23 @@ lapack_int BlockedSvd<T>::run(Team& team) const {
   b.rows = b.ld = rows, b.cols = n, b.a = a;
   b.d = s, b.e = e, b.tau_q = tau_q, b.tau_p = tau_p, b.work = scratch;
   const Shares until(rows, n, left != nullptr);
-  {
+  {  // 3
     const Stage reducing(0, until.bidiagonal);
     b.run(team);
   }
-  if (!left) return values_alone(n, s, e);
+  if (!left) return values_alone(n, s, e);  // 4
 
   const Reflectors<T> q{a, rows, rows, n, false, t_q};
   const Reflectors<T> p{a + rows, rows, n - 1, n - 1, true, t_p};
   form_t(team, q, tau_q);
   form_t(team, p, tau_p);
   lapack_int info = 0;
-  {
+  {  // 4
     const Stage dividing(until.bidiagonal, until.divide);
     info = BidiagonalSvd<T>{n, s, e, left, right_t, rows, n, scratch, index}.run(team);
   }
   if (info != 0) return info;
+  // 5
   for (std::int64_t c = 0; c < n; ++c) std::fill_n(left + c * rows + n, rows - n, T(0));
   multiply_left(team, q, left, rows, n, scratch);
   advance((until.divide + 1) / 2);

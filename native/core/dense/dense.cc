@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <optional>
 #include <type_traits>
 
 #include "blocked.h"
@@ -38,8 +39,20 @@ class TallSvd {
         cols_(std::min(job.a.rows, job.a.cols)), vectors_(job.u != nullptr), team_(rows_ * cols_ < least_shared) {}
 
   lapack_int run() {
-    const lapack_int info = 2 * rows_ >= 3 * cols_ && rows_ > least_tall ? reduce() : decompose();
-    if (!finite_) find_culprit();
+    Core core(very_tall() ? cols_ : rows_, cols_, vectors_);
+    std::optional<Tsqr<Real>> qr;
+    if (very_tall()) qr.emplace(rows_, cols_);
+    const std::int64_t qr_size = qr ? qr->size() : 0;
+    Workspace ws(core.bytes() + Workspace::bytes_for<Real>(qr_size));
+    core.take(ws);
+    const int exponent = qr ? reduce_rows(*qr, ws.template take<Real>(qr_size), core)  // 1 and 2
+                            : load(0, rows_, core.a);                                  // 1
+    if (!finite_) {
+      find_culprit();
+      return 0;
+    }
+    const lapack_int info = core.run(team_);                   // 3 to 5
+    if (info == 0) give(core, exponent, qr ? &*qr : nullptr);  // 6
     return info;
   }
 
@@ -48,7 +61,7 @@ class TallSvd {
   static constexpr std::int64_t least_tall = 64;                // below, so would a QR decomposition
   static constexpr bool narrow = std::is_same_v<Real, double>;  // may be
 
-  // The SVD of a (rows x cols without gaps), no longer much taller than wide.
+  // 3 to 5. The SVD of a (rows x cols without gaps), no longer much taller than wide.
   struct Core {
     std::int64_t rows, cols;
     bool vectors, small;
@@ -80,47 +93,19 @@ class TallSvd {
     }
   };
 
-  // X as it is.
-  lapack_int decompose() {
-    Core core(rows_, cols_, vectors_);
-    Workspace ws(core.bytes());
-    core.take(ws);
-    const int exponent = load(0, rows_, core.a);
-    if (!finite_) return 0;
-    const lapack_int info = core.run(team_);
-    if (info != 0) return info;
-    give_values(core, exponent);
-    if (vectors_) give_left(0, rows_, core.left), give_right(core);
-    return 0;
-  }
+  bool very_tall() const { return 2 * rows_ >= 3 * cols_ && rows_ > least_tall; }
 
-  // X = Q·R first.
-  lapack_int reduce() {
-    Core core(cols_, cols_, vectors_);
-    Tsqr<Real> qr(rows_, cols_);
-    Workspace ws(core.bytes() + Workspace::bytes_for<Real>(qr.size()));
-    core.take(ws);
-    const int exponent = qr.factor(
-        team_, [&](std::int64_t first, std::int64_t count, Real* x) { return load(first, count, x); },
-        ws.template take<Real>(qr.size()), core.a);
-    if (!finite_) return 0;
-    const lapack_int info = core.run(team_);
-    if (info != 0) return info;
-    give_values(core, exponent);
-    if (!vectors_) return 0;
-    give_right(core);
-    qr.apply(team_, core.left,
-             [&](std::int64_t first, std::int64_t count, const Real* x) { give_left(first, count, x); });
-    return 0;
-  }
-
-  // Rows first … of X into x, divided by a power of two where squares might not be representable: its exponent. Of what
-  // is not finite nothing is done but to take note.
+  // 1. Rows first … of X into x, divided by a power of two where squares might not be representable: its exponent. Of what
+  //    is not finite nothing is done but to take note.
   int load(std::int64_t first, std::int64_t count, Real* x) {
     const std::int64_t next_row = tall_ ? job_.a.row_stride : job_.a.col_stride;
     const std::int64_t next_col = tall_ ? job_.a.col_stride : job_.a.row_stride, size = count * cols_;
     copy(job_.a.item(job_.item) + first * next_row, next_row, next_col, x, one, count, count, cols_);
-    if (!all_finite(x, size)) return finite_ = false, std::fill_n(x, size, Real(0)), 0;
+    if (!all_finite(x, size)) {
+      finite_ = false;
+      std::fill_n(x, size, Real(0));
+      return 0;
+    }
     if (sizeof(T) < sizeof(Real)) return 0;
     int exponent = 0;
     std::frexp(largest_of(x, size), &exponent);
@@ -128,6 +113,22 @@ class TallSvd {
     const PowerOfTwo<Real> scale(-exponent);
     std::transform(x, x + size, x, [&](Real y) { return scale * y; });
     return exponent;
+  }
+
+  // 2. X = Q·R: R is decomposed in its place.
+  int reduce_rows(Tsqr<Real>& qr, Real* memory, const Core& core) {
+    const auto load_rows = [&](std::int64_t first, std::int64_t count, Real* x) { return load(first, count, x); };
+    return qr.factor(team_, load_rows, memory, core.a);
+  }
+
+  // 6. S, and the vectors of X into U and Vh.
+  void give(const Core& core, int exponent, const Tsqr<Real>* qr) {
+    give_values(core, exponent);
+    if (!vectors_) return;
+    give_right(core);
+    if (!qr) return give_left(0, rows_, core.left);
+    qr->apply(team_, core.left,
+              [&](std::int64_t first, std::int64_t count, const Real* x) { give_left(first, count, x); });
   }
 
   void give_values(const Core& core, int exponent) const {

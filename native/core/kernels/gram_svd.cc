@@ -23,8 +23,8 @@ constexpr double largest_growth = 8;
 // Beyond this range of scales a·x could meet subnormal numbers.
 constexpr int largest_exponent = 60;
 
-// The Gram matrix of item i with its gauge, both triangles; false where that may meet overflow or underflow. `sum` is
-// memory for it without the gauge.
+// 1. The Gram matrix of item i with its gauge, both triangles; false where that may meet overflow or underflow. `sum` is
+//    memory for it without the gauge.
 bool gauged(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, double* scale, double* sum, double* g) {
   const Gauge own = f.gauge.item(i, k);
   for (std::int64_t j = 0; j < k; ++j) {
@@ -43,6 +43,23 @@ bool gauged(const GramSvd::Factor& f, std::int64_t i, std::int64_t k, double* sc
   return true;
 }
 
+// 2. H in `root` becomes R, its Cholesky root, and G in g becomes R·G·Rᵀ; false where H has no root.
+bool form_core(std::int64_t k, double* g, double* root) {
+  if (lapack::potrf('U', k, root, k) != 0) return false;
+  lapack::trmm('L', 'U', 'N', 'N', k, k, 1.0, root, k, g, k);
+  lapack::trmm('R', 'U', 'T', 'N', k, k, 1.0, root, k, g, k);
+  return true;
+}
+
+// 6. Xᵀ and Y, column-major, from the vectors vᵀ.
+void form_x_and_y(std::int64_t k, const double* root, const double* sigma, const double* v, double* x, double* y) {
+  std::copy_n(v, k * k, x), std::copy_n(v, k * k, y);
+  lapack::trmm('R', 'U', 'N', 'N', k, k, 1.0, root, k, x, k);
+  lapack::trsm('R', 'U', 'T', 'N', k, k, 1.0, root, k, y, k);
+  for (std::int64_t j = 0; j < k; ++j)
+    for (std::int64_t c = 0; c < k; ++c) x[j * k + c] /= sigma[c];
+}
+
 void diagonal(const double* a, std::int64_t k, double* d) {
   for (std::int64_t j = 0; j < k; ++j) d[j] = a[j * (k + 1)];
 }
@@ -58,9 +75,7 @@ bool bidiagonal_root(std::int64_t k, double* d, double* e) {
   return true;
 }
 
-// c = Vᵀ·diag(sigma²)·V for a symmetric positive definite c (destroyed), sigma descending; without vectors v is null. By
-// the tridiagonal form, whose Cholesky root is bidiagonal: its singular values are sigma. False when a step fails, as it
-// may where a sigma² is below `least`.
+// c = Vᵀ·diag(sigma²)·V for a symmetric positive definite c (destroyed), sigma descending; without vectors v is null.
 struct Eigen {
   std::int64_t k;
   double *d, *e, *tau, *work;
@@ -72,29 +87,42 @@ struct Eigen {
                      triangles + reflector_work(k, k)});
   }
 
+  // False when a step fails, as it may where a sigma² is below `least`.
   bool decompose(double* c, double least, double* sigma, double* v) const {
-    Tridiagonalisation{k, c, d, e, tau, work}.run();
-    if (!bidiagonal_root(k, d, e)) return false;
-    Team alone(true);
-    const auto outcome = TwistedSvd{k, d, e, sigma, v, work}.run(least);
-    if (outcome == TwistedSvd::Outcome::below_least) return false;
-    if (outcome == TwistedSvd::Outcome::too_close && !divide(alone, sigma, v)) return false;
-    if (!v) return true;
-    const Reflectors<double> q{c + 1, k, k - 1, k - 1, false, work};
-    form_t(alone, q, tau);
-    multiply_right(alone, q, v + k, k, k, work + Reflectors<double>::t_size(k));
+    if (!reduce(c) || !solve(least, sigma, v)) return false;
+    if (v) multiply(c, v);
     return true;
   }
 
  private:
-  // Where singular values are too close to each other for that.
-  bool divide(Team& alone, double* sigma, double* v) const {
+  // 3. B in d and e, and the reflectors of the tridiagonal form in c and tau.
+  bool reduce(double* c) const {
+    Tridiagonalisation{k, c, d, e, tau, work}.run();
+    return bidiagonal_root(k, d, e);
+  }
+
+  // 4.
+  bool solve(double least, double* sigma, double* v) const {
+    switch (TwistedSvd{k, d, e, sigma, v, work}.run(least)) {
+      case TwistedSvd::Outcome::found: return true;
+      case TwistedSvd::Outcome::below_least: return false;
+      case TwistedSvd::Outcome::too_close: break;
+    }
     std::copy_n(d, k, sigma);
+    Team alone(true);
     if (v) return BidiagonalSvd<double>{k, sigma, e, nullptr, v, k, k, work, index}.run(alone) == 0;
     double none = 0;
     if (lapack::lasdq(0, k, 0, 0, sigma, e, &none, k, &none, k, work) != 0) return false;
     std::reverse(sigma, sigma + k);
     return true;
+  }
+
+  // 5.
+  void multiply(double* c, double* v) const {
+    Team alone(true);
+    const Reflectors<double> q{c + 1, k, k - 1, k - 1, false, work};
+    form_t(alone, q, tau);
+    multiply_right(alone, q, v + k, k, k, work + Reflectors<double>::t_size(k));
   }
 };
 
@@ -127,22 +155,19 @@ void GramSvd::operator()(std::int64_t i) const {
   double *d = ws.take<double>(k), *e = ws.take<double>(k), *tau = ws.take<double>(k), *scratch = ws.take<double>(work);
   const Eigen eigen{k, d, e, tau, scratch, ws.take<std::int64_t>(indices)};
 
+  // 1
   if (!gauged(left, i, k, scale, x, g) || !gauged(right, i, k, scale, x, root)) return;
   diagonal(g, k, squares_left), diagonal(root, k, squares_right);
   const double norms = std::sqrt(sum_of_squares(g, square)) * std::sqrt(sum_of_squares(root, square));
-  if (lapack::potrf('U', k, root, k) != 0) return;
-  lapack::trmm('L', 'U', 'N', 'N', k, k, 1.0, root, k, g, k);
-  lapack::trmm('R', 'U', 'T', 'N', k, k, 1.0, root, k, g, k);
-
+  // 2
+  if (!form_core(k, g, root)) return;
+  // 3 to 5
   double* sigma = s + i * k;
   const double least = norms / largest_loss;
   if (!eigen.decompose(g, least, sigma, vectors ? v : nullptr) || !(sigma[k - 1] * sigma[k - 1] >= least)) return;
+  // 6
   if (vectors) {
-    std::copy_n(v, square, x), std::copy_n(v, square, y);
-    lapack::trmm('R', 'U', 'N', 'N', k, k, 1.0, root, k, x, k);
-    lapack::trsm('R', 'U', 'T', 'N', k, k, 1.0, root, k, y, k);
-    for (std::int64_t j = 0; j < k; ++j)
-      for (std::int64_t c = 0; c < k; ++c) x[j * k + c] /= sigma[c];
+    form_x_and_y(k, root, sigma, v, x, y);
     if (!grows_little(x, k, squares_left, scale) || !grows_little(y, k, squares_right, scale)) return;
     take_to_factor(left.gauge.item(i, k), k, p, x, k, 1, left.x.item(i), p, 1, scale);
     take_to_factor(right.gauge.item(i, k), k, p, y, k, 1, right.x.item(i), 1, k, scale);

@@ -8,7 +8,14 @@ namespace fsvd {
 // M = A * B, both with their gauge, from G = A^T * A and H = B * B^T = R^T * R in double: the eigenvalues of R * G * R^T
 // are the squares of the singular values, with its eigenvectors V
 //     U = A * X, X = R^T * V / S,     Vh = Y * B, Y = V^T * R^-T,
-// where X and Y are k x k. Half the work of a QR decomposition of each factor and an SVD of the core. The squares cost
+// where X and Y are k x k. The steps (docs/numerics.md, "The Gram route", has the same numbers):
+//   1. G and H, both with their gauge
+//   2. H = R^T * R by Cholesky, and C = R * G * R^T
+//   3. the tridiagonal form of C (tridiagonal.h), and its Cholesky root, a bidiagonal B: S are its singular values
+//   4. S and the right vectors of B: one by one (twisted.h), or together where some are close (divide.h)
+//   5. V, the vectors of C, from those of B (reflectors.h)
+//   6. X and Y
+// Half the work of a QR decomposition of each factor and an SVD of the core. The squares cost
 // digits that double has and float32 has not, as long as S does not span too much: what is computed here is exact to
 // float32 or declined; S, X and Y of what is declined mean nothing.
 //
