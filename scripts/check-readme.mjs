@@ -1,11 +1,12 @@
 // Runs the code of README.md and of the pages in docs/ and examples/ (or of the files given): every fenced block marked js,
 // ts or sh, each on its own, in a temporary project that has installed the packed package. js and ts blocks must also pass
 // the type checker, strictly, and so must test/types. A block right below the line `<!-- ci: ran above -->` is skipped:
-// for the setup commands that CI has run already.
+// for the setup commands that CI has run already. And every path that these pages and those beside README.md name must exist.
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join, relative, resolve } from 'node:path';
+import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -29,6 +30,10 @@ const strict = [
   ...['--ignoreConfig', '--strict', '--noUncheckedIndexedAccess', '--exactOptionalPropertyTypes'],
   ...['--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023', '--types', 'node'],
 ];
+
+const beside = readdirSync(root).filter((file) => file.endsWith('.md') && given.length === 0);
+for (const page of new Set([...pages, ...beside.map((file) => join(root, file))]))
+  check(`${relative(root, page)}: paths`, () => namedPaths(page));
 
 const project = projectWithPackage();
 try {
@@ -59,6 +64,25 @@ function markdownFiles() {
       .filter((file) => file.endsWith('.md') && !file.includes('node_modules'))
       .map((file) => join(root, folder, file));
   return [join(root, 'README.md'), ...under('docs'), ...under('examples')];
+}
+
+/**
+ * The paths in a page that look like those of this repository, and the targets of its links: each exists, from the root or
+ * from where the page stands. Of `lib/*.ts` the folder does; what is built does not have to.
+ */
+function namedPaths(page) {
+  const text = readFileSync(page, 'utf8');
+  const paths = [
+    ...text.matchAll(
+      /(?<![\w./$-])(?:lib|native|test|scripts|bench|docs|examples|\.github|\.ci)\/[\w./*-]*[\w*]/g,
+    ),
+    ...text.matchAll(/(?<=\]\()(?!\w+:)[^)#]+/g),
+  ].map(([path]) => path.replace(/\/[^/]*\*.*/, ''));
+  const built = /^(native\/build|docs\/api)/;
+  const missing = paths.filter(
+    (path) => !built.test(path) && ![root, dirname(page)].some((from) => existsSync(join(from, path))),
+  );
+  return { status: missing.length, output: `there is no ${[...new Set(missing)].join(', no ')}` };
 }
 
 function fencedBlocks(markdown) {

@@ -1,4 +1,4 @@
-// The kernels as JavaScript sees them: which arguments each takes, in which order. lib/native/kernels.ts is the other side.
+// The kernels as JavaScript sees them: which arguments each takes, in which order. lib/native/contract.ts is the other side.
 #pragma once
 #include <vector>
 
