@@ -1,6 +1,7 @@
+import { distance } from 'fastest-levenshtein';
 import type { ErrorOptions } from '../algorithms/blocks.ts';
 import type { Tolerance } from '../algorithms/spectrum.ts';
-import { editDistance, isRevoked } from '../array/describe.ts';
+import { isRevoked } from '../array/describe.ts';
 import { type SvdError, shown, svdError } from '../array/errors.ts';
 import type { AsyncOptions, Progress } from '../native/steps.ts';
 
@@ -67,7 +68,7 @@ const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g,
 /** Those of `names` that `name` is most like: a third of its letters may be wrong. */
 function nearest(name: string, names: readonly string[]): string[] {
   if (name.length > 40) return [];
-  const distances = names.map((other) => editDistance(plain(name), plain(other)));
+  const distances = names.map((other) => distance(plain(name), plain(other)));
   const least = Math.min(...distances);
   return names.filter(
     (other, i) => distances[i] === least && 3 * least <= Math.max(name.length, other.length),

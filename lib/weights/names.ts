@@ -1,4 +1,4 @@
-import { editDistance } from '../array/describe.ts';
+import { distance } from 'fastest-levenshtein';
 import { quote } from '../array/escape.ts';
 
 const shown = 8;
@@ -16,15 +16,15 @@ export function suggestNames(wanted: string, names: readonly string[]): string {
   const nearest = nearestBy(
     nearestBy(names, candidates, (name) => differingStretch(start, name.slice(0, compared))),
     shown,
-    (name) => editDistance(start, name.slice(0, compared)),
+    (name) => distance(start, name.slice(0, compared)),
   ).map(quote);
   const rest = names.length - nearest.length;
   return `nearest names: ${nearest.join(', ')}${rest > 0 ? ` (and ${rest} more)` : ''}`;
 }
 
-const nearestBy = (names: readonly string[], most: number, distance: (name: string) => number): string[] =>
+const nearestBy = (names: readonly string[], most: number, unlike: (name: string) => number): string[] =>
   names
-    .map((name) => ({ name, distance: distance(name) }))
+    .map((name) => ({ name, distance: unlike(name) }))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, most)
     .map(({ name }) => name);
