@@ -25,8 +25,7 @@ Call::Call(napi_env env, napi_callback_info info) : env_(env) {
 NodeArguments::NodeArguments(const Call& call, std::size_t first) : call_(call), first_(first) {
   napi_typedarray_type type{};
   void* data = nullptr;
-  const napi_status status =
-      napi_get_typedarray_info(call.Env(), call[first], &type, &count_, &data, nullptr, nullptr);
+  const napi_status status = napi_get_typedarray_info(call.Env(), call[first], &type, &count_, &data, nullptr, nullptr);
   if (status != napi_ok || type != napi_float64_array) throw WrongArgument("expected the numbers of the call");
   numbers_ = static_cast<const double*>(data);
 }
@@ -41,7 +40,8 @@ bool NodeArguments::get(std::size_t i, TypedArray& out) const {
   const Napi::Value value = at(i);
   napi_typedarray_type type{};
   std::size_t length = 0;  // what is no typed array is refused
-  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &out.data, nullptr, nullptr) != napi_ok) return false;
+  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &out.data, nullptr, nullptr) != napi_ok)
+    return false;
   out.type = element_type(type);
   out.length = static_cast<std::int64_t>(length);
   return true;

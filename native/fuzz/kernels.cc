@@ -37,8 +37,7 @@ class Choices {
 };
 
 struct Value {
-  enum Kind { missing, number, array } kind = missing;
-  double x = 0;
+  enum Kind { missing, array } kind = missing;
   ElementType type = ElementType::other;
   std::unique_ptr<char[]> memory;  // of exactly the length, so that a step outside is seen
   std::int64_t length = 0;
@@ -67,9 +66,9 @@ class Call final : public ArgumentSource {
     out = {values_[i].type, values_[i].memory.get(), values_[i].length};
     return true;
   }
-  bool get(std::size_t i, double& out) const override {
-    if (i >= values_.size() || values_[i].kind != Value::number) return false;
-    out = values_[i].x;
+  bool number(std::size_t i, double& out) const override {
+    if (i >= numbers_.size()) return false;
+    out = numbers_[i];
     return true;
   }
 
@@ -78,9 +77,7 @@ class Call final : public ArgumentSource {
         -1, 0.5, 2147483648.0, 9007199254740992.0, 1e300, std::numeric_limits<double>::quiet_NaN(), 0.0,
         1,  3,   4294967296.0};
     if (spoils()) x = choices_.up_to(1) ? wrong[choices_.up_to(9)] : x + choices_.up_to(2) - 1;
-    Value v;
-    v.kind = Value::number, v.x = x;
-    add(std::move(v));
+    numbers_.push_back(x);
   }
   void missing() { add({}); }
 
@@ -117,7 +114,8 @@ class Call final : public ArgumentSource {
     matrices<T>(rows, cols, count, Order::contiguous_input);
   }
   void missing_batch() {
-    for (int i = 0; i < 9; ++i) missing();
+    missing(), missing();
+    for (int i = 0; i < 7; ++i) number(0);
   }
   void statuses(std::int64_t count) {
     status_ = values_.size();
@@ -211,7 +209,7 @@ class Call final : public ArgumentSource {
     if (wrong == 2) v.length = std::max<std::int64_t>(0, n - 1);
     if (wrong == 3) v.length = 0;
     if (wrong == 4) v.type = static_cast<ElementType>(choices_.up_to(4));
-    if (wrong == 5) return number(1);
+    if (wrong == 5) v.type = ElementType::other;
     if (wrong == 6) return missing();
     v.memory.reset(new char[static_cast<std::size_t>(v.length) * sizeof(T)]);
     for (std::int64_t i = 0; i < v.length; ++i) put(v, i, of(i));
@@ -252,6 +250,7 @@ class Call final : public ArgumentSource {
   Choices& choices_;
   std::minstd_rand bits_;
   std::vector<Value> values_;
+  std::vector<double> numbers_;
   std::size_t status_ = 0;
   bool spoilt_ = false;
 };
