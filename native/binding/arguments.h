@@ -102,7 +102,7 @@ class Arguments {
 
   const ArgumentSource& source_;
   std::vector<std::string>* log_;
-  const char* name_ = "";  // of the field that is being read
+  const char* name_ = "";               // of the field that is being read
   std::size_t array_ = 0, number_ = 0;  // the next ones
 };
 
