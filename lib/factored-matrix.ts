@@ -26,7 +26,7 @@ import {
   type Tolerance,
 } from './algorithms/spectrum.ts';
 import { threeSvd } from './algorithms/three.ts';
-import { entering, exposeMembers } from './arguments/boundary.ts';
+import { entering, exposed, exposeMembers } from './arguments/boundary.ts';
 import { warnLegacy } from './arguments/deprecation.ts';
 import {
   asyncOptions,
@@ -57,8 +57,7 @@ import {
   showShape,
   sliceAxis,
   swapLast,
-  type Tensor,
-  /** Options of `FactoredMatrix.svd`. */
+  type Tensor /** Options of `FactoredMatrix.svd`. */,
 } from './array/tensor.ts';
 import type {
   DataOf,
@@ -590,6 +589,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
 Object.defineProperty(Product, 'name', { value: 'FactoredMatrix' }); // as users know it
 
+Product.from = exposed({ takes: ['x'] }, Product.from, 'FactoredMatrix.from');
 exposeMembers(Product, {
   svd: { options: productOptions },
   svdAsync: { options: { ...productOptions, ...asyncOptions } },

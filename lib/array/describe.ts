@@ -12,8 +12,7 @@ export function invalid(name: string, message: string): never {
 /** Whether `x` is a proxy that was revoked: `Array.isArray` throws for nothing else. */
 export function isRevoked(x: object): boolean {
   try {
-    Array.isArray(x);
-    return false;
+    return typeof Array.isArray(x) !== 'boolean'; // its result is used, or a bundler would leave the call out
   } catch {
     return true;
   }

@@ -15,7 +15,7 @@ import {
   sourceOf,
   sourceTitle,
 } from './golden.ts';
-import { describeFailure, print, type Streams } from './run.ts';
+import { describeFailure, print, type Streams } from './streams.ts';
 
 /** What `compare` found. */
 export interface Comparison {

@@ -10,7 +10,7 @@ import { type SvdOperand, validSvd } from '../testing/index.ts';
 import { fileError, shownPath } from '../weights/file-errors.ts';
 import { openSafetensors } from '../weights/index.ts';
 import { outputProblem } from './format.ts';
-import { type OutputStream, Progress, print, type Streams } from './run.ts';
+import { type OutputStream, Progress, print, type Streams } from './streams.ts';
 import { addMatrixOptions, contradiction, type MatrixOptions, readMatrix } from './svd.ts';
 
 /** The options that say what is recorded or compared: factors that a file holds, or a matrix to decompose. */

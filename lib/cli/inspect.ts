@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { escaped, escapedJson } from '../array/escape.ts';
 import { openSafetensors, type SafetensorsFile } from '../weights/index.ts';
 import { bytesText, shapeText, table } from './format.ts';
-import { print, type Streams } from './run.ts';
+import { print, type Streams } from './streams.ts';
 
 /** `factored-svd inspect FILE`: what a weight file holds, from its header alone. */
 export function inspectCommand(command: Command, { stdout }: Streams): void {

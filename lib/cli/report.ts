@@ -3,7 +3,16 @@ import type { Dtype, FloatArray } from '../array/tensor.ts';
 import { versions } from '../index.ts';
 import { shownPath } from '../weights/file-errors.ts';
 import { numberText, shapeText, spectrumText, table } from './format.ts';
-import type { SpectrumSummary } from './svd.ts';
+
+/** What the singular values of one matrix say about it. */
+export interface SpectrumSummary {
+  /** ‖M‖_F, the root of Σσ². */
+  norm: number;
+  /** exp of the entropy of σ²/Σσ² (Roy and Vetterli, 2007, of the energies): between 1 and the rank; 0 for a zero matrix. */
+  effectiveRank: number;
+  /** σ₁/σ_p; infinite when the last singular value is 0, 1 for a matrix without any. */
+  condition: number;
+}
 
 /** One matrix of the batch. */
 export interface ItemReport extends SpectrumSummary {

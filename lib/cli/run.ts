@@ -1,75 +1,11 @@
-import cliProgress from 'cli-progress';
 import { Command, CommanderError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
 import { escapedLines } from '../array/escape.ts';
 import { compareCommand } from './compare.ts';
 import { goldenCommand } from './golden.ts';
 import { inspectCommand } from './inspect.ts';
+import { describeFailure, outliveClosedPipes, print, type Streams } from './streams.ts';
 import { svdCommand } from './svd.ts';
-
-/** Message, with the code at the end of its first line; with FACTORED_SVD_DEBUG in the environment the stack, too. */
-export function describeFailure(error: unknown): string {
-  if (!(error instanceof Error)) return escapedLines(String(error));
-  const message = 'code' in error ? error.message.replace(/$/m, ` [${error.code}]`) : error.message;
-  return escapedLines(process.env.FACTORED_SVD_DEBUG ? `${message}\n${error.stack}` : message);
-}
-
-/** Where a command writes: results to `stdout`, everything else to `stderr`. */
-export interface Streams {
-  stdout: OutputStream;
-  stderr: OutputStream;
-}
-
-export type OutputStream = NodeJS.WritableStream & { isTTY?: boolean };
-
-/** Lets a command run on when the reader of its output has gone away (`factored-svd … | head`). */
-export function outliveClosedPipes({ stdout, stderr }: Streams): void {
-  for (const stream of [stdout, stderr]) stream.on('error', ignoreClosedPipe);
-}
-
-/** Writes `text`; rejects if that fails for any reason but a reader that has gone away. */
-export function print(stream: OutputStream, text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(text, (error) => (error && !isClosedPipe(error) ? reject(error) : resolve()));
-  });
-}
-
-const isClosedPipe = (error: Error): boolean =>
-  ['EPIPE', 'ERR_STREAM_DESTROYED'].includes((error as NodeJS.ErrnoException).code ?? '');
-
-// What `print` rejects with arrives here as well.
-const ignoreClosedPipe = (): void => {};
-
-/** A batch shorter than this shows no bar. */
-const patience = 1000;
-
-/** Shows how far a batch has come: a bar on `stderr` once it has taken a second, if that is a terminal. */
-export class Progress {
-  readonly #stderr: OutputStream;
-  readonly #start = performance.now();
-  #bar: cliProgress.SingleBar | undefined;
-
-  constructor(stderr: OutputStream) {
-    this.#stderr = stderr;
-  }
-
-  update({ done, total }: { done: number; total: number }): void {
-    if (!this.#stderr.isTTY || total < 2 || performance.now() - this.#start < patience) return;
-    if (this.#bar === undefined) {
-      const format = '{bar} {value}/{total} matrices, {eta_formatted} left';
-      // The command answers Ctrl-C itself.
-      const options = { format, stream: this.#stderr, clearOnComplete: true, gracefulExit: false };
-      this.#bar = new cliProgress.SingleBar(options, cliProgress.Presets.shades_classic);
-      this.#bar.start(total, done);
-    }
-    this.#bar.update(Math.floor(done));
-  }
-
-  stop(): void {
-    this.#bar?.stop();
-  }
-}
-
-import packageJson from '../../package.json' with { type: 'json' };
 
 /** Exit codes of the command. One that a signal stopped has those that a shell gives. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;

@@ -8,8 +8,8 @@ import { limits } from '../weights/header.ts';
 import { openSafetensors, type SafetensorsFile } from '../weights/index.ts';
 import { writeTensors } from '../weights/writer.ts';
 import { outputProblem, shapeText } from './format.ts';
-import { type ItemReport, reportJson, reportText, type SvdReport } from './report.ts';
-import { Progress, print, type Streams } from './run.ts';
+import { type ItemReport, reportJson, reportText, type SpectrumSummary, type SvdReport } from './report.ts';
+import { Progress, print, type Streams } from './streams.ts';
 
 /** The options that say which matrix is meant: one tensor, or the product of two. */
 export interface MatrixOptions {
@@ -78,16 +78,6 @@ async function readFactor(file: SafetensorsFile, name: string, transposed = fals
 
 const factorTitle = (name: string, { shape }: Tensor, transposed = false): string =>
   `${escaped(name)}${transposed ? 'ᵀ' : ''} ${shapeText(shape)}`;
-
-/** What the singular values of one matrix say about it. */
-export interface SpectrumSummary {
-  /** ‖M‖_F, the root of Σσ². */
-  norm: number;
-  /** exp of the entropy of σ²/Σσ² (Roy and Vetterli, 2007, of the energies): between 1 and the rank; 0 for a zero matrix. */
-  effectiveRank: number;
-  /** σ₁/σ_p; infinite when the last singular value is 0, 1 for a matrix without any. */
-  condition: number;
-}
 
 /** Summarizes singular values in descending order. They are divided by σ₁ before squaring, which cannot overflow. */
 export function summarizeSpectrum(S: ArrayLike<number>): SpectrumSummary {

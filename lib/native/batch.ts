@@ -10,7 +10,6 @@ import {
   rows,
 } from '../array/tensor.ts';
 import { type Origin, placeOf } from './status.ts';
-import type { Steps } from './steps.ts';
 
 // Many matrices of one shape. How they lie in memory, which of them are meant, in which order and how often, is said by the
 // batch itself: kernels take batches, read or write what these say, and know nothing else of it.
@@ -182,17 +181,6 @@ export function distinctItems(x: InputBatch): { distinct: Int32Array; source: In
     return distinct.push(i) - 1;
   });
   return { distinct: Int32Array.from(distinct), source };
-}
-
-/** What `make` makes of the matrices of `x`, which it gets without repetitions. */
-export function* eachOnce<D extends Stored>(
-  x: InputBatch,
-  make: (once: InputBatch) => Steps<Batch<D>>,
-): Steps<Batch<D>> {
-  if (!mayRepeat(x)) return { ...(yield* make(x)), origin: x.origin };
-  if (!x.offsets) return { ...(yield* make(items(x, 0, 1))), count: x.count, step: 0, origin: x.origin };
-  const { distinct, source } = distinctItems(x);
-  return { ...itemsAt(yield* make(itemsAt(x, distinct)), source), origin: x.origin };
 }
 
 /** How many of the items are not repetitions. */

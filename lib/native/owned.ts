@@ -21,11 +21,13 @@ import {
   batchOf,
   colRange,
   countDistinct,
+  distinctItems,
   dtypeOfBatch,
-  eachOnce,
   type InputBatch,
   isColumnMajor,
   items,
+  itemsAt,
+  mayRepeat,
   packed,
   rowRange,
   transposed,
@@ -118,6 +120,17 @@ const copied = (a: InputBatch): Steps<InputBatch> => eachLineOnce(a, copiedOnce)
 /** In `dtype`: by the compute threads. */
 const converted = (a: InputBatch, dtype: Dtype): Steps<Batch> =>
   eachLineOnce(a, (once) => convertedOnce(once, dtype));
+
+/** What `make` makes of the matrices of `x`, which it gets without repetitions. */
+export function* eachOnce<D extends Stored>(
+  x: InputBatch,
+  make: (once: InputBatch) => Steps<Batch<D>>,
+): Steps<Batch<D>> {
+  if (!mayRepeat(x)) return { ...(yield* make(x)), origin: x.origin };
+  if (!x.offsets) return { ...(yield* make(items(x, 0, 1))), count: x.count, step: 0, origin: x.origin };
+  const { distinct, source } = distinctItems(x);
+  return { ...itemsAt(yield* make(itemsAt(x, distinct)), source), origin: x.origin };
+}
 
 /** What `make` makes of the matrices of `a`, which it gets without repetitions of matrices, of rows or of columns. */
 function* eachLineOnce<D extends Stored>(

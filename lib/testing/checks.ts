@@ -29,7 +29,7 @@ import {
   type Triplets,
   tripletItems,
   widened,
-} from './match.ts';
+} from './decomposition.ts';
 import { allPass, type Check, exact, measured, type Report, report } from './report.ts';
 import { asSubject, type SubjectItem, type SubjectOperand } from './subject.ts';
 

@@ -1,12 +1,12 @@
 /** `factored-svd/testing`: checks for numeric regression tests, as plain functions that return a report. */
 export { bitIdentical, orthonormal, reconstructs, validSvd } from './checks.ts';
-export type { SvdFactors, SvdOperand } from './match.ts';
-export { matchSvd } from './match.ts';
-export type { Check, Report, UndeterminedOptions } from './report.ts';
+export type { SvdFactors, SvdOperand } from './decomposition.ts';
 export {
   matchSingularValues,
   matchSubspaces,
+  matchSvd,
   type SingularValuesOptions,
   type SpectrumOperand,
-} from './spectra.ts';
+} from './match.ts';
+export type { Check, Report, UndeterminedOptions } from './report.ts';
 export type { SubjectOperand } from './subject.ts';

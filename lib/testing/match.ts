@@ -1,193 +1,284 @@
-import { type Factored, isFactored } from '../algorithms/operands.ts';
 import { exposed } from '../arguments/boundary.ts';
-import { has } from '../array/describe.ts';
+import { type OptionTable, oneOf } from '../arguments/options.ts';
 import type { Dtype } from '../array/elements.ts';
-import { svdError } from '../array/errors.ts';
-import { itemOffsets } from '../array/indexing.ts';
 import type { MatrixLike } from '../array/input.ts';
-import { ndarray } from '../array/ndarray.ts';
-import {
-  cols,
-  dtypeOf,
-  leadingDims,
-  product,
-  rows,
-  showShape,
-  sliceAxis,
-  swapLast,
-  type Tensor,
-  unravel,
-} from '../array/tensor.ts';
+import { dtypeOf, showShape, swapLast, type Tensor } from '../array/tensor.ts';
 import { dist } from '../dist.ts';
-import { FactoredMatrix } from '../factored-matrix.ts';
 import { matmul } from '../matmul.ts';
-import { asTensor, floats } from '../native/owned.ts';
-import { runSync } from '../native/steps.ts';
+import { asTensor } from '../native/owned.ts';
 import { svd } from '../svd.ts';
 import * as bounds from './bounds.ts';
-import { type Check, type Report, report, type UndeterminedOptions, undeterminedOptions } from './report.ts';
-import { absolute, clusters, comparison, eachSoundPair, pairGap, vectorCheck } from './spectra.ts';
+import { finiteFactors, sameShapes, soundness } from './checks.ts';
+import {
+  asDecomposition,
+  batchIndex,
+  boundsOf,
+  columns,
+  isSvdOperand,
+  type SvdFactors,
+  type SvdOperand,
+  type Triplets,
+  tripletItems,
+  vectorItems,
+  wideColumns,
+} from './decomposition.ts';
+import {
+  allPass,
+  type Check,
+  exact,
+  measured,
+  type Report,
+  report,
+  short,
+  type UndeterminedOptions,
+  undeterminedCheck,
+  undeterminedOptions,
+} from './report.ts';
+
+/** Singular values `first` … `last`, too close to one another for their vectors to be told apart. */
+export interface Cluster {
+  readonly first: number;
+  readonly last: number;
+  /** Distance to the nearest singular value outside it; infinite where there is none. */
+  readonly gap: number;
+}
+
+export const sizeOf = ({ first, last }: Cluster): number => last - first + 1;
+
+/** What decides where a cluster ends. */
+export interface ClusterSetting {
+  readonly tau: number;
+  /** The singular value that follows the last: −∞ where there is none, ∞ where it is not known (it may be as large). */
+  readonly next: number;
+  /** Where given, a cluster may end only at one of these indices. */
+  readonly ends?: ReadonlySet<number>;
+}
 
 /**
- * A decomposition `a ≈ U · diag(S) · Vh`, thin or with square U and Vh: what `svd` returns, or the same from elsewhere.
- * A `FactoredMatrix` stands for its `svd()`.
+ * The clusters of one matrix whose singular values were computed once or more: neighbours at most 100τ apart in any of
+ * the `spectra` are joined. The gap is the smallest in any of them, and counts the distance to the one that follows
+ * (P.-Å. Wedin, BIT 12, 1972): 0 of a matrix that is not square, any up to the last where it is not known.
  */
-export type SvdOperand = SvdFactors | Factored;
+export function clusters(spectra: readonly Float64Array[], { tau, next, ends }: ClusterSetting): Cluster[] {
+  const p = spectra[0].length;
+  const below = (j: number): number =>
+    Math.max(0, Math.min(...spectra.map((S) => S[j] - (j < p - 1 ? S[j + 1] : next)))); // 0, not −0
+  const out: Cluster[] = [];
+  let above = Number.POSITIVE_INFINITY;
+  for (let first = 0, last = 0; last < p; last++) {
+    const gap = below(last);
+    if (last < p - 1 && (gap <= bounds.clusterGap(tau) || ends?.has(last) === false)) continue;
+    out.push({ first, last, gap: Math.min(above, gap) });
+    above = gap;
+    first = last + 1;
+  }
+  return out;
+}
 
-/** The factors of a decomposition, and what is known of how exact they are. */
-export interface SvdFactors {
-  /** `[..., l, p]` or `[..., l, l]` */
-  readonly U: MatrixLike;
-  /** `[..., p]` */
-  readonly S: MatrixLike;
-  /** `[..., p, r]` or `[..., r, r]` */
-  readonly Vh: MatrixLike;
-  /** Largest error to expect in a singular value: one number, or one per matrix. Default: 4ε·√p·σ₁. */
-  readonly bound?: number | MatrixLike | undefined;
+/**
+ * The gap that decides how well U and V of a cluster hold together. Where (u, v) belongs to σ, (u, −v) belongs to −σ, so
+ * that the nearest singular value on the other side is −σ_p: that one rotation must serve both means nothing at σ ≈ 0.
+ */
+export function pairGap({ last, gap }: Cluster, spectra: readonly Float64Array[]): number {
+  return Math.max(0, Math.min(gap, ...spectra.map((S) => S[last] + S[S.length - 1])));
+}
+
+/**
+ * Compares two decompositions matrix by matrix. `compare` is called for those that are sound on both sides: its formulas
+ * hold for sorted spectra and orthonormal vectors only.
+ */
+export function eachSoundPair(
+  received: SvdOperand,
+  expected: SvdOperand,
+  compare: (received: Triplets, expected: Triplets) => Check[],
+): Check[] {
+  const [a, b] = [asDecomposition(received, 'received'), asDecomposition(expected, 'expected')];
+  const fit = sameShapes(a, b);
+  if (!allPass(fit)) return fit;
+  const others = tripletItems(b);
+  const checks = tripletItems(a).flatMap((item, i) => {
+    const finite = [...finiteFactors(item, ' (received)'), ...finiteFactors(others[i], ' (expected)')];
+    if (!allPass(finite)) return finite;
+    const sound = [...finite, ...soundness(item, ' (received)'), ...soundness(others[i], ' (expected)')];
+    return allPass(sound) ? [...sound, ...compare(item, others[i])] : sound;
+  });
+  return [...fit, ...checks];
+}
+
+/** Singular values: a decomposition, `{ S }` with or without its `bound`, or the array `[..., p]` itself. */
+export type SpectrumOperand = SvdOperand | Pick<SvdFactors, 'S' | 'bound'> | MatrixLike;
+
+/** Options of `matchSingularValues`. */
+export interface SingularValuesOptions {
   /**
-   * The singular value that follows the last of S, where S has fewer than min(l, r): one number, or one per matrix. 0 for
-   * what a product of inner dimension p has in all. Where it is not given the vectors of the last cluster are undetermined.
+   * `'absolute'` (default): |s − t| ≤ τ = bound_s + bound_t + η, which holds for every matrix; 4ε·√p·σ₁ stands for a bound
+   * that is not given, and 0 is that of an exact reference.
+   * `'relative'`: |s − t| ≤ (1e-13 + 1e-13)·max(s, t) + η, 1e-5 for a float32 side. Holds for products whose bad scaling
+   * is diagonal, down to the smallest singular value, which τ may not even see; not for matrices in general.
    */
-  readonly next?: number | MatrixLike | undefined;
+  readonly mode?: 'absolute' | 'relative' | undefined;
 }
 
-/** A decomposition as arrays. That they fit each other has not been checked. */
-export interface Decomposition {
-  readonly U: Tensor;
+const singularValuesOptions: OptionTable<SingularValuesOptions> = { mode: oneOf('absolute', 'relative') };
+
+/**
+ * Whether the singular values of `received` are those of `expected`: of the same matrix, computed twice.
+ *
+ * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument has no singular values, or for another mode
+ * @function
+ */
+export const matchSingularValues = exposed(
+  { takes: ['received', 'expected'], options: singularValuesOptions },
+  function matchSingularValues(
+    received: SpectrumOperand,
+    expected: SpectrumOperand,
+    { mode = 'absolute' }: SingularValuesOptions = {},
+  ): Report {
+    const [a, b] = [asSpectrum(received, 'received'), asSpectrum(expected, 'expected')];
+    const same = a.S.shape.join() === b.S.shape.join();
+    const detail = same ? undefined : `S ${showShape(a.S.shape)}, expected S ${showShape(b.S.shape)}`;
+    const fit = exact('same shapes', same ? 0 : 1, { detail });
+    if (!same) return report([fit]);
+    const [as, bs] = [itemsOf(a), itemsOf(b)];
+    const agree = mode === 'absolute' ? absolute : relative;
+    return report([fit, ...as.map((s, i) => agree(s, bs[i]))]);
+  },
+);
+
+interface Spectrum {
   readonly S: Tensor;
-  readonly Vh: Tensor;
-  /** Per matrix. */
   readonly bound: Float64Array;
-  /** Per matrix, as in `Triplets`. */
-  readonly next: Float64Array;
 }
 
-/** One matrix of it: the p singular triplets, whatever else U and Vh hold left out. */
-export interface Triplets {
-  readonly U: Tensor;
+/** One matrix of it. */
+interface SpectrumItem {
   readonly S: Float64Array;
-  readonly Vh: Tensor;
   readonly bound: number;
-  /** The singular value that follows the last: −∞ where there is none, ∞ where it is not known. */
-  readonly next: number;
-  /** The coarsest of the three arrays. */
   readonly dtype: Dtype;
   readonly batchIndex: readonly number[] | undefined;
 }
 
-/** Whether `x` is meant as a decomposition. */
-export const isSvdOperand = (x: unknown): x is SvdOperand => isFactored(x) || has(x, 'U', 'S', 'Vh');
-
-/** Checks that `x` is a decomposition, by its form alone. `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` */
-export function asDecomposition(x: SvdOperand, name: string): Decomposition {
-  if (isFactored(x)) return asDecomposition(FactoredMatrix.from(x).svd(), name);
-  if (!has(x, 'U', 'S', 'Vh')) {
-    const V = has(x, 'U', 'S', 'V') ? '; it has V: pass transpose(V) as Vh' : '';
-    throw svdError('ERR_SVD_ARGUMENT', `${name}: expected a decomposition { U, S, Vh }${V}`);
-  }
-  const [U, Vh] = [asTensor(x.U, `${name}.U`), asTensor(x.Vh, `${name}.Vh`)];
-  const S = asTensor(x.S, `${name}.S`, 1);
-  const shape = [rows(U), cols(Vh)] as const;
-  return { U, S, Vh, bound: boundsOf(S, x.bound, name, shape), next: nextOf(S, x.next, name, shape) };
+function asSpectrum(x: SpectrumOperand, name: string): Spectrum {
+  if (isSvdOperand(x)) return asDecomposition(x, name);
+  const { S: own, bound } = x !== null && typeof x === 'object' && 'S' in x ? x : { S: x as MatrixLike };
+  const S = asTensor(own, `${name}.S`, 1);
+  return { S, bound: boundsOf(S, bound, name) };
 }
 
-/** The singular value that follows those of every matrix m×n of `S`. */
-function nextOf(S: Tensor, given: SvdFactors['next'], name: string, [m, n]: readonly [number, number]) {
-  const all = S.shape[S.shape.length - 1] >= Math.min(m, n);
-  if (!all) return perItem(S, given ?? Number.POSITIVE_INFINITY, `${name}.next`);
-  return perItem(S, m === n ? Number.NEGATIVE_INFINITY : 0, name);
-}
-
-/** The error bound of every matrix of `S`: `given`, or that of a plain matrix, m×n where that is known. */
-export function boundsOf(
-  S: Tensor,
-  given: SvdFactors['bound'],
-  name: string,
-  [m, n]: readonly number[] = [],
-): Float64Array {
-  if (given === undefined)
-    return Float64Array.from(vectorItems(S), (s) =>
-      bounds.denseBound(dtypeOf(S), m ?? s.length, n ?? s.length, s[0]),
-    );
-  return perItem(S, given, `${name}.bound`);
-}
-
-/** One number for every matrix of `S`. */
-function perItem(S: Tensor, given: number | MatrixLike, name: string): Float64Array {
-  const leading = S.shape.slice(0, -1);
-  if (typeof given === 'number') return new Float64Array(product(leading)).fill(given);
-  const array = asTensor(given, name, 0);
-  if (array.shape.join() !== leading.join()) {
-    const shapes = `${showShape(array.shape)} for S of shape ${showShape(S.shape)}`;
-    throw svdError('ERR_SVD_SHAPE', `${name}: shape ${shapes}: expected one number per matrix`);
-  }
-  return Float64Array.from(itemOffsets(array, array.shape.length), (offset) => array.data[offset]);
-}
-
-/** The shape `[..., l, r]` of what was decomposed. */
-export const shapeOf = ({ U, Vh }: Decomposition): number[] => [...U.shape.slice(0, -1), cols(Vh)];
-
-/** Why U, S and Vh are not the factors of one decomposition; `undefined` when they are. */
-export function misfit({ U, S, Vh }: Decomposition): string | undefined {
-  const p = S.shape[S.shape.length - 1];
-  const leading = S.shape.slice(0, -1).join();
-  const fits =
-    leadingDims(U).join() === leading &&
-    leadingDims(Vh).join() === leading &&
-    p <= Math.min(rows(U), cols(Vh)) &&
-    [p, rows(U)].includes(cols(U)) &&
-    [p, cols(Vh)].includes(rows(Vh));
-  if (fits) return undefined;
-  return `U ${showShape(U.shape)}, S ${showShape(S.shape)}, Vh ${showShape(Vh.shape)} are not the factors of one decomposition`;
-}
-
-/** The matrices of a decomposition whose factors fit. */
-export function tripletItems({ U, S, Vh, bound, next }: Decomposition): Triplets[] {
-  const p = S.shape[S.shape.length - 1];
-  const [us, vs] = [matrixItems(U), matrixItems(Vh)];
-  const dtype = [U, S, Vh].map(dtypeOf).reduce(bounds.coarser);
-  return vectorItems(S).map((s, i) => ({
-    U: sliceAxis(us[i], 1, 0, p),
+const itemsOf = ({ S, bound }: Spectrum): SpectrumItem[] =>
+  vectorItems(S).map((s, i) => ({
     S: s,
-    Vh: sliceAxis(vs[i], 0, 0, p),
     bound: bound[i],
-    next: next[i],
-    dtype,
+    dtype: dtypeOf(S),
     batchIndex: batchIndex(S.shape.slice(0, -1), i),
   }));
+
+/** |s − t| ≤ τ for all singular values of one matrix. */
+export function absolute(a: SpectrumItem, b: SpectrumItem): Check {
+  const limit = tau(a, b);
+  return worst('singular values', a, b, () => limit);
 }
 
-/** Place of item `i` in the leading dimensions; none where there are none. */
-export const batchIndex = (leading: readonly number[], i: number): number[] | undefined =>
-  leading.length > 0 ? unravel(i, leading) : undefined;
+/** τ of two computations of one matrix. */
+export const tau = (a: Omit<SpectrumItem, 'S'>, b: Omit<SpectrumItem, 'S'>): number =>
+  bounds.singularValues(bounds.coarser(a.dtype, b.dtype), a.bound, b.bound);
 
-/** The matrices of a batch, as views. */
-export function matrixItems(x: Tensor): Tensor[] {
-  return Array.from(itemOffsets(x), (offset) =>
-    ndarray(x.data, x.shape.slice(-2), x.stride.slice(-2), offset),
-  );
+function relative(a: SpectrumItem, b: SpectrumItem): Check {
+  const accuracy = bounds.relativeSingularValues(a.dtype, b.dtype);
+  const floor = bounds.eta(bounds.coarser(a.dtype, b.dtype));
+  return worst('singular values (relative)', a, b, (s, t) => accuracy * Math.max(s, t) + floor);
 }
 
-/** The vectors of a batch, copied to float64. */
-export function vectorItems(x: Tensor): Float64Array[] {
-  const last = x.shape.length - 1;
-  return Array.from(itemOffsets(x, last), (offset) =>
-    Float64Array.from({ length: x.shape[last] }, (_, j) => x.data[offset + j * x.stride[last]]),
-  );
+/** The singular value that is furthest beyond its limit, or nearest to it. */
+function worst(
+  name: string,
+  { S, batchIndex }: SpectrumItem,
+  { S: T }: SpectrumItem,
+  limit: (s: number, t: number) => number,
+): Check {
+  let at = -1;
+  let most = Number.NEGATIVE_INFINITY;
+  for (let j = 0; j < S.length; j++) {
+    const ratio = Math.abs(S[j] - T[j]) / limit(S[j], T[j]);
+    if (ratio <= most) continue;
+    at = j; // also where the ratio is NaN
+    most = Number.isNaN(ratio) ? Number.POSITIVE_INFINITY : ratio;
+  }
+  if (at < 0) return measured(name, 0, limit(0, 0), { batchIndex });
+  const detail = `received ${S[at]}, expected ${T[at]}`;
+  const where = { batchIndex, cluster: [at, at] as const, detail };
+  return measured(name, Math.abs(S[at] - T[at]), limit(S[at], T[at]), where);
 }
 
-/** `x` in float64. */
-export const widened = (x: Tensor): Tensor => runSync(floats(x, 'float64'));
+/**
+ * Whether `received` and `expected`, decompositions of one matrix, have the same singular subspaces, left and right, each
+ * for itself: per cluster of singular values (gaps ≤ 100τ join), ‖(I − U_c·U_cᵀ)·Ũ_c‖_F ≤ 4·√|c|·τ/gap (Wedin 1972), or
+ * the orthonormality 40·ε·√|c| that rounding leaves where that is larger. From 0.5 on the comparison is undetermined.
+ * `matchSvd` compares U and V together.
+ *
+ * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` when an argument is no decomposition
+ * @function
+ */
+export const matchSubspaces = exposed(
+  { takes: ['received', 'expected'], options: undeterminedOptions },
+  function matchSubspaces(
+    received: SvdOperand,
+    expected: SvdOperand,
+    { acceptUndetermined = false }: UndeterminedOptions = {},
+  ): Report {
+    return report(eachSoundPair(received, expected, (a, b) => subspaceChecks(a, b, acceptUndetermined)));
+  },
+);
 
-/** Columns `first` … `last` of a matrix. */
-export const columns = (x: Tensor, [first, last]: readonly [number, number]): Tensor =>
-  sliceAxis(x, 1, first, last - first + 1);
+function subspaceChecks(a: Triplets, b: Triplets, accept: boolean): Check[] {
+  const setting = comparison(a, b);
+  const [x, y] = [wideColumns(a), wideColumns(b)];
+  return clusters([a.S, b.S], setting).flatMap((cluster) => {
+    const range = [cluster.first, cluster.last] as const;
+    return (['U', 'V'] as const).map((side) => {
+      const value = outside(columns(y[side], range), columns(x[side], range));
+      const name = side === 'U' ? 'left singular subspace' : 'right singular subspace';
+      return vectorCheck(name, value, cluster, setting, accept);
+    });
+  });
+}
 
-/** U and V of one matrix as columns, in float64. */
-export const wideColumns = ({ U, Vh }: Triplets): { U: Tensor; V: Tensor } => ({
-  U: widened(U),
-  V: swapLast(widened(Vh)),
+/** ‖(I − E·Eᵀ)·X‖_F */
+const outside = (E: Tensor, X: Tensor): number =>
+  dist(X, matmul(E, matmul(swapLast(E), X) as Tensor) as Tensor) as number;
+
+/** What every cluster of one matrix is compared under. */
+export interface Comparison extends Pick<Triplets, 'dtype' | 'batchIndex'> {
+  readonly tau: number;
+  readonly next: number;
+}
+
+export const comparison = (a: Triplets, b: Triplets): Comparison => ({
+  tau: tau(a, b),
+  next: Math.min(a.next, b.next), // where only one of them is known it serves both
+  dtype: bounds.coarser(a.dtype, b.dtype),
+  batchIndex: a.batchIndex,
 });
+
+/** `value` against the bound for singular vectors of a cluster; undetermined where that is Wedin's and too large. */
+export function vectorCheck(
+  name: string,
+  value: number,
+  { gap, ...cluster }: Cluster,
+  { tau, next, dtype, batchIndex }: Comparison,
+  accept: boolean,
+): Check {
+  const size = sizeOf({ gap, ...cluster });
+  const range = [cluster.first, cluster.last] as const;
+  const wedin = bounds.subspace(tau, size, gap);
+  if (wedin < bounds.undetermined)
+    return measured(name, value, bounds.vectors(dtype, tau, size, gap), { batchIndex, cluster: range });
+  const unknown = gap === 0 && next === Number.POSITIVE_INFINITY;
+  const detail = unknown
+    ? 'the singular value that follows is not known; where it is, give it as `next`'
+    : `the next singular value is ${short(gap)} away, τ is ${short(tau)}`;
+  return undeterminedCheck(name, value, wedin, { batchIndex, cluster: range, detail }, accept);
+}
 
 /**
  * Whether `received` and `expected` are the same decomposition of one matrix, as far as the matrix determines it: the

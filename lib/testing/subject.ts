@@ -10,7 +10,7 @@ import { batchOf, transposed } from '../native/batch.ts';
 import { scan } from '../native/kernels.ts';
 import { asTensor } from '../native/owned.ts';
 import { runSync, type Steps } from '../native/steps.ts';
-import { matrixItems } from './match.ts';
+import { matrixItems } from './decomposition.ts';
 
 /** What was decomposed: a matrix, or a product that is kept as its factors. */
 export type SubjectOperand = MatrixLike | Factored;

@@ -6,14 +6,15 @@ import { expect, type MatcherState } from 'vitest';
 import { exposedMethods } from '../arguments/boundary.ts';
 import type { MatrixLike } from '../array/input.ts';
 import { bitIdentical, orthonormal, reconstructs, validSvd } from './checks.ts';
-import { matchSvd, type SvdOperand } from './match.ts';
-import type { Report, UndeterminedOptions } from './report.ts';
+import type { SvdOperand } from './decomposition.ts';
 import {
   matchSingularValues,
   matchSubspaces,
+  matchSvd,
   type SingularValuesOptions,
   type SpectrumOperand,
-} from './spectra.ts';
+} from './match.ts';
+import type { Report, UndeterminedOptions } from './report.ts';
 import type { SubjectOperand } from './subject.ts';
 
 /** What `factored-svd/vitest` adds to `expect`. */

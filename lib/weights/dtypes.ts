@@ -1,3 +1,5 @@
+import { endianness } from 'node:os';
+
 /** Bits of one element, by the dtype names of the safetensors format. */
 const bits = {
   F64: 64,
@@ -41,3 +43,14 @@ export const bitsPerElement = (dtype: SafetensorsDtype): number => bits[dtype];
 
 /** Bytes of one element of a readable dtype. */
 export const bytesPerElement = (dtype: ReadableDtype): number => bits[dtype] / 8;
+
+/** Weight files are little-endian. Almost every machine is, too. */
+export const isBigEndian = endianness() === 'BE';
+
+/** Reverses the bytes of every element, in place. */
+export function swapBytes(bytes: Uint8Array, bytesPerElement: number): void {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytesPerElement === 2) buffer.swap16();
+  else if (bytesPerElement === 4) buffer.swap32();
+  else buffer.swap64();
+}

@@ -6,11 +6,10 @@ import { shown, svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
 import { allocate } from '../array/memory.ts';
 import { isContiguous, product, type Tensor, tensor } from '../array/tensor.ts';
-import { bytesPerElement, isReadable, readableDtypes } from './dtypes.ts';
+import { bytesPerElement, isBigEndian, isReadable, readableDtypes, swapBytes } from './dtypes.ts';
 import { fileError, filePath, fileStep } from './file-errors.ts';
 import { type Header, limits, parseHeader, prefixLength, type TensorInfo } from './header.ts';
 import { suggestNames } from './names.ts';
-import { isBigEndian, swapBytes } from './writer.ts';
 
 /** Opens a file for reading: at once, and only a regular one, which ends. `ERR_SVD_FILE` */
 export async function openRegular(path: string): Promise<{ handle: FileHandle; stats: Stats }> {

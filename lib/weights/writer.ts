@@ -1,4 +1,3 @@
-import { endianness } from 'node:os';
 import { exposedAsync } from '../arguments/boundary.ts';
 import { isPlain } from '../arguments/options.ts';
 import type { FloatArray } from '../array/elements.ts';
@@ -7,21 +6,11 @@ import { quote } from '../array/escape.ts';
 import type { MatrixLike } from '../array/input.ts';
 import { product, type Tensor } from '../array/tensor.ts';
 import { asTensor } from '../native/owned.ts';
+import { isBigEndian, swapBytes } from './dtypes.ts';
 import { filePath } from './file-errors.ts';
 import { limits, prefixLength } from './header.ts';
 import { type Append, writeAtomically } from './output.ts';
 import { rowMajorPieces } from './reader.ts';
-
-/** Weight files are little-endian. Almost every machine is, too. */
-export const isBigEndian = endianness() === 'BE';
-
-/** Reverses the bytes of every element, in place. */
-export function swapBytes(bytes: Uint8Array, bytesPerElement: number): void {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytesPerElement === 2) buffer.swap16();
-  else if (bytesPerElement === 4) buffer.swap32();
-  else buffer.swap64();
-}
 
 /** Elements written, or gathered from a view that is not row-major, at a time. */
 const pieceLength = 2 ** 18;

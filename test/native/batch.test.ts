@@ -7,7 +7,6 @@ import {
   colRange,
   countDistinct,
   distinctItems,
-  eachOnce,
   items,
   itemsAt,
   mayRepeat,
@@ -16,6 +15,7 @@ import {
   rowRange,
   transposed,
 } from '../../lib/native/batch.ts';
+import { eachOnce } from '../../lib/native/owned.ts';
 import { checkStatus, statusOf } from '../../lib/native/status.ts';
 import { errorOf, indices, matrixAt, type Rows, transposeRows } from '../support/checks.ts';
 import { randomMatrix } from '../support/matrices.ts';
