@@ -6,6 +6,7 @@ namespace fsvd {
 
 // OpenBLAS has such kernels for AVX-512. There, a large product of small matrices is faster in pieces, and a symmetric
 // one in strips; with any other kernel both are slower.
+// To be deleted when ?gemm and ?syrk choose them by themselves.
 bool has_small_products();
 
 // Up to so many multiplications they are taken, …

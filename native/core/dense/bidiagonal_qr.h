@@ -10,7 +10,8 @@ namespace fsvd {
 //
 // In place of ?lasdq (?bdsqr), whose iteration drops elements up to 49·2⁻⁵² times their neighbours: more than the whole
 // error of a small decomposition. Here it is 2⁻⁵², for float too, and each value is accurate relative to itself.
-// Rotations pass over the vectors once for a sweep: half of the instructions at order 4 to 32.
+// Rotations pass over the vectors once for a sweep. The time of ?bdsqr over this one's (measured as in dense.h): 1.6 at
+// orders 4 and 8, 1.7 at 16, 2.1 at 32. To be deleted when ?bdsqr drops no more.
 // (Demmel and Kahan, "Accurate singular values of bidiagonal matrices", SIAM J. Sci. Stat. Comput. 11 (1990).)
 struct BidiagonalQr {
   std::int64_t n = 0, extra = 0;

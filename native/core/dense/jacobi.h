@@ -19,7 +19,8 @@ namespace fsvd {
 //
 // This is the algorithm of ?gejsv (Drmac, Veselic, "New fast and accurate Jacobi SVD algorithm", SIAM J. Matrix Anal. Appl.
 // 29 (2008)), which stands in LAPACK for numbers within the range of one exponent and whose vectors, of graded matrices
-// without full rank, were up to 1.7e-2 off orthonormal. A ?gejsv that takes exponents would replace it.
+// without full rank, were up to 1.7e-2 off orthonormal. For its range, not its speed: to be deleted when ?gejsv takes
+// exponents.
 template <class T>
 struct JacobiSvd {
   std::int64_t rows = 0, cols = 0;    // both positive

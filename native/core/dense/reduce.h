@@ -15,6 +15,10 @@ namespace fsvd {
 // (Howell, Demmel, Fulton, Hammarling, Marmol, "Cache efficient bidiagonalization using BLAS 2.5 operators", ACM TOMS 34
 // (2008).) The elements must not be far from 1: nothing is rescaled, and what is below 1e-140 (1e-15 in float) counts
 // as zero.
+//
+// In place of ?gebrd from narrow_cols columns on. Its time over this one's (measured as in dense.h): 1.3 at order 64,
+// 1.4 at 128, 1.2 at 256, 1.1 at 512. To be deleted when ?gebrd passes over the matrix once for a column, shares it
+// among threads with the same bits for any number of them, and adds up short sums.
 template <class T>
 class Bidiagonalisation {
  public:

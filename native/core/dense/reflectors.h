@@ -1,5 +1,9 @@
 // Householder reflectors: one; and products of many in blocks, on several threads: what ?ormqr and ?ormlq do, with each
 // block's triangular factor formed once.
+//
+// In place of ?ormqr and ?ormlq from narrow_cols columns on. The time of ?ormqr over this one's, the triangular factors
+// formed too (measured as in dense.h): 1.1 at order 64, 1.4 at 128, 1.1 at 256, 1.2 at 512. To be deleted when they
+// share a matrix among threads with the same bits for any number of them, and add up short sums.
 #pragma once
 #include <cmath>
 #include <cstdint>

@@ -13,6 +13,8 @@ namespace fsvd {
 //
 // Several roots advance side by side, so that the divisions, which take nearly all of the time, are made in vectors.
 // (The rational interpolation with a fixed weight: R.-C. Li, LAPACK Working Note 89.)
+//
+// In place of ?lasd4, one root at a time: measured as a part of divide.h, and to be deleted with it.
 template <class T>
 bool secular_roots(std::int64_t k, const T* d, const T* z, T rho, std::int64_t first, std::int64_t end, double* origin,
                    double* offset);

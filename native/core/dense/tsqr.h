@@ -14,6 +14,10 @@ namespace fsvd {
 // from where the matrix lies and has its part of the product with Q written to where that belongs.
 // (Demmel, Grigori, Hoemmen, Langou, "Communication-optimal parallel and sequential QR and LU factorizations",
 // SIAM J. Sci. Comput. 34 (2012).)
+//
+// In place of ?geqrf where it is at most two thirds as wide as tall. The time of ?geqrf over this one's (measured as in
+// dense.h): 1.2 for 1024 x 16 and 4096 x 32, 2.1 for 4096 x 64, 3.2 for 4096 x 128, 3.9 for 16384 x 128. To be deleted
+// for a ?latsqr that reads rows from where they lie, with the same bits for any number of threads.
 template <class T>
 class Tsqr {
  public:

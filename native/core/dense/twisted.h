@@ -12,6 +12,9 @@ namespace fsvd {
 // from the bottom, joined where they leave the least. That is much less work than divide and conquer; the price is that
 // the vectors know nothing of each other: they are orthogonal only as far as the relative gaps of the lambdas allow.
 // (Dhillon and Parlett, "Orthogonal eigenvectors and relative gaps", SIAM J. Matrix Anal. Appl. 25 (2004).)
+//
+// In place of divide and conquer up to order 128: together with tridiagonal.h, in place of ?sytrd, 16 ms instead of 27
+// for 144 matrices of order 64. To be deleted for a ?bdsvdx or ?stemr that is as fast for matrices of this size.
 struct TwistedSvd {
   enum class Outcome {
     found,
