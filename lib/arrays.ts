@@ -8,7 +8,7 @@ import type { DataOf, MatrixOf, NumberPer, PerMatrixOf, RankOf } from './array/t
 import { FactoredMatrix } from './factored-matrix.ts';
 import { asTensor } from './native/owned.ts';
 
-/** Of vectors there is a matrix, of arrays of more dimensions a batch. */
+/** A matrix for a vector, a batch for anything with more dimensions. */
 type Diagonal<V> = MatrixOf<DataOf<V>, NumberPer<RankOf<V> extends 1 ? 2 : 1 extends RankOf<V> ? 2 | 3 : 3>>;
 
 /**

@@ -15,6 +15,9 @@ import { type AsyncOptions, runAsync, runSync, type Steps } from './native/steps
  * `FactoredMatrix` or a decomposition (`{ U, S, Vh }`, `{ U, S, V }`); those are not formed. Computed in float64 through
  * QR decompositions, so that it sees relative differences down to the accuracy of the operands.
  *
+ * @param a `[..., m, n]`
+ * @param b `[..., m, n]`
+ * @returns a number, or an ndarray of the leading dimensions where there are any
  * @throws `ERR_SVD_SHAPE` with both shapes, `ERR_SVD_ARGUMENT`, `ERR_SVD_NON_FINITE`, `ERR_SVD_OVERFLOW`
  * @example dist(model.OV, model.OV.svd())
  * @function

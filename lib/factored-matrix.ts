@@ -57,7 +57,7 @@ import {
   showShape,
   sliceAxis,
   swapLast,
-  type Tensor /** Options of `FactoredMatrix.svd`. */,
+  type Tensor,
 } from './array/tensor.ts';
 import type {
   DataOf,
@@ -213,9 +213,11 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   /**
    * `M ≈ U · diag(S) · Vh` without forming an M that is larger than its factors: U `[..., l, p]`, S `[..., p]`,
    * Vh `[..., p, r]`, p = min(l, k, r). The arrays are the caller's own. The first call hands out what it has computed
-   * and keeps S alone; a second one computes again, keeps a copy, and from then on there is nothing more to compute
-   * (unless `rank` or another `algorithm` is asked for, or some matrices of the batch failed). See `productSvd` for the
-   * algorithm and its source.
+   * and keeps S alone; a second one computes again and keeps a copy, which later calls copy in turn (unless `rank` or
+   * another `algorithm` is asked for, or some matrices of the batch failed). After Golub, Sølna, Van Dooren (2000);
+   * docs/numerics.md has the algorithm and derives `bound`.
+   *
+   * @throws `ERR_SVD_ARGUMENT` for an option that does not exist, or a `rank` that is no integer from 0 to p
    */
   svd(options: ProductSvdOptions = {}): Svd<D, N> {
     return runSync(this.#decomposed(options));
@@ -293,7 +295,11 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return runAsync(this.#norm(ord, true), options);
   }
 
-  /** Number of singular values above the tolerance, per matrix. */
+  /**
+   * Number of singular values above the tolerance, per matrix. Default: max(l, r)·ε·σ₁, and no less than `bound`.
+   *
+   * @throws `ERR_SVD_ARGUMENT` unless `tol` and `rtol` are numbers ≥ 0
+   */
   rank(options: ToleranceOptions = {}): N {
     return rank(runSync(this.#spectrum()), this.ldim, this.rdim, options) as N;
   }
@@ -321,7 +327,10 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   // -------------------------------------------------------------------------------------- new factored matrices
 
-  /** Moore–Penrose inverse, `[..., r, l]`, kept factored; which singular values count as zero is said as for `rank`. */
+  /**
+   * Moore–Penrose inverse, `[..., r, l]`, kept factored; `tol` and `rtol` say which singular values count as zero, as for
+   * `rank`.
+   */
   pinv(options: ToleranceOptions = {}): FactoredMatrix<D, N> {
     return runSync(this.#inverse(this.svd(), options));
   }
@@ -335,7 +344,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return afterwards(this.#inverse(await this.svdAsync({ signal, onProgress }), tolerance), { signal });
   }
 
-  /** The same matrix as `(U·√S) · (√S·Vh)`: both factors with orthogonal columns or rows of equal length. */
+  /** The same matrix as `(U·√S) · (√S·Vh)`: column j of the left factor and row j of the right one are √σ_j long. */
   makeEven(): FactoredMatrix<D, N> {
     return product(...runSync(even(runSync(this.#kept()))));
   }
@@ -378,7 +387,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return this.#fromKept(withoutVh, options);
   }
 
-  /** Eigenvalues of BA, `[..., k]`: those of M apart from zeros. Needs l = r (`ERR_SVD_SHAPE`). */
+  /** Eigenvalues of BA, `[..., k]`, by `?geev`: those of M apart from zeros. Needs l = r (`ERR_SVD_SHAPE`). */
   eigenvalues(): Eigenvalues {
     return runSync(eigenvaluesOf(this.BA));
   }
@@ -391,7 +400,12 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   // ------------------------------------------------------------------------------------------ products
 
-  /** `this · x`: a vector gives a vector `[..., l]`; a matrix is absorbed where the inner dimension stays smallest. */
+  /**
+   * `this · x`: a vector `[r]` gives a vector `[..., l]`; a matrix `[..., r, n]` becomes part of the factor that keeps the
+   * inner dimension smallest.
+   *
+   * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` with both shapes, `ERR_SVD_NON_FINITE`, `ERR_SVD_OVERFLOW`
+   */
   matmul<X extends MatrixLike | Factored>(x: X): TimesFactored<D, N, X>;
   matmul(x: MatrixLike | Factored): FactoredMatrix | Tensor {
     if (isFactored(x)) return (this.matmul(x.A as Matrix) as FactoredMatrix).matmul(x.B as Matrix);
@@ -404,7 +418,12 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
       : product(this.AB, right);
   }
 
-  /** `x · this`: a vector gives a vector `[..., r]`; a matrix is absorbed where the inner dimension stays smallest. */
+  /**
+   * `x · this`: a vector `[l]` gives a vector `[..., r]`; a matrix `[..., n, l]` becomes part of the factor that keeps the
+   * inner dimension smallest.
+   *
+   * @throws as `matmul`
+   */
   rmatmul<X extends MatrixLike | Factored>(x: X): TimesFactored<D, N, X>;
   rmatmul(x: MatrixLike | Factored): FactoredMatrix | Tensor {
     if (isFactored(x)) return FactoredMatrix.from(x).matmul(this as Factored) as FactoredMatrix;
@@ -416,7 +435,12 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
       : product(left, this.AB);
   }
 
-  /** `scalar · this`, applied to A. The scalar is a finite number or an array of one element. */
+  /**
+   * `scalar · this`, applied to A.
+   *
+   * @param scalar a finite number, or an array of one element
+   * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` for anything else; `ERR_SVD_OVERFLOW`
+   */
   mul(scalar: number | MatrixLike): FactoredMatrix<D, N> {
     return product(runSync(scaled(this.A, asScalar(scalar))), this.#stored.B);
   }
@@ -435,7 +459,11 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return product(insertAxis(this.#stored.A, at), insertAxis(this.#stored.B, at));
   }
 
-  /** The upper left k×k corner of every matrix, `[..., min(k, l), min(k, r)]`. */
+  /**
+   * The upper left k×k corner of every matrix, `[..., min(k, l), min(k, r)]`.
+   *
+   * @throws `ERR_SVD_ARGUMENT` unless k is an integer ≥ 0
+   */
   getCorner(k = 3): MatrixOf<D, N> {
     if (!Number.isInteger(k) || k < 0) {
       throw svdError('ERR_SVD_ARGUMENT', `getCorner: expected an integer ≥ 0, got ${shown(k)}`);
@@ -502,7 +530,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return yield* eigenvaluesOf(yield* matrixProduct(B, A));
   }
 
-  /** What `svd` answers. `foreign`: asynchronously. */
+  /** What `svd` returns; with `foreign`, what `svdAsync` does. */
   *#decomposed({ algorithm, signs, ...options }: ProductSvdOptions, foreign = false): Steps<Svd<D, N>> {
     const svd = yield* algorithm === 'three-svd'
       ? this.#threeSvd(foreign)

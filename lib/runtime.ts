@@ -39,7 +39,7 @@ export interface Versions {
 }
 
 /**
- * What computes here: the versions of this package and of OpenBLAS, and what the bits of a result depend on. Belongs into
+ * What computes here: the versions of this package and of OpenBLAS, and what the bits of a result depend on. Put it into
  * every bug report.
  *
  * @throws `ERR_SVD_BINARY` when the native addon cannot be loaded

@@ -14,7 +14,6 @@ import {
 import { type MatrixLike, readInput } from './array/input.ts';
 import type { Tensor } from './array/tensor.ts';
 import type { DataOf, PerMatrixOf, VectorOf } from './array/types.ts';
-/** Options of `svd`. */
 import { FactoredMatrix } from './factored-matrix.ts';
 import type { InputOptions } from './native/owned.ts';
 import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './native/steps.ts';

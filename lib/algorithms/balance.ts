@@ -18,7 +18,7 @@ export interface Balance {
 interface BalanceOptions {
   /** The exponent of every item; at least what `pairExponents` says. Default: that. */
   readonly common?: Int32Array;
-  /** How many pairs, the largest ones, `range` is of. Default: all. */
+  /** `range` is that of so many pairs, the largest ones. Default: all. */
   readonly leading?: number;
 }
 
@@ -97,7 +97,7 @@ export interface UnitBalance {
   readonly exponents: Int32Array;
 }
 
-/** The order of `balance`, with columns that nothing is too small for: every pair has an exponent of its own. */
+/** The order of `balance`, with columns of length about 1 and an exponent for every pair, so that none underflows. */
 export function unitBalance(a: ColumnNorms, b: ColumnNorms, { perm }: Gauge, k: number): UnitBalance {
   const exponents = () => new Int32Array(perm.length);
   const [left, right, pairs] = [exponents(), exponents(), exponents()];
@@ -175,7 +175,7 @@ const sizeOfOne = 2 ** 13; // so that all sizes are positive
 const pairSize = (fraction: number, exponent: number): number =>
   sizeOfOne + (fraction < 0.5 ? exponent - 1 + 4 * fraction - 1 : exponent + 2 * fraction - 1);
 
-/** log₂ of what `pairSize` was made of, but for a constant. */
+/** log₂ of the number that `pairSize` was given, up to a constant. */
 const logSize = (size: number): number => {
   const exponent = Math.floor(size);
   return exponent + Math.log2(1 + size - exponent);

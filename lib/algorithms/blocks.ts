@@ -29,8 +29,8 @@ interface Batched extends ErrorOptions {
 type Shapes = { readonly [F in keyof SvdFactors]: readonly [rows: number, cols: number] };
 
 /**
- * Decomposes the items at `positions` into `out`, and says how exact the singular values are; and which one follows the
- * last of them, where they are not min(m, n).
+ * Decomposes the items at `positions` into `out`, and says how exact the singular values are; where they are fewer than
+ * min(m, n), also which one follows the last.
  */
 type Decompose = (
   positions: Int32Array,
@@ -51,7 +51,7 @@ export function* batchedSvd(
   const bound = new Float64Array(total).fill(Number.NaN);
   const driver = new Array<Driver>(total).fill('failed');
   const next = new Float64Array(total).fill(Number.NaN);
-  if (total > blockSize) yield turn; // one entry for each took its time
+  if (total > blockSize) yield turn; // lists with an entry for each item take their time
   let truncated = false;
   const failed: Failure[] = [];
   const workspace = takeWorkspace();

@@ -17,7 +17,7 @@ interface Basis {
 /**
  * Error bound of the singular values of a product: 4εβ, ε that of the arithmetic. Where many columns of about one size are
  * nearly parallel the rounding errors of equal terms do not cancel, and it is 4ε·σ₁·√pairs, once that is more than twice as
- * much. What float64 computes of float32 factors is off by the rounding of the result besides.
+ * much. For float32 factors computed in float64 the rounding of the result is added.
  */
 export function productBound({ dtype, computed, beta, pairs, sigma1 }: Basis): number {
   const parallel = Math.sqrt(pairs) * sigma1;

@@ -38,7 +38,7 @@ export interface Balanced {
   readonly a: Batch;
   /** Bᵀ, so that the columns of both are the inner dimension. */
   readonly b: Batch;
-  /** Gram matrices of a and of b, where these are to have a QR decomposition. */
+  /** Gram matrices of a and of b, where these will have a QR decomposition. */
   readonly left: Batch | undefined;
   readonly right: Batch | undefined;
   readonly norms: { readonly a: ColumnNorms; readonly b: ColumnNorms };
@@ -46,8 +46,8 @@ export interface Balanced {
 }
 
 /**
- * Both operands, A and Bᵀ, with the memory to read them from (`ahead`), to be computed with in `dtype`; each has its Gram matrix taken where it is to
- * have a QR decomposition.
+ * Both operands, A and Bᵀ, computed with in `dtype`; `memory` is where `ahead` put them. Gram matrices are wanted of what
+ * will have a QR decomposition.
  */
 export function factorsOf(
   inputs: readonly InputBatch[],
@@ -79,7 +79,7 @@ export interface Kind {
   readonly dtype: Dtype;
   /** The inner dimension spans so much that digits of small singular values must be looked after. */
   readonly graded: boolean;
-  /** It spans so little that the Gram matrices of float32 factors may be enough. */
+  /** It spans so little that the Gram matrices of float32 factors may do. */
   readonly square: boolean;
 }
 
@@ -163,7 +163,7 @@ export function* core(items: Balanced, kind: Kind, force?: FactorDriver): Steps<
   return { C, left: halfA, right: halfB };
 }
 
-/** The same with columns of length 1, so that no pair is too small beside another, and a core whose columns are scaled. */
+/** The same with columns of length 1 and a core whose columns have exponents: no pair is too small beside another. */
 function* gradedCore(
   { a, b, left, right, norms, balance }: Balanced,
   kind: Kind,

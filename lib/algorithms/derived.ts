@@ -52,7 +52,7 @@ export function* even({ U, S, Vh }: Svd): Steps<[left: Tensor, right: Tensor]> {
 
 /**
  * The same decomposition with fixed signs, for people who look or plot: in every column of U the largest |u| is positive,
- * of several within 8ε of the largest the first; the row of Vh is flipped with its column. What a square U or Vh holds
+ * or the first of several within 8ε of the largest; the row of Vh is flipped with its column. What a square U or Vh holds
  * beyond the p singular triplets goes by its own largest element. Not a basis for comparison: rounding can decide a tie,
  * and within a cluster of singular values the vectors themselves are arbitrary.
  *

@@ -20,8 +20,8 @@ import { owned } from '../native/owned.ts';
 import type { Steps } from '../native/steps.ts';
 import { scratch } from '../native/workspace.ts';
 
-// Step 1 of the product SVD: what has to be known of each factor alone. That is the norms of its columns, that they are
-// finite, and, where it is tall, its Gram matrix. What is repeated or was prepared is measured once.
+// Step 1 of the product SVD: what has to be known of each factor alone. That is the norms of its columns, whether they are
+// finite, and, where the factor is tall, its Gram matrix. What is repeated or was prepared is measured once.
 
 /** Only a matrix with more rows than columns is replaced by the R of its QR decomposition. */
 export const isTall = (x: InputBatch): boolean => x.rows > x.cols;
@@ -67,7 +67,7 @@ export function* gramAndNorms(a: Batch): Steps<Measured & { readonly gram: Batch
   return { gram, norms };
 }
 
-/** Norms of the columns, and the items of which a square is not finite or may have lost digits. */
+/** Norms of the columns, and the items with a square that is not finite or may have lost digits. */
 function normsOf(gram: Batch, dtype: Dtype): { norms: ColumnNorms; unsafe: Int32Array } {
   const [n, k] = [gram.count, gram.cols];
   const fraction = new Float64Array(n * k);
@@ -146,8 +146,8 @@ function remember(x: Batch, measurements: readonly Measurement[]): void {
 const blockBytes = 64 * 2 ** 20; // of matrices that are measured together, between which progress is told
 
 /**
- * Measures every matrix as it is, for its use as A, and transposed, for its use as B; `where` are the same matrices in the
- * array that keeps what is known of them.
+ * Measures every matrix as it is, for its use as A, and transposed, for its use as B. What is found is remembered for
+ * `where`, the same matrices in the array that `prepare` returns.
  */
 export function* measureBothWays(all: Batch, where: Batch): Steps<void> {
   if (all.rows * all.cols === 0) return; // nothing to know, of dimensions without limit
@@ -175,14 +175,14 @@ export class Factor {
   readonly #memory: InputBatch;
   readonly #dtype: Dtype;
   readonly #hasGram: boolean;
-  /** By offset: the last item that is a repetition of it; of a batch without repetitions nothing. */
+  /** The last item at each offset; empty where the batch has no repetitions. */
   readonly #last = new Map<number, number>();
   readonly #kept = new Map<number, Measurement>();
 
   /**
    * @param all by whose memory and layout repeated and prepared matrices are known
    * @param memory where they are to be read: the same, or copies
-   * @param dtype that they are computed with in
+   * @param dtype of the computation
    * @param hasGram whether Gram matrices are wanted too
    */
   constructor(all: InputBatch, memory: InputBatch, dtype: Dtype, hasGram: boolean) {
@@ -198,7 +198,7 @@ export class Factor {
     return this.#all.count;
   }
 
-  /** Measures the items at `positions`, which do not fall from one call to the next. `ERR_SVD_NON_FINITE`. */
+  /** Measures the items at `positions`, which never decrease from one call to the next. `ERR_SVD_NON_FINITE`. */
   *measure(positions: Int32Array): Steps<Measured & { readonly items: Batch }> {
     const given = itemsAt(this.#all, positions);
     const memory = yield* owned(itemsAt(this.#memory, positions), this.#dtype);

@@ -54,7 +54,7 @@ export interface StoredFactors {
 
 const factors = new WeakMap<object, StoredFactors>();
 
-/** Keeps what the factors of `x` are stored in: its A and B are widened when they are asked for. */
+/** Remembers the factors of `x` as they are stored; its A and B are widened only when asked for. */
 export const keepFactors = (x: Factored, stored: StoredFactors): void => void factors.set(x, stored);
 
 /** A `FactoredMatrix`, of this or of another copy of this package. */

@@ -38,7 +38,7 @@ interface Group {
   apply(c: Batch, out: Batch): Steps<void>;
 }
 
-/** QR decomposition of every item; `force` (for tests) takes one path for all that get as far. */
+/** QR decomposition of every item by the cheapest path that is exact enough; `force` (for tests) skips the cheaper ones. */
 export function* tallQr(a: Batch, gram: Batch, gauge: Gauge, force?: FactorDriver): Steps<TallQr> {
   const roots = yield* cholesky('cholesky', dtypeOfBatch(a), gram, gauge);
   const levels = levelsOf(a, force);

@@ -114,9 +114,10 @@ export function shownNames(names: string | readonly string[]): string {
 export type { PerMatrix } from '../array/types.ts';
 
 /**
- * How a matrix was decomposed. A dense one: `gesdd-blocked`, the steps of `?gesdd` by kernels of this library; or the routine
- * of LAPACK itself, `gesdd`, `gesvd`, `gesvd-scaled` or `gejsv`, for square factors and where those did not converge. A product: how its left factor, its right factor
- * and its core were, for example `cholesky/householder/jacobi`; docs/numerics.md says when.
+ * How a matrix was decomposed. A dense one: `gesdd-blocked`, the steps of `?gesdd` by kernels of this library; or a routine of
+ * LAPACK itself, `gesdd`, `gesvd`, `gesvd-scaled` or `gejsv`, for square factors and where those kernels did not converge. A
+ * product: how its left factor, its right factor and its core were, for example `cholesky/householder/jacobi`.
+ * docs/numerics.md says which is taken when.
  */
 export type Driver =
   | DenseDriver

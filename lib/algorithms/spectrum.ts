@@ -16,7 +16,7 @@ export type Spectrum<D extends FloatArray = FloatArray, N extends PerMatrix = Pe
   'S' | 'bound'
 >;
 
-/** Below which singular values count as zero; of two the larger counts. */
+/** Up to which size singular values count as zero; where both are given, the larger holds. */
 export interface Tolerance {
   readonly tol?: number | undefined;
   readonly rtol?: number | undefined;

@@ -9,7 +9,7 @@ import { checkOptions, isPlain, missingOption, type OptionTable } from './option
 export interface Signature {
   /** Its arguments by name, without the options. */
   readonly takes?: readonly string[];
-  /** After which come options; where these depend on what is decomposed, by the first argument. */
+  /** The options that follow them; a function where they depend on the first argument. */
   readonly options?: OptionTable | ((first: unknown) => OptionTable);
   /** The last of its arguments may be repeated. */
   readonly variadic?: boolean;
@@ -139,14 +139,14 @@ interface CallSite {
   stack?: unknown;
 }
 
-/** Gives `error` the stack of the call that it answers. */
+/** Makes the stack of `error` that of the call which it rejects. */
 function beginAt({ stack }: CallSite, error: Error): void {
-  if (typeof stack !== 'string') return; // somebody formats stacks in his own way
+  if (typeof stack !== 'string') return; // Error.prepareStackTrace makes something else of it
   const frames = stack.search(/\n {4}at /);
   error.stack = `${error}${frames < 0 ? '' : stack.slice(frames)}`;
 }
 
-/** Whether an error of this package is what the caller's own signal was aborted with. */
+/** Whether `error` is the reason of the caller's own signal: then its stack is not ours to change. */
 function isReason(error: unknown, args: readonly unknown[]): boolean {
   const last = args.at(-1);
   return has(last, 'signal') && (last as { signal?: AbortSignal }).signal?.reason === error;

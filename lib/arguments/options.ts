@@ -55,7 +55,7 @@ function advice(name: string, existing: readonly string[]): string {
   return near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
 }
 
-/** Names that mean an option although they are not like it. */
+/** Names of options elsewhere that look different but mean the same. */
 const synonyms: Readonly<Record<string, string>> = Object.assign(Object.create(null), {
   rcond: 'rtol',
   atol: 'tol',
@@ -65,7 +65,7 @@ const synonyms: Readonly<Record<string, string>> = Object.assign(Object.create(n
 
 const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '');
 
-/** Those of `names` that `name` is most like: a third of its letters may be wrong. */
+/** The names most like `name`; up to a third of the letters may differ. */
 function nearest(name: string, names: readonly string[]): string[] {
   if (name.length > 40) return [];
   const distances = names.map((other) => distance(plain(name), plain(other)));
@@ -95,7 +95,7 @@ export const flag: Kind<boolean> = {
   accepts: (x): x is boolean => typeof x === 'boolean',
 };
 
-/** How many: its upper limit is known to the computation only. */
+/** How many; only the computation knows the upper limit. */
 export const count: Kind<number> = {
   expected: 'an integer ≥ 0',
   accepts: (x): x is number => Number.isSafeInteger(x) && (x as number) >= 0,
@@ -175,6 +175,7 @@ export interface ToleranceOptions extends Tolerance {
   readonly rtol?: number | undefined;
 }
 
+/** Options of `FactoredMatrix.svd`. */
 export interface ProductSvdOptions extends ErrorOptions {
   /**
    * `'product'`: the balanced, sorted QR–QR–core decomposition. `'three-svd'`: the composition that TransformerLens
@@ -187,6 +188,7 @@ export interface ProductSvdOptions extends ErrorOptions {
   readonly signs?: 'lapack' | 'canonical' | undefined;
 }
 
+/** Options of `svd`. */
 export interface SvdOptions extends ErrorOptions {
   /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. Not for a `FactoredMatrix`. */
   readonly fullMatrices?: boolean | undefined;

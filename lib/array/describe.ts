@@ -1,6 +1,6 @@
 import { svdError } from './errors.ts';
 
-// What is said of arguments that are not what they should be.
+// What messages say of arguments that are wrong.
 
 export const mostDims = 64; // as numpy
 

@@ -5,7 +5,7 @@ export type FloatArray = Float32Array | Float64Array;
 
 export type Dtype = 'float32' | 'float64';
 
-// 16-bit floats as their bits, of which JavaScript has no arrays everywhere. The class says which format it is.
+// 16-bit floats as their bits: not every JavaScript has arrays of them. The class says which format it is.
 
 /** The upper halves of float32 numbers. */
 export class Bfloat16Bits extends Uint16Array {}
@@ -46,7 +46,7 @@ export function formatOf(data: Stored): Format {
 /** The dtype that elements stored like this are computed in. */
 export const dtypeOfStored = (data: Stored): Dtype => (data instanceof Float64Array ? 'float64' : 'float32');
 
-// What a typed array says of itself can be overridden, and `instanceof` knows those of its own realm only. These do not.
+// Properties of a typed array can be overridden, and `instanceof` knows only its own realm: these getters see through both.
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype);
 const getter = (key: PropertyKey) => Object.getOwnPropertyDescriptor(typedArray, key)?.get as () => unknown;
 const [nameOf, bufferOf, byteOffsetOf, lengthOf] = [
@@ -69,7 +69,7 @@ export function stored(data: object, format: Format): Stored {
   return new array(bufferOf.call(data) as ArrayBuffer, byteOffsetOf.call(data) as number, length);
 }
 
-// 16-bit floats on this thread, for those who read files; what is computed with, native/core/base/half.h widens.
+// Widening on this thread, for readers of files; before a computation native/core/base/half.h does it.
 
 /** bfloat16 bits → float32, exactly: the upper half of a float32. */
 export function widenBfloat16(bits: Uint16Array): Float32Array {

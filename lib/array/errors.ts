@@ -22,7 +22,7 @@ export interface SvdError extends Error {
   batchIndex?: number[];
   /** `ERR_SVD_NO_CONVERGENCE`: the `info` that LAPACK returned. */
   info?: number;
-  /** `ERR_SVD_TOO_LARGE`: bytes that would have been needed; 0 for some few that a library asked for. */
+  /** `ERR_SVD_TOO_LARGE`: bytes that would have been needed; 0 where a library asked for a few and did not say how many. */
   bytes?: number;
   /** `ERR_SVD_FILE`: the file. */
   path?: string;

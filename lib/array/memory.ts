@@ -12,7 +12,7 @@ import { svdError } from './errors.ts';
 import { product, showShape } from './tensor.ts';
 
 const installed = totalmem(); // asking takes longer than a small decomposition
-const smallBytes = 4096; // of such, V8 zeroes an array sooner than Node finds unset memory for it
+const smallBytes = 4096; // up to here V8 zeroes an array faster than Node finds memory that is not set
 
 /**
  * Storage for an array of `shape`, for a kernel to write in full: its elements are not set, because zeroing takes longer
@@ -63,8 +63,8 @@ let slab = new Float64Array(slabLength);
 let used = 0;
 
 /**
- * A new array of zeros for what the kernels are told and say of each matrix. Small ones are cut from one allocation: of
- * every array that the addon gets to see, V8 makes one of the system's, which takes longer than a small kernel.
+ * A new array of zeros for what kernels are told and report of each matrix. Small ones are cut from one allocation: V8 moves
+ * each buffer that the addon sees to the system's memory, which takes longer than a small kernel.
  */
 export function descriptor(length: number): Float64Array {
   if (length > mostInSlab) return new Float64Array(length);

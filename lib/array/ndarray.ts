@@ -20,7 +20,7 @@ type Class = new (data: Stored, ...numbers: number[]) => NdArray<Stored>;
 /** The compiled classes of views of so many dimensions, by the prototype of what they are views of. */
 const classes: Map<unknown, Class>[] = [1, 2, 3].map(() => new Map());
 
-/** As `compiled`, which looks at the text of its class name to find out what `data` is. */
+/** The same as scijs `ndarray` itself, which finds out what `data` is from the text of its class name: slowly. */
 function known<D extends Stored>(data: D, shape: number[], stride?: number[], offset?: number): NdArray<D> {
   const View =
     stride && offset !== undefined ? classes[shape.length - 1]?.get(Object.getPrototypeOf(data)) : undefined;

@@ -1,4 +1,4 @@
-/** Said in the middle of long work on this thread: what else waits for the thread may have it. */
+/** Yielded in the middle of long work on this thread, so that whatever else waits for it gets a turn. */
 export const turn = { turn: true } as const;
 
 /** Work on this thread in slices, between which the event loop can turn. */

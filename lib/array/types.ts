@@ -56,7 +56,7 @@ type RankOfNested<M> = M extends readonly number[]
       ? 3
       : Rank;
 
-/** The dimensions of an array, of a `FactoredMatrix`, or of the matrix that a decomposition is of. */
+/** The dimensions of an array, of a `FactoredMatrix`, or of the matrix that was decomposed. */
 export type RankOf<M> = M extends { readonly A: infer X; readonly B: unknown } | { readonly U: infer X }
   ? Exclude<RankOf<X>, 1>
   : M extends { readonly shape: infer S }

@@ -34,7 +34,7 @@ const isClosedPipe = (error: Error): boolean =>
 // What `print` rejects with arrives here as well.
 const ignoreClosedPipe = (): void => {};
 
-/** A batch shorter than this shows no bar. */
+/** Milliseconds before a bar is shown. */
 const patience = 1000;
 
 /** Shows how far a batch has come: a bar on `stderr` once it has taken a second, if that is a terminal. */

@@ -207,7 +207,7 @@ function candidates(root: string | undefined): string[] {
 }
 
 declare const native: unique symbol;
-/** Kernel calls that are made one after the other and given up together. */
+/** Kernel calls that are made one after the other and stopped together. */
 export type Task = { readonly [native]: 'task' };
 
 type Sync = { readonly [K in Kernel]: (...args: readonly unknown[]) => void };
@@ -226,7 +226,7 @@ interface Addon extends Sync, Async {
   /** A row-major copy, by the calling thread, which waits for no other. */
   copyAlone(...args: readonly unknown[]): void;
   task(): Task;
-  /** What has not begun of the present call is dropped, what runs ends soon, and the call rejects. */
+  /** Drops what has not begun of the present call; what runs ends soon, and the call rejects. */
   stop(task: Task): void;
   /** The share of the present call that is done. */
   done(task: Task): number;

@@ -11,8 +11,8 @@ import {
 } from '../array/tensor.ts';
 import { type Origin, placeOf } from './status.ts';
 
-// Many matrices of one shape. How they lie in memory, which of them are meant, in which order and how often, is said by the
-// batch itself: kernels take batches, read or write what these say, and know nothing else of it.
+// Many matrices of one shape. The batch itself says how they lie in memory, which of them are meant, in which order and how
+// often: kernels read or write just what it says.
 
 /** `count` strided matrices, rows × cols: input of a kernel, or room for its output. Strides are in elements. */
 export interface Batch<D extends Stored = FloatArray> {
@@ -68,7 +68,7 @@ export function batchOf<D extends Stored>(
   };
 }
 
-/** From one matrix of `x` to the next, where that is always as far. */
+/** The distance from one matrix of `x` to the next, where it is always the same. */
 function evenStep(x: Input): number | undefined {
   const shape = leadingDims(x);
   let step: number | undefined;
@@ -168,7 +168,7 @@ export function range(from: number, to: number): Int32Array {
   return positions;
 }
 
-/** A broadcast batch has each matrix once: the items that are not repetitions, and which of them every item is. */
+/** Of a broadcast batch: the items that are not repetitions, and for every item which of them it is. */
 export function distinctItems(x: InputBatch): { distinct: Int32Array; source: Int32Array } {
   if (!mayRepeat(x)) return { distinct: range(0, x.count), source: range(0, x.count) };
   const known = new Map<number, number>();
@@ -189,7 +189,7 @@ export function countDistinct(x: InputBatch): number {
   return x.offsets ? new Set(x.offsets).size : 1;
 }
 
-/** Where every item lies behind the one before, or every one before it, none is a repetition: so it nearly always is. */
+/** Whether an item may repeat another. None does where the offsets only grow or only fall, which they nearly always do. */
 export function mayRepeat({ count, step, offsets }: InputBatch): boolean {
   if (count < 2) return false;
   if (!offsets) return step === 0;

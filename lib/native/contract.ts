@@ -4,7 +4,7 @@ import type { Batch, InputBatch } from './batch.ts';
 // What every kernel is called with, by name, in the order in which native/binding/kernels.cc reads it under the same names;
 // test/native/contract.test.ts compares the two.
 
-/** What a kernel reads of one field: JavaScript on the left, the members of `Arguments` on the right. */
+/** The kinds of fields: their types here, and the member of `Arguments` in native/binding/arguments.h that reads them. */
 interface Kinds {
   batch: Batch; // batch<T>
   'batch?': Batch | undefined; // optional_batch<T>
@@ -125,7 +125,7 @@ const numbers = new Float64Array(64);
 
 /**
  * The arguments of the addon for a call of `kernel`: `numbers`, and then the arrays. Of a batch these are its elements and
- * its offsets, and seven numbers. To be used before the next call is flattened.
+ * its offsets, and seven numbers. Valid until the next call is flattened.
  */
 export function flattened({ kernel, fields }: KernelCall): unknown[] {
   const args: unknown[] = [numbers];

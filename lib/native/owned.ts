@@ -46,7 +46,7 @@ import { scratch } from './workspace.ts';
 const sliceBytes = 2 * 2 ** 20;
 
 export interface InputOptions {
-  /** The arrays are the caller's and the computation is an asynchronous one: it must go through `owned` to them. */
+  /** The computation is asynchronous and the arrays are the caller's: they must be read through `owned`. */
   readonly foreign?: boolean;
 }
 

@@ -43,8 +43,8 @@ export interface Progress {
 }
 
 /**
- * Said by a composition before kernel calls that take long: they bring it from so many matrices to so many more, of which
- * one may be done in part.
+ * Yielded before kernel calls that take long: they take the computation from `from` finished matrices to `to`, of `total`.
+ * Fractions are shares of one matrix.
  */
 export interface Span {
   readonly from: number;
@@ -52,15 +52,15 @@ export interface Span {
   readonly total: number;
 }
 
-/** The same in the middle of a block of the batch: from one share of it to another. */
+/** The same inside a block of the batch, as shares of that block. */
 export interface Within {
   readonly within: readonly [from: number, to: number];
 }
 
-/** A computation written once: it yields kernel calls, and a driver makes them in place or awaits them. */
+/** A computation, written once: it yields kernel calls, which one driver makes in place and the other awaits. */
 export type Steps<T> = Generator<KernelCall | Progress | Span | Within | typeof turn, T, void>;
 
-/** The same computation as a part of another, whose progress it is not. */
+/** The same computation as a part of another: it reports no progress of its own. */
 export function* asPart<T>(steps: Steps<T>): Steps<T> {
   for (;;) {
     const step = steps.next();
@@ -72,14 +72,14 @@ export function* asPart<T>(steps: Steps<T>): Steps<T> {
 /** Options of every `…Async` function. */
 export interface AsyncOptions {
   /**
-   * Aborting rejects with `signal.reason` and ends the computing within about a tenth of a second of it. Only a routine of
-   * LAPACK itself, which cannot be stopped, goes on to its end: where `fullMatrices` of one that is not square, eigenvalues
-   * or a fallback are computed. Nobody waits for it, the end of a worker or of the process neither.
+   * Aborting rejects with `signal.reason`, and the computing ends within about a tenth of a second. Only a routine of LAPACK
+   * itself cannot be stopped and runs to its end (`fullMatrices` of a matrix that is not square, eigenvalues, a fallback).
+   * Nothing waits for it, not even the end of a worker or of the process.
    */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Told how many matrices of the batch are done, at most 20 times a second and once at the end; nothing where nothing has
-   * to be computed. Inside a large matrix `done` is a fraction, from an estimate of the work: 2.4 is two matrices and some
+   * Told how many matrices of the batch are done, at most 20 times a second and once at the end; never where there is
+   * nothing to compute. Inside a large matrix `done` is a fraction, estimated from the work: 2.4 is two matrices and part
    * of the third.
    */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -122,7 +122,7 @@ export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: Async
       else if ('from' in step.value) teller?.goesOn(step.value);
     }
   } catch (error) {
-    kernels().stop(task); // an exception of `onProgress` comes while a call is being made
+    kernels().stop(task); // `onProgress` may throw while a call is being made
     throw error;
   } finally {
     aborted.dispose();
@@ -184,13 +184,13 @@ class Teller {
   }
 }
 
-/** What is made of the result of `runAsync`, whose progress has been told. */
+/** Runs what follows on the result of `runAsync`: all progress has been told by then. */
 export const afterwards = <T>(steps: Steps<T>, { signal }: AsyncOptions): Promise<T> =>
   runAsync(steps, { signal });
 
 let lastTurn: Promise<void> = Promise.resolve();
 
-/** A turn of the event loop that no other computation of this thread goes on in. */
+/** A turn of the event loop in which no other computation of this thread continues. */
 function nextTurn(): Promise<void> {
   lastTurn = lastTurn.then(() => turnOfTheLoop());
   return lastTurn;
@@ -205,6 +205,6 @@ function abortOf(signal: AbortSignal | undefined, task: Task) {
       reject(signal.reason);
     });
   });
-  promise.catch(() => {}); // it may lose the race it is in, or never be raced
+  promise.catch(() => {}); // nobody may be listening when it rejects
   return { promise, dispose };
 }

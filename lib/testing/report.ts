@@ -24,7 +24,7 @@ export interface Check {
 export interface Report {
   /** Every check holds. */
   readonly pass: boolean;
-  /** It does not pass, but only for want of a bound that says anything: nothing was found wrong. */
+  /** It does not pass, but nothing was found wrong: some bounds are too large to say anything. */
   readonly undetermined: boolean;
   /** All that was checked. */
   readonly checks: readonly Check[];

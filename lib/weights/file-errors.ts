@@ -19,7 +19,7 @@ export async function fileStep<T>(path: string, action: string, step: () => Prom
   }
 }
 
-/** The path of what was given as a file. `ERR_SVD_ARGUMENT` for what names none. */
+/** The path of a file that was given as a path or URL. `ERR_SVD_ARGUMENT` for anything else. */
 export function filePath(file: string | URL): string {
   if (typeof file === 'string') return file;
   if (!(file instanceof URL))

@@ -22,7 +22,7 @@ export const limits = {
 const [tab, lineFeed, carriageReturn, space] = [0x09, 0x0a, 0x0d, 0x20];
 const [quoteMark, backslash, digit0, digit9] = [0x22, 0x5c, 0x30, 0x39];
 
-/** What a message shows of a literal that is none, in bytes. */
+/** How many bytes of a malformed literal a message shows. */
 const shownLiteral = 40;
 
 /** What `JsonCursor` throws: the problem and the byte it stands at. */
@@ -273,7 +273,7 @@ function parseEntry(cursor: JsonCursor, name: string): Entry {
   const context = () => `tensor ${quote(name)}`;
   const entry: Partial<Entry> = {};
   const start = cursor.at;
-  // Of four keys one is unknown or comes twice, which is what is said.
+  // With a fourth key one is unknown or comes twice, and the error says which.
   cursor.object(context, 4, (key, keyAt) => {
     if (key === 'dtype') entry.dtype = cursor.string(() => `dtype of ${context()}`);
     else if (key === 'shape') entry.shape = cursor.integers(() => `shape of ${context()}`, limits.dimensions);

@@ -5,12 +5,12 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileError, fileStep } from './file-errors.ts';
 
-/** A temporary file that its process did not remove for so long is nobody's. In milliseconds. */
+/** Milliseconds after which a temporary file that is still there belongs to nobody. */
 const abandonedAfter = 24 * 3600 * 1000;
 
 const namePattern = /^\.factored-svd-([0-9a-f]{8})-(\d+)-[0-9a-f]{12}\.tmp$/;
 
-/** Where the number of a process means a process: this machine, or this container of it. */
+/** The machine, or container, within which a process number names one process. */
 const place = createHash('sha256').update(`${hostname()} ${processNamespace()}`).digest('hex').slice(0, 8);
 
 function processNamespace(): string {
@@ -119,7 +119,7 @@ async function appendAll(path: string, handle: FileHandle, bytes: Uint8Array): P
     done += (await fileStep(path, 'write', () => handle.write(bytes, done))).bytesWritten;
 }
 
-/** Makes a new name in `folder` last. Where folders cannot be opened or synced, the system does it in its own time. */
+/** Makes a new name in `folder` survive a crash. Where folders cannot be synced, the system does it in its own time. */
 async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');

@@ -11,7 +11,7 @@ import { fileError, filePath, fileStep } from './file-errors.ts';
 import { type Header, limits, parseHeader, prefixLength, type TensorInfo } from './header.ts';
 import { suggestNames } from './names.ts';
 
-/** Opens a file for reading: at once, and only a regular one, which ends. `ERR_SVD_FILE` */
+/** Opens a file for reading without ever blocking; only a regular one, which has an end. `ERR_SVD_FILE` */
 export async function openRegular(path: string): Promise<{ handle: FileHandle; stats: Stats }> {
   // A FIFO would hold a blocking open for ever.
   const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);

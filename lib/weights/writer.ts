@@ -17,8 +17,8 @@ const pieceLength = 2 ** 18;
 
 /**
  * Writes arrays of any shape as a safetensors file: float32 as F32, float64 as F64, strided views in row-major order.
- * The file appears whole or not at all: it is written under a temporary name in the same folder, synced and renamed. What
- * it replaces may be the target of a symbolic link, and leaves it its permissions.
+ * The file appears whole or not at all: it is written under a temporary name in the same folder, synced and renamed. A
+ * symbolic link is followed, and a file that is replaced passes on its permissions.
  * F64 tensors come first, so that every tensor is aligned to its element size.
  * @throws `ERR_SVD_ARGUMENT` or `ERR_SVD_SHAPE` for what is no array of floats, before anything is written;
  * `ERR_SVD_FILE` if the file cannot be written
