@@ -31,7 +31,8 @@ import type { FactorDriver } from './result.ts';
 
 const nameOfCore = 'core of A·B'; // in errors
 
-// Steps 1 to 5 of the product SVD: from the factors to the small core that stands for their product.
+// Steps 4 and 5 of the product SVD: from factors that are measured, balanced and sorted to the small core that stands for
+// their product.
 
 /** Factors whose inner dimension has been measured (step 1) and balanced and sorted (steps 2 and 3). */
 export interface Balanced {
@@ -152,7 +153,7 @@ export interface Core {
   readonly right: Side;
 }
 
-/** Steps 4 and 5, for items of one kind. */
+/** Step 4, and the core of step 5, for items of one kind. */
 export function* core(items: Balanced, kind: Kind, force?: FactorDriver): Steps<Core> {
   const { a, b, left, right, balance } = items;
   if (kind.graded) return yield* gradedCore(items, kind, force);

@@ -46,6 +46,17 @@ import { fitsGramSvd, gramSvd, liftGramSvd, type WithGrams } from './gram.ts';
 import type { Factor } from './measure.ts';
 import type { Driver, FactorDriver, Svd } from './result.ts';
 
+// The SVD of a product, in the steps of docs/numerics.md. For every item of the batch:
+//
+//   1. Measure   the norms of the columns a_j of A and rows b_j of B; AᵀA and B·Bᵀ of tall factors   measure.ts
+//   2. Balance   a_j and b_j by powers of two, so that both are about equally long                   balance.ts
+//   3. Sort      the inner dimension by ‖a_j‖·‖b_j‖                                                  balance.ts
+//   4. QR        A = Q_A·R_A and Bᵀ = Q_B·R_B, of tall factors                                       qr.ts
+//   5. Core      R_A·R_Bᵀ = U_C·S·V_Cᵀ                                                               core.ts
+//   6. Back      U = Q_A·U_C and Vh = (Q_B·V_C)ᵀ
+//
+// Where float32 heads allow it, gram.ts takes the place of steps 4 to 6.
+
 /**
  * Singular value decomposition of `A·B`, which is never formed where it is larger than its factors.
  *
@@ -146,7 +157,7 @@ function* decompose(
   positions: Int32Array,
   force?: FactorDriver,
 ): Steps<{ balance: Balance; ways: Way[] }> {
-  const all = yield* balanceFactors(a, b, positions);
+  const all = yield* balanceFactors(a, b, positions); // 1 to 3
   const ways = yield* inGroups(all, kinds(all), out, function* (items, { kind }, part) {
     if ((force && force !== 'gram') || !fitsGramSvd(items, kind))
       return yield* decomposeAlike(items, kind, form, part, force);
@@ -212,14 +223,15 @@ function* decomposeAlike(
   out: SvdFactors,
   force?: FactorDriver,
 ): Steps<Way[]> {
-  const { C, scales, left, right } = yield* core(items, kind, force);
+  const { C, scales, left, right } = yield* core(items, kind, force); // 4, and the product of 5
   const vectors = form === 'none' || form === 0 ? 'none' : 'thin';
   const until = shares(items, C, form);
   yield { within: [until.core, until.svd] };
-  const { U, S, Vh, routines } = yield* svdLadder(C, vectors, { scales });
+  const { U, S, Vh, routines } = yield* svdLadder(C, vectors, { scales }); // 5
   const exponent = scales ? new Int32Array(C.count) : items.balance.exponent;
   const next = unscale(S, exponent, out.S, items.a.origin);
   if (vectors === 'thin') {
+    // 6
     yield { within: [until.svd, until.left] };
     yield* lift(left, colRange(U, 0, form as number), out.U);
     yield { within: [until.left, 1] };
