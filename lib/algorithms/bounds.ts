@@ -1,5 +1,6 @@
 import type { Dtype } from '../array/elements.ts';
 import { epsilon } from '../array/tensor.ts';
+import type { DenseDriver } from '../native/kernels.ts';
 
 /** What the error of the singular values of a product depends on. */
 interface Basis {
@@ -27,3 +28,20 @@ export function productBound({ dtype, computed, beta, pairs, sigma1 }: Basis): n
 
 /** Relative accuracy of every singular value of a product whose bad scaling is diagonal (docs/numerics.md). */
 export const relativeAccuracy = (dtype: Dtype): number => (dtype === 'float32' ? 1e-5 : 1e-13);
+
+/**
+ * Error bound of the singular values of a plain m×n matrix, 4ε·σ₁·(√p + √max(m, n)/16): the errors grow with the size, to
+ * some 12ε·σ₁ at 600×600. In float32 what has no more than 32 rows or columns is computed in float64, and only
+ * rounded: ε·σ₁. LAPACK's own routines, and what computed results from elsewhere, drop elements of the bidiagonal form up
+ * to 100 (`?bdsqr`: 49) times 2⁻⁵² beside their neighbours, in float32 100ε too: that comes on top.
+ */
+export function denseBound(dtype: Dtype, m: number, n: number, sigma1: number, driver?: DenseDriver): number {
+  const [short, long] = [Math.min(m, n), Math.max(m, n)];
+  if (short === 0) return 0;
+  const own = driver === 'gesdd-blocked';
+  if (own && dtype === 'float32' && short <= narrow) return epsilon(dtype) * sigma1;
+  return epsilon(dtype) * sigma1 * (4 * Math.sqrt(short) + Math.sqrt(long) / 4 + (own ? 0 : dropped));
+}
+
+const narrow = 32; // as in native/core/dense/narrow_reflectors.h
+const dropped = 100;

@@ -18,10 +18,8 @@ import type { Steps } from '../native/steps.ts';
 import { mustBeFinite } from './arithmetic.ts';
 import { balance, pairExponents, selectGauge } from './balance.ts';
 import { frobenius, infinite, productNorm } from './norm.ts';
+import type { Operand } from './operands.ts';
 import { type PerMatrix, perMatrix } from './result.ts';
-
-/** A matrix kept as a product, or one that is there as it is. Shapes have been checked. */
-export type Operand = { readonly A: Tensor; readonly B: Tensor } | { readonly M: Tensor };
 
 /**
  * `‖a − b‖_F` per matrix, computed in float64 whatever the operands are. Two products are compared through the QR

@@ -14,7 +14,6 @@ import {
 } from '../array/tensor.ts';
 import type { Steps } from '../native/steps.ts';
 import { scaleColumns, wideCopy } from './arithmetic.ts';
-import type { Operand } from './distance.ts';
 
 /** A matrix kept as the product `A·B`. */
 export interface Factored {
@@ -87,6 +86,9 @@ export function* readParts(x: DistOperand, name: string): Steps<Parts> {
   const thin = (f: Input, axis: number) => sliceAxis(f, axis, 0, p); // square factors have more than U·diag(S)·Vh uses
   return { U: thin(U, U.shape.length - 1), S: asMatrix(S), Vh: thin(Vh, Vh.shape.length - 2) };
 }
+
+/** A matrix kept as a product, or one that is there as it is. Shapes have been checked. */
+export type Operand = { readonly A: Tensor; readonly B: Tensor } | { readonly M: Tensor };
 
 /** The operand that its parts stand for: `U·diag(S)` and Vh of a decomposition. */
 export function* asOperand(parts: Parts<FloatArray>): Steps<Operand> {

@@ -39,7 +39,7 @@ const grouped = new Intl.NumberFormat('en-US');
 
 /** Four significant digits, as short as they can be read: 0.1235, 12.35, 1.235e+6. */
 export function numberText(x: number): string {
-  if (!Number.isFinite(x)) return x === Infinity ? '∞' : String(x);
+  if (!Number.isFinite(x)) return x === Infinity ? '∞' : Number.isNaN(x) ? '–' : String(x);
   const size = Math.abs(x);
   return x === 0 || (size >= 1e-3 && size < 1e5) ? String(Number(x.toPrecision(4))) : x.toExponential(3);
 }

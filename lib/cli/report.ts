@@ -41,7 +41,7 @@ export interface SvdReport {
   out: string | undefined;
 }
 
-/** The report for programs. JSON has no infinity: an infinite condition is null. */
+/** The report for programs. JSON has neither infinity nor NaN: an infinite condition, and that of an empty matrix, is null. */
 export function reportJson(report: SvdReport): string {
   const items = report.items.map((item) => ({ ...item, S: Array.from(item.S) }));
   return `${escapedJson({ ...report, items, versions: versions() })}\n`;

@@ -79,10 +79,10 @@ async function readFactor(file: SafetensorsFile, name: string, transposed = fals
 const factorTitle = (name: string, { shape }: Tensor, transposed = false): string =>
   `${escaped(name)}${transposed ? 'ᵀ' : ''} ${shapeText(shape)}`;
 
-/** Summarizes singular values in descending order. They are divided by σ₁ before squaring, which cannot overflow. */
+/** Summarizes singular values in descending order; an empty matrix has no condition number. They are divided by σ₁ before squaring, which cannot overflow. */
 export function summarizeSpectrum(S: ArrayLike<number>): SpectrumSummary {
   const largest = S.length > 0 ? S[0] : 0;
-  if (largest === 0) return { norm: 0, effectiveRank: 0, condition: S.length > 0 ? Infinity : 1 };
+  if (largest === 0) return { norm: 0, effectiveRank: 0, condition: S.length > 0 ? Infinity : Number.NaN };
   const energies = Array.from(S, (sigma) => (sigma / largest) ** 2);
   const total = energies.reduce((sum, e) => sum + e, 0);
   const entropy = energies.reduce((sum, e) => (e > 0 ? sum - (e / total) * Math.log(e / total) : sum), 0);

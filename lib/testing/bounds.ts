@@ -1,7 +1,7 @@
+export { denseBound } from '../algorithms/bounds.ts';
+
 import { relativeAccuracy } from '../algorithms/bounds.ts';
 import { type Dtype, epsilon } from '../array/tensor.ts';
-
-export { denseBound } from '../algorithms/dense.ts';
 
 // The tolerances of docs/numerics.md, each in one place. Observed maxima are about a quarter of them or less.
 

@@ -188,6 +188,7 @@ test('the effective rank is exp of the entropy of the energies', () => {
     norm: 4,
   });
   expect(summarizeSpectrum([5, 0, 0]).effectiveRank).toBe(1);
+  expect(summarizeSpectrum([])).toEqual({ norm: 0, effectiveRank: 0, condition: Number.NaN }); // as `cond`, which throws
   expect(summarizeSpectrum([1e300, 1e300]).effectiveRank).toBeCloseTo(2);
   expect(summarizeSpectrum([1e-300, 1e-300]).norm).toBeCloseTo(Math.SQRT2 * 1e-300, 310);
   const [p, q] = [0.8, 0.2];
