@@ -192,7 +192,7 @@ struct BuildCholeskyAgain {
   static Work work(Arguments& in) {
     CholeskyAgain<T> k;
     k.root = in.batch<T>("root");
-    const Work work = cholesky_work(in, k);
+    Work work = cholesky_work(in, k);
     in.require_exponents(k.unit, k.gram.count * k.gram.cols);
     return work;
   }
