@@ -1,6 +1,5 @@
 import { allocate } from '../array/memory.ts';
 import { type Dtype, product, tensor } from '../array/tensor.ts';
-import { turn } from '../array/turns.ts';
 import { type Batch, itemsAt, packed, range } from '../native/batch.ts';
 import { ofFactors, type SvdFactors } from '../native/kernels.ts';
 import { type Failure, failuresBehind } from '../native/status.ts';
@@ -48,11 +47,10 @@ export function* batchedSvd(
     return packed(allocate(dtype, [...leading, rows, cols], name), total, rows, cols);
   };
   const out = { U: room('U'), S: room('S'), Vh: room('Vh') };
-  const bound = new Float64Array(total).fill(Number.NaN);
-  const driver = new Array<Driver>(total).fill('failed');
-  const next = new Float64Array(total).fill(Number.NaN);
-  if (total > blockSize) yield turn; // lists with an entry for each item take their time
-  let truncated = false;
+  // Not filled in advance, which would take some 10 ms for a million items.
+  const bound = new Float64Array(total);
+  const driver = new Array<Driver>(total);
+  let next: Float64Array | undefined;
   const failed: Failure[] = [];
   const workspace = takeWorkspace();
   for (let from = 0; from < total; from += blockSize) {
@@ -66,9 +64,11 @@ export function* batchedSvd(
         positions.forEach((position, i) => {
           bound[position] = done.bound[i];
           driver[position] = done.driver[i];
-          if (done.next) next[position] = done.next[i];
         });
-        truncated ||= done.next !== undefined;
+        if (done.next) {
+          next ??= new Float64Array(total);
+          for (const [i, position] of positions.entries()) next[position] = done.next[i];
+        }
         break;
       } catch (error) {
         const behind = failuresBehind(error);
@@ -81,7 +81,11 @@ export function* batchedSvd(
     yield { done: to, total };
   }
   returnWorkspace(workspace);
-  if (total > blockSize) yield turn;
+  for (const { position } of failed) {
+    bound[position] = Number.NaN;
+    driver[position] = 'failed';
+    if (next) next[position] = Number.NaN;
+  }
   for (const { position } of failed) ofFactors(out, (x) => fill(x, position, Number.NaN));
   const array = ({ data }: Batch, shape: readonly number[]) => tensor(data, [...leading, ...shape]);
   return new Svd(
@@ -91,7 +95,7 @@ export function* batchedSvd(
     perMatrix(bound, leading),
     perMatrixNames(driver, leading),
     failed.sort((a, b) => a.position - b.position).map((f) => f.error),
-    truncated ? perMatrix(next, leading) : undefined,
+    next && perMatrix(next, leading),
   );
 }
 
