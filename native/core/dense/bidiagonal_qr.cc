@@ -126,12 +126,18 @@ void sweep_shifted(const Block& b, double shift, const Sweep& sweep) {
 // Drops what is negligible beside a lower bound of the singular values, as Demmel and Kahan do; true where anything was.
 // `low` becomes a bound of the smallest.
 bool drop(const Block& b, double& low) {
-  if (std::abs(b.above(b.last - 1)) <= eps * std::abs(b.at(b.last))) return b.above(b.last - 1) = 0, true;
+  if (std::abs(b.above(b.last - 1)) <= eps * std::abs(b.at(b.last))) {
+    b.above(b.last - 1) = 0;
+    return true;
+  }
   double mu = std::abs(b.at(0));
   low = mu;
   for (std::int64_t i = 0; i < b.last; ++i) {
     const double e = std::abs(b.above(i));
-    if (e <= eps * mu) return b.above(i) = 0, true;
+    if (e <= eps * mu) {
+      b.above(i) = 0;
+      return true;
+    }
     mu = std::abs(b.at(i + 1)) * (mu / (mu + e));
     low = std::min(low, mu);
   }
@@ -204,7 +210,10 @@ bool BidiagonalQr::run() const {
   double largest = 0;
   for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(d[i]));
   for (std::int64_t i = 0; i + 1 < n + extra; ++i) largest = std::max(largest, std::abs(e[i]));
-  if (largest == 0) return sort(), true;
+  if (largest == 0) {
+    sort();
+    return true;
+  }
   int exponent = 0;
   std::frexp(largest, &exponent);
   if (std::abs(exponent) < 200) exponent = 0;

@@ -159,7 +159,10 @@ void ApplyQ::operator()(std::int64_t i) const {
   // Row-major is the transpose to LAPACK: (Q * [c; 0])^T = [c^T 0] - (c^T * V1 * T^T) * V^T, where V1 are the k first rows of
   // V: no sum is longer than k.
   double* x = out + i * m * p;
-  if (k == 0) return void(std::fill_n(x, m * p, 0.0));
+  if (k == 0) {
+    std::fill_n(x, m * p, 0.0);
+    return;
+  }
   const double *v = q + i * m * q_cols, *triangle = t + i * k * k;
   Workspace ws(Workspace::bytes_for<double>(k * p));
   double* y = ws.take<double>(k * p);

@@ -97,7 +97,10 @@ struct State {
   // The unit whose turn it is.
   bool take(Unit& out) {
     for (; !urgent.empty(); urgent.pop())
-      if (urgent.front().claim(out.unit)) return out.job = urgent.first(), true;
+      if (urgent.front().claim(out.unit)) {
+        out.job = urgent.first();
+        return true;
+      }
     while (first_owner) {
       const std::shared_ptr<Owner> owner = next_owner();
       while (!owner->queue.empty()) {
@@ -107,7 +110,8 @@ struct State {
         if (!claimed) continue;
         if (!owner->queue.empty()) add_owner(owner);
         ++owner->inside;
-        return out.job = job, true;
+        out.job = job;
+        return true;
       }
     }
     return false;
