@@ -81,7 +81,10 @@ T reflector(T* x, std::int64_t n, T& beta) {
   T largest = 0;
   for (std::int64_t i = 1; i < n; ++i) largest = std::max(largest, std::abs(x[i]));
   beta = x[0];
-  if (largest == 0) return x[0] = 1, T(0);
+  if (largest == 0) {
+    x[0] = 1;
+    return 0;
+  }
   std::frexp(std::max(largest, std::abs(x[0])), &shift);
   for (std::int64_t i = 0; i < n; ++i) x[i] = std::ldexp(x[i], -shift);
   const T alpha = x[0], length = std::copysign(std::sqrt(sum_of_squares(x, n)), alpha);
