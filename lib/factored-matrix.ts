@@ -152,7 +152,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   /** `x` itself, or the same factors from another copy of this package. */
   static from(x: Factored): FactoredMatrix {
-    if (x instanceof Product) return x as Product;
+    if (isFactored(x) && x instanceof Product) return x as Product;
     if (isFactored(x)) return new FactoredMatrix(x.A, x.B);
     throw svdError('ERR_SVD_ARGUMENT', `FactoredMatrix.from: expected a factored matrix, got ${shown(x)}`);
   }
@@ -491,6 +491,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
       split++;
     }
     const [row, column, ...rest] = index.slice(split);
+    const given = index.length - split;
     if (rest.length > 0) {
       throw svdError(
         'ERR_SVD_ARGUMENT',
@@ -503,8 +504,8 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     const A = selectLeading(this.#stored.A, index.slice(0, split));
     const B = selectLeading(this.#stored.B, index.slice(0, split));
     return product(
-      row === undefined ? A : select(A, A.shape.length - 2, row, 'row index'),
-      column === undefined ? B : select(B, B.shape.length - 1, column, 'column index'),
+      given < 1 ? A : select(A, A.shape.length - 2, row, 'row index'),
+      given < 2 ? B : select(B, B.shape.length - 1, column, 'column index'),
     );
   }
 
@@ -533,7 +534,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   /** What `svd` returns; with `foreign`, what `svdAsync` does. */
   *#decomposed({ algorithm, signs, ...options }: ProductSvdOptions, foreign = false): Steps<Svd<D, N>> {
     const svd = yield* algorithm === 'three-svd'
-      ? this.#threeSvd(foreign)
+      ? this.#threeSvd(options, foreign)
       : options.rank === undefined
         ? this.#handedOut(options, foreign)
         : this.#computed({ ...options, foreign });
@@ -544,7 +545,12 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return (yield* productSvd(this.#stored.A, this.#stored.B, options)) as Svd<D, N>;
   }
 
-  *#threeSvd(foreign: boolean): Steps<Svd<D, N>> {
+  *#threeSvd({ rank, onError }: ProductSvdOptions, foreign: boolean): Steps<Svd<D, N>> {
+    if (rank !== undefined || onError === 'collect')
+      throw svdError(
+        'ERR_SVD_ARGUMENT',
+        "svd: algorithm 'three-svd' takes neither rank nor onError: 'collect'",
+      );
     const [A, B] = foreign ? yield* this.#copies() : this.pair;
     return (yield* threeSvd(A, B)) as Svd<D, N>;
   }

@@ -15,7 +15,8 @@ import { type AsyncOptions, runAsync, runSync, type Steps } from './native/steps
  * alone, is computed here once. That is the check that every element is finite, the norms of rows and columns, and the
  * Gram matrix along the longer dimension (step 1 of CholeskyQR: Fukaya, Nakatsukasa, Yanagisawa, Yamamoto,
  * "CholeskyQR2", ScalA 2014). It pays for a long matrix with a short inner dimension, such as an unembedding
- * `[768, 50257]` that the heads of a model share; no result changes by it.
+ * `[768, 50257]` that the heads of a model share; no singular value or vector changes by it (`bound`
+ * may, by a rounding).
  *
  * The result is used like any other matrix, as A or as B, transposed or by its leading dimensions; a selection of its
  * rows or columns, or a partner of another dtype, has to be measured anew. It shares memory with `factor` (unless the

@@ -1,4 +1,4 @@
-import { allocate } from '../array/memory.ts';
+import { allocate, zeros } from '../array/memory.ts';
 import { type Dtype, product, tensor } from '../array/tensor.ts';
 import { type Batch, itemsAt, packed, range } from '../native/batch.ts';
 import { ofFactors, type SvdFactors } from '../native/kernels.ts';
@@ -10,7 +10,8 @@ import { type Driver, perMatrix, perMatrixNames, Svd } from './result.ts';
 /** What becomes of a batch when matrices of it cannot be decomposed. */
 export interface ErrorOptions {
   /**
-   * `'throw'` (default): the error of the first one. `'collect'`: the others are decomposed all the same; `errors` of
+   * `'throw'` (default): the error of the first one that is come across: values that are not finite are found before
+   * any computing, so that they come first. `'collect'`: the others are decomposed all the same; `errors` of
    * the result has an error with `batchIndex` for each that failed, whose U, S, Vh and bound are NaN.
    */
   readonly onError?: 'throw' | 'collect' | undefined;
@@ -48,7 +49,7 @@ export function* batchedSvd(
   };
   const out = { U: room('U'), S: room('S'), Vh: room('Vh') };
   // Not filled in advance, which would take some 10 ms for a million items.
-  const bound = new Float64Array(total);
+  const bound = zeros(Float64Array, leading, 'bound');
   const driver = new Array<Driver>(total);
   let next: Float64Array | undefined;
   const failed: Failure[] = [];

@@ -11,6 +11,7 @@ import {
   type Tensor,
   tensor,
 } from '../array/tensor.ts';
+import { turn } from '../array/turns.ts';
 import { type Batch, batchOf, items, named, packed, range, rowRange, transposed } from '../native/batch.ts';
 import { type ColumnNorms, gemm, pack, packInto, scan } from '../native/kernels.ts';
 import { checkOverflow } from '../native/status.ts';
@@ -84,8 +85,9 @@ function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64
   const sum = new Float64Array(m.count);
   if (m.cols === 0) return sum; // there may be any number of rows
   const step = Math.max(1, Math.min(m.rows, Math.floor(blockElements / Math.max(1, m.cols)))); // by the shape alone
-  const together = Math.max(1, Math.floor(blockElements / Math.max(1, step * m.cols)));
+  const together = Math.min(blockItems, Math.max(1, Math.floor(blockElements / Math.max(1, step * m.cols))));
   for (let first = 0; first < m.count; first += together) {
+    if (first > 0) yield turn;
     const last = Math.min(m.count, first + together);
     const scale = uniform(exponent.subarray(first, last), m.cols);
     for (let from = 0; from < m.rows; from += step) {
@@ -104,6 +106,7 @@ function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64
 }
 
 const blockElements = 2 ** 21;
+const blockItems = 4096;
 
 /** Rows `from` … `to − 1` of items `first` … `last − 1`. */
 interface Block {

@@ -1,5 +1,6 @@
 import { type Dtype, type FloatArray, formatOf, type Stored } from '../array/elements.ts';
 import { powerOfTwo } from '../array/power-of-two.ts';
+import { turn } from '../array/turns.ts';
 import {
   type Batch,
   distinctItems,
@@ -143,7 +144,9 @@ function remember(x: Batch, measurements: readonly Measurement[]): void {
   known.set(x.data, inArray);
 }
 
-const blockBytes = 64 * 2 ** 20; // of matrices that are measured together, between which progress is told
+// What is measured together, between which progress is told and the event loop turns.
+const blockBytes = 64 * 2 ** 20;
+const blockItems = 1024;
 
 /**
  * Measures every matrix as it is, for its use as A, and transposed, for its use as B. What is found is remembered for
@@ -151,7 +154,7 @@ const blockBytes = 64 * 2 ** 20; // of matrices that are measured together, betw
  */
 export function* measureBothWays(all: Batch, where: Batch): Steps<void> {
   if (all.rows * all.cols === 0) return; // nothing to know, of dimensions without limit
-  const step = Math.max(1, Math.floor(blockBytes / (8 * all.rows * all.cols)));
+  const step = Math.min(blockItems, Math.max(1, Math.floor(blockBytes / (8 * all.rows * all.cols))));
   const [asA, asB]: Measurement[][][] = [[], []];
   for (let from = 0; from < all.count; from += step) {
     const to = Math.min(all.count, from + step);
@@ -159,6 +162,7 @@ export function* measureBothWays(all: Batch, where: Batch): Steps<void> {
     asA.push(yield* measureEach(block, isTall(block)));
     asB.push(yield* measureEach(transposed(block), isTall(transposed(block))));
     yield { done: to, total: all.count };
+    if (to < all.count) yield turn;
   }
   remember(where, asA.flat());
   remember(transposed(where), asB.flat());

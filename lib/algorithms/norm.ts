@@ -1,4 +1,5 @@
 import type { FloatArray } from '../array/elements.ts';
+import { zeros } from '../array/memory.ts';
 import { ldexp } from '../array/power-of-two.ts';
 import type { Input } from '../array/tensor.ts';
 import { type Batch, named, range } from '../native/batch.ts';
@@ -14,9 +15,9 @@ import { operands } from './product.ts';
 
 /** Frobenius norm of `A·B` per matrix, from the core: as accurate as the SVD, and free of overflow on the way. */
 export function* productNorm(A: Input, B: Input, { foreign }: InputOptions = {}): Steps<Float64Array> {
-  const { inputs, dtype, blockSize } = operands(A, B, foreign);
+  const { inputs, dtype, leading, blockSize } = operands(A, B, foreign);
   const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize, dtype), dtype);
-  const norms = new Float64Array(left.count);
+  const norms = zeros(Float64Array, leading, 'norms');
   const workspace = takeWorkspace();
   for (let from = 0; from < norms.length; from += blockSize) {
     const to = Math.min(norms.length, from + blockSize);

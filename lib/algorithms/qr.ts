@@ -2,8 +2,8 @@ import type { FloatArray } from '../array/elements.ts';
 import {
   type Batch,
   dtypeOfBatch,
-  isColumnMajor,
   itemsAt,
+  liesByColumns,
   packed,
   range,
   rowRange,
@@ -76,7 +76,7 @@ export function* tallQr(a: Batch, gram: Batch, gauge: Gauge, force?: FactorDrive
 
 /** New storage of the shape and order of `out`, in the dtype of `a`. */
 function likeIn(a: Batch, out: Batch): Batch {
-  if (isColumnMajor(out)) return transposed(likeIn(a, transposed(out)));
+  if (liesByColumns(out)) return transposed(likeIn(a, transposed(out)));
   const { count, rows, cols, origin } = out;
   return packed(scratch(dtypeOfBatch(a), [count, rows, cols]), count, rows, cols, origin);
 }

@@ -149,5 +149,6 @@ function beginAt({ stack }: CallSite, error: Error): void {
 /** Whether `error` is the reason of the caller's own signal: then its stack is not ours to change. */
 function isReason(error: unknown, args: readonly unknown[]): boolean {
   const last = args.at(-1);
-  return has(last, 'signal') && (last as { signal?: AbortSignal }).signal?.reason === error;
+  const signal = has(last, 'signal') ? (last as { signal?: unknown }).signal : undefined;
+  return has(signal, 'reason') && (signal as AbortSignal).reason === error;
 }

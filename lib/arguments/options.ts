@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import type { ErrorOptions } from '../algorithms/blocks.ts';
 import type { Tolerance } from '../algorithms/spectrum.ts';
-import { isRevoked } from '../array/describe.ts';
+import { has, isRevoked } from '../array/describe.ts';
 import { type SvdError, shown, svdError } from '../array/errors.ts';
 import type { AsyncOptions, Progress } from '../native/steps.ts';
 
@@ -108,8 +108,7 @@ export const tolerance: Kind<number> = {
 
 export const abortSignal: Kind<AbortSignal> = {
   expected: 'an AbortSignal',
-  accepts: (x): x is AbortSignal =>
-    x !== null && typeof x === 'object' && 'aborted' in x && 'addEventListener' in x && 'throwIfAborted' in x,
+  accepts: (x): x is AbortSignal => has(x, 'aborted', 'addEventListener', 'throwIfAborted'),
 };
 
 export const callback = <F extends (...args: never[]) => unknown>(): Kind<F> => ({

@@ -1,4 +1,4 @@
-import { has } from './describe.ts';
+import { has, isArray } from './describe.ts';
 import { formatOf } from './elements.ts';
 import { shown, svdError } from './errors.ts';
 import { allocate } from './memory.ts';
@@ -82,12 +82,10 @@ export function select(x: Input, axis: number, index: Exclude<Index, null>, at: 
     const { first, count, step } = resolveSlice(index, size);
     return sliceAxis(x, axis, first, count, step);
   }
-  if (Array.isArray(index)) {
-    return gather(
-      x,
-      axis,
-      index.map((i) => resolve(i, size, at)),
-    );
+  if (isArray(index, at)) {
+    const entries: number[] = []; // a loop, which sees holes
+    for (let i = 0; i < index.length; i++) entries.push(resolve(index[i], size, at));
+    return gather(x, axis, entries);
   }
   return sliceAxis(x, axis, resolve(index, size, at), 1);
 }

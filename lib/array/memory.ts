@@ -67,7 +67,7 @@ let used = 0;
  * each buffer that the addon sees to the system's memory, which takes longer than a small kernel.
  */
 export function descriptor(length: number): Float64Array {
-  if (length > mostInSlab) return new Float64Array(length);
+  if (length > mostInSlab) return zeros(Float64Array, [length], 'list of items');
   if (used + length > slabLength) {
     slab = new Float64Array(slabLength);
     used = 0;

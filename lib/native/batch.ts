@@ -117,7 +117,13 @@ export const transposed = <D extends Stored>(a: Batch<D>): Batch<D> => ({
 });
 
 /** Whether the elements of a column lie closer together than those of a row. */
-export const isColumnMajor = (a: InputBatch): boolean => Math.abs(a.rowStride) < Math.abs(a.colStride);
+export const liesByColumns = (a: InputBatch): boolean => Math.abs(a.rowStride) < Math.abs(a.colStride);
+
+/**
+ * The same of matrices to read, where a single row or column counts as rows however it lies, so that a result does not
+ * depend on that: copies of it lie otherwise.
+ */
+export const isColumnMajor = (a: InputBatch): boolean => a.rows > 1 && a.cols > 1 && liesByColumns(a);
 
 /** The same matrices under another name. */
 export const named = <D extends Stored>(a: Batch<D>, name: string): Batch<D> => ({

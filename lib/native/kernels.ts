@@ -2,7 +2,15 @@ import { type Dtype, type FloatArray, type Format, formatOf, type Stored } from 
 import { svdError } from '../array/errors.ts';
 import { allocate, zeros } from '../array/memory.ts';
 import { showShape } from '../array/tensor.ts';
-import { type Batch, dtypeOfBatch, type InputBatch, isColumnMajor, packed, transposed } from './batch.ts';
+import {
+  type Batch,
+  dtypeOfBatch,
+  type InputBatch,
+  isColumnMajor,
+  liesByColumns,
+  packed,
+  transposed,
+} from './batch.ts';
 import { call } from './contract.ts';
 import { checkStatus, driverOf, hasFailures, statusOf } from './status.ts';
 import type { Steps } from './steps.ts';
@@ -128,7 +136,7 @@ export function* gemm(
   { alpha = 1, accumulate = false, out }: GemmOptions = {},
 ): Steps<Batch> {
   const c = out ?? packed(scratch(dtypeOfBatch(a), [a.count, a.rows, b.cols]), a.count, a.rows, b.cols);
-  if (isColumnMajor(c)) {
+  if (liesByColumns(c)) {
     // the kernel writes rows
     const flipped = { alpha, accumulate, out: transposed(c) };
     return transposed(yield* gemm(transposed(b), transposed(a), name, flipped));

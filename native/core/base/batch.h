@@ -21,6 +21,9 @@ struct Batch {
   std::int64_t size() const { return rows * cols; }
   // Whether the elements of a column lie closer together than those of a row.
   bool by_columns() const { return std::abs(row_stride) < std::abs(col_stride); }
+  // The same of matrices to read, where a single row or column counts as rows however it lies, so that a result does not
+  // depend on that: copies of it lie otherwise. (isColumnMajor in lib/native/batch.ts.)
+  bool read_by_columns() const { return rows > 1 && cols > 1 && by_columns(); }
 };
 
 // Row-major items, one behind the other.

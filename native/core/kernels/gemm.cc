@@ -20,18 +20,21 @@ constexpr std::int64_t long_rows = 16 * block_size, wide_block = 1024;
 std::int64_t blocks_of(std::int64_t n, std::int64_t size) { return std::max<std::int64_t>(1, parts_of(n, size)); }
 
 // A strided matrix as row-major C = A * B is given to column-major BLAS, which computes C^T = B^T * A^T. One stride must
-// be 1 and the other a valid leading dimension; any other matrix is copied, in the orientation that it has.
+// be 1 and the other a valid leading dimension; any other matrix is copied, in the orientation that it has. A single row or
+// column counts as rows however it lies: see Batch::read_by_columns.
 template <class T>
 struct Operand {
   const T* data;
   char trans = 'N';
   std::int64_t ld = 0, rows, cols, row_stride, col_stride;
+  bool by_columns;
 
   Operand(const Batch<const T>& m, const T* data, std::int64_t rows, std::int64_t cols)
-      : data(data), rows(rows), cols(cols), row_stride(m.row_stride), col_stride(m.col_stride) {
+      : data(data), rows(rows), cols(cols), row_stride(m.row_stride), col_stride(m.col_stride),
+        by_columns(m.read_by_columns()) {
     const auto valid = [](std::int64_t ld, std::int64_t n) { return ld >= n && ld >= 1 && ld <= lapack_int_max; };
-    if (col_stride == 1 && valid(row_stride, cols)) ld = row_stride;
-    else if (row_stride == 1 && valid(col_stride, rows)) ld = col_stride, trans = 'T';
+    if ((col_stride == 1 || m.cols == 1) && valid(row_stride, cols)) ld = row_stride;
+    else if (by_columns && row_stride == 1 && valid(col_stride, rows)) ld = col_stride, trans = 'T';
   }
 
   const T* at(std::int64_t r, std::int64_t c) const { return data + (trans == 'N' ? r * ld + c : r + c * ld); }
@@ -41,11 +44,10 @@ struct Operand {
 
   void copy_to(T* memory) {
     if (ld != 0) return;
-    const bool column_major = std::abs(row_stride) < std::abs(col_stride);
     const std::int64_t one = 1;
-    ld = column_major ? rows : cols;
-    trans = column_major ? 'T' : 'N';
-    copy(data, row_stride, col_stride, memory, column_major ? one : ld, column_major ? ld : one, rows, cols);
+    ld = by_columns ? rows : cols;
+    trans = by_columns ? 'T' : 'N';
+    copy(data, row_stride, col_stride, memory, by_columns ? one : ld, by_columns ? ld : one, rows, cols);
     data = memory;
   }
 };

@@ -106,7 +106,7 @@ template <class T, class Sum>
 void add_tile(const Batch<const T>& a, std::int64_t i, std::int64_t first, std::int64_t rows, double* tile, Sum& sum) {
   const T* src = a.item(i) + first * a.row_stride;
   const std::int64_t one = 1;
-  const bool by_rows = std::abs(a.row_stride) >= std::abs(a.col_stride) || better_turned<T>(a.cols);
+  const bool by_rows = !a.read_by_columns() || better_turned<T>(a.cols);
   const std::int64_t ld = by_rows ? a.cols : rows;
   copy(src, a.row_stride, a.col_stride, tile, by_rows ? ld : one, by_rows ? one : ld, rows, a.cols);
   sum.add(tile, rows, ld, by_rows);

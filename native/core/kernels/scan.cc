@@ -16,7 +16,7 @@ constexpr std::int64_t rows_between_looks = 1024;
 // sums[j] = sum of the squares of column j, in double.
 template <class T>
 void column_squares(const Batch<const T>& a, const T* x, double* sums) {
-  if (std::abs(a.col_stride) <= std::abs(a.row_stride)) {
+  if (!a.read_by_columns()) {
     std::fill_n(sums, a.cols, 0.0);
     for (std::int64_t r = 0; r < a.rows; ++r) {
       const T* row = x + r * a.row_stride;
