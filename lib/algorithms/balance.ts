@@ -137,7 +137,7 @@ export const unitGauge = (n: number, k: number): Gauge => ({
   exponents: new Int32Array(n * k),
 });
 
-/** The parts of an array with one block of `size` elements per item. */
+/** The parts of an array with one block of `size` elements per item; `positions` ascend. */
 export function selectBlocks<A extends Float32Array | Float64Array | Int32Array>(
   x: A,
   positions: Int32Array,

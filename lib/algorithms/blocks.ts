@@ -24,6 +24,8 @@ interface Batched extends ErrorOptions {
   readonly dtype: Dtype;
   /** Matrices that are decomposed together; between such blocks progress is told. */
   readonly blockSize: number;
+  /** A singular value follows those that are kept. */
+  readonly truncated?: boolean;
 }
 
 type Shapes = { readonly [F in keyof SvdFactors]: readonly [rows: number, cols: number] };
@@ -39,7 +41,7 @@ type Decompose = (
 
 /** The decomposition of a whole batch, block by block. */
 export function* batchedSvd(
-  { leading, shapes, dtype, blockSize, onError }: Batched,
+  { leading, shapes, dtype, blockSize, truncated = false, onError }: Batched,
   decompose: Decompose,
 ): Steps<Svd> {
   const total = product(leading);
@@ -51,7 +53,7 @@ export function* batchedSvd(
   // Not filled in advance, which would take some 10 ms for a million items.
   const bound = zeros(Float64Array, leading, 'bound');
   const driver = new Array<Driver>(total);
-  let next: Float64Array | undefined;
+  const next = truncated ? zeros(Float64Array, leading, 'next') : undefined;
   const failed: Failure[] = [];
   const workspace = takeWorkspace();
   for (let from = 0; from < total; from += blockSize) {
@@ -65,11 +67,8 @@ export function* batchedSvd(
         positions.forEach((position, i) => {
           bound[position] = done.bound[i];
           driver[position] = done.driver[i];
+          if (next && done.next) next[position] = done.next[i];
         });
-        if (done.next) {
-          next ??= new Float64Array(total);
-          for (const [i, position] of positions.entries()) next[position] = done.next[i];
-        }
         break;
       } catch (error) {
         const behind = failuresBehind(error);

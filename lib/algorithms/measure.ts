@@ -50,7 +50,8 @@ export const gramBlocks = (rows: number, cols: number): number =>
 export function* gramOf(a: Batch, solve?: { readonly gauge: Gauge; readonly root: Batch }): Steps<Batch> {
   const [blocks, k] = [gramBlocks(a.rows, a.cols), a.cols];
   const gram = packed(scratch('float64', [a.count, blocks, k, k]), a.count, blocks * k, k);
-  yield call('gram', { a, ...solve?.gauge, root: solve?.root, gram } as Parameters<typeof call<'gram'>>[1]);
+  const { perm, exponents } = solve?.gauge ?? {};
+  yield call('gram', { a, perm, exponents, root: solve?.root, gram });
   return gram;
 }
 

@@ -82,7 +82,8 @@ export function* productSvd(
   checkSvdSize(Math.min(l, k), Math.min(r, k), vectors, dtype, 'core of A·B');
   const thin = { U: [l, p], S: [1, p], Vh: [p, r] } as const;
   const shapes = vectors === 'none' ? ({ U: [0, 0], S: [1, p], Vh: [0, 0] } as const) : thin;
-  const batched = { leading, shapes, dtype, blockSize, onError };
+  const truncated = p < Math.min(l, r);
+  const batched = { leading, shapes, dtype, blockSize, truncated, onError };
   const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize, dtype), dtype);
   return yield* batchedSvd(batched, function* (positions, out) {
     const form = vectors === 'none' ? 'none' : p;
@@ -97,7 +98,7 @@ export function* productSvd(
       }),
     );
     const driver = ways.map((way) => way.driver);
-    return { bound, driver, next: p < Math.min(l, r) ? ways.map((way) => way.next) : undefined };
+    return { bound, driver, next: ways.map((way) => way.next) };
   });
 }
 
@@ -271,10 +272,11 @@ function shares({ a, b }: Balanced, C: Batch, form: number | 'none') {
  * Whether an error relative to σ₁ takes digits from a smaller singular value, and whether it is the scaling of the inner
  * dimension that makes it small: by no more than matrices do that are conditioned well enough for the promise.
  */
-function lacksDigits({ a, balance: { range } }: Balanced, i: number, { data, cols, step }: Batch): boolean {
+function lacksDigits({ a, balance: { range } }: Balanced, i: number, S: Batch): boolean {
+  const { data, cols } = S;
   if (cols === 0 || range[i] <= plainRange) return false;
   const most = mostRatio(dtypeOfBatch(a), dtypeOfStored(data), cols);
-  const own = data.subarray(i * step, i * step + cols);
+  const own = data.subarray(offsetOf(S, i), offsetOf(S, i) + cols);
   const least = own[0] / (most * Math.sqrt(cols) * 2 ** range[i]);
   return own.some((s) => s * most < own[0] && s >= least);
 }

@@ -100,7 +100,7 @@ export const packed = <D extends Stored>(
   rowStride: cols,
   colStride: 1,
   first: 0,
-  step: rows * cols,
+  step: count > 0 ? rows * cols : 0, // of nothing it need not be a number that is exact
   offsets: undefined,
   origin,
   foreign: false,
@@ -131,10 +131,9 @@ export const named = <D extends Stored>(a: Batch<D>, name: string): Batch<D> => 
   origin: { ...a.origin, name },
 });
 
-/** The items at `positions`, in that order, as often as they stand there; all of `a` where there are as many. */
+/** The items at `positions`, in that order, as often as they stand there. */
 export function itemsAt<D extends Stored>(a: Batch<D>, positions: Int32Array): Batch<D> {
   const { length } = positions;
-  if (length === a.count) return a;
   if (isRange(positions))
     return items(a, length > 0 ? positions[0] : 0, (length > 0 ? positions[0] : 0) + length);
   const offsets = new Float64Array(length);

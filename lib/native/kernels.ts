@@ -136,13 +136,10 @@ export function* gemm(
   { alpha = 1, accumulate = false, out }: GemmOptions = {},
 ): Steps<Batch> {
   const c = out ?? packed(scratch(dtypeOfBatch(a), [a.count, a.rows, b.cols]), a.count, a.rows, b.cols);
-  if (liesByColumns(c)) {
-    // the kernel writes rows
-    const flipped = { alpha, accumulate, out: transposed(c) };
-    return transposed(yield* gemm(transposed(b), transposed(a), name, flipped));
-  }
+  const inRows = !liesByColumns(c); // as the kernel writes them
+  const operands = inRows ? { a, b, c } : { a: transposed(b), b: transposed(a), c: transposed(c) };
   const status = statusOf(a.count);
-  yield call('gemm', { a, b, alpha, accumulate, c, status });
+  yield call('gemm', { ...operands, alpha, accumulate, status });
   const product = { ...c, origin: { ...a.origin, name } };
   checkStatus(status, product);
   return product;

@@ -55,10 +55,9 @@ std::int64_t Arguments::extent(std::int64_t count, std::int64_t a, std::int64_t 
 }
 
 template <class T>
-bool Arguments::is(int batches) const {
+bool Arguments::is() const {
   TypedArray array;
-  return source_.get(array_ + static_cast<std::size_t>(batches) * batch_arrays, array) &&
-         array.type == element_type<T>();
+  return source_.get(array_, array) && array.type == element_type<T>();
 }
 
 double Arguments::next_number() {
@@ -217,8 +216,8 @@ Gauge Arguments::gauge_with_perm(std::int64_t count, std::int64_t cols, const ch
   return g;
 }
 
-template bool Arguments::is<float>(int) const;
-template bool Arguments::is<std::uint16_t>(int) const;
+template bool Arguments::is<float>() const;
+template bool Arguments::is<std::uint16_t>() const;
 template Batch<const float> Arguments::batch(const char*, const char*);
 template Batch<const double> Arguments::batch(const char*, const char*);
 template Batch<const std::uint16_t> Arguments::batch(const char*, const char*);

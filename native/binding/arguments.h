@@ -42,9 +42,9 @@ class Arguments {
   explicit Arguments(const ArgumentSource& source, std::vector<std::string>* log = nullptr)
       : source_(source), log_(log) {}
 
-  // Whether the field after the next `batches` ones, all of them batches, is an array or a batch of T.
+  // Whether the next field is an array or a batch of T.
   template <class T>
-  bool is(int batches = 0) const;
+  bool is() const;
 
   // Matrices to read.
   template <class T>

@@ -299,8 +299,7 @@ Work pack_work(Arguments& in, const Batch<const In>& a) {
               2 * product(a.rows, a.cols) / static_cast<double>(k.blocks()));
 }
 
-// How the elements of `a` are stored, as in lib/native/kernels.ts.
-// As `formats` in lib/native/kernels.ts says it.
+// How the elements of `a` are stored; mirrors `formats` in lib/native/kernels.ts.
 enum class Format { float32, float64, bfloat16, float16 };
 
 template <class In>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FactoredMatrix, svd, svdAsync } from '../../lib/index.ts';
+import { FactoredMatrix, matmul, svd, svdAsync } from '../../lib/index.ts';
 import { checkError, errorOf, rejectionOf } from '../support/checks.ts';
 import { randomProduct } from '../support/matrices.ts';
 
@@ -73,5 +73,31 @@ describe('more matrices than there can be numbers', () => {
     const error = errorOf(f);
     checkError(error, 'ERR_SVD_TOO_LARGE');
     expect(error.bytes).toBeGreaterThan(2 ** 31);
+  });
+});
+
+describe('an empty batch of matrices that could not be there', () => {
+  const none = (rows: number, cols: number) => ({ data: new Float64Array(0), shape: [0, rows, cols] });
+  it('has a product', () => {
+    expect((matmul(none(2 ** 30, 3), none(3, 2 ** 30)) as { shape: number[] }).shape).toEqual([
+      0,
+      2 ** 30,
+      2 ** 30,
+    ]);
+  });
+});
+
+describe('`next` of truncated decompositions', () => {
+  it.each([0, 1, 2])('is NaN for the matrices that failed: %d of two', (failing) => {
+    const A = new Float64Array(12).map((_, i) => (i < 6 * failing ? Number.NaN : Math.sin(i)));
+    const M = new FactoredMatrix({ data: A, shape: [2, 3, 2] }, [
+      [1, 2, 3],
+      [4, 5, 7],
+    ]);
+    const { next } = M.svd({ rank: 1, onError: 'collect' });
+    expect(Array.from((next as { data: Float64Array }).data, Number.isNaN)).toEqual([
+      failing > 0,
+      failing > 1,
+    ]);
   });
 });

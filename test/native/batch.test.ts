@@ -244,3 +244,16 @@ describe('repeated items', () => {
     );
   });
 });
+
+it('as many positions as there are items are taken in their order, too', () => {
+  const a = packed(Float64Array.of(1, 2, 3), 3, 1, 1);
+  for (const positions of [
+    [2, 0, 1],
+    [0, 0, 2],
+    [0, 1, 2],
+    [1, 1, 1],
+  ]) {
+    const some = itemsAt(a, Int32Array.from(positions));
+    expect(positions.map((_, i) => some.data[offsetOf(some, i)])).toEqual(positions.map((p) => p + 1));
+  }
+});
