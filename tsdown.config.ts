@@ -1,6 +1,7 @@
 import { defineConfig } from 'tsdown';
 
 const sourcemap = process.env.SOURCEMAP === '1'; // for coverage of what is built
+const failOnWarn = true;
 
 export default defineConfig([
   {
@@ -15,6 +16,7 @@ export default defineConfig([
     shims: true,
     dts: true,
     sourcemap,
+    failOnWarn, // an import that cannot be found is left as it is, with a warning
   },
   {
     entry: { command: 'lib/cli/main.ts' },
@@ -23,5 +25,6 @@ export default defineConfig([
     dts: false,
     clean: false,
     sourcemap,
+    failOnWarn,
   },
 ]);

@@ -50,9 +50,11 @@ install_packages() {
 
 # Install scripts stay off: no dependency needs one, and our own, the build of the addon, is the next step.
 install_npm_packages() {
-  if [[ node_modules/.package-lock.json -nt package-lock.json ]]; then return 0; fi
+  local known=node_modules/.installed-lock.json # what was installed from, by its content: times say nothing after a copy
+  if cmp -s package-lock.json "$known"; then return 0; fi
   say 'installing the npm packages'
   npm ci --ignore-scripts --no-audit --no-fund
+  cp package-lock.json "$known"
 }
 
 check_node
