@@ -62,12 +62,12 @@ function* prepared(factor: MatrixLike, { foreign }: InputOptions = {}): Steps<Te
   const { data, shape, stride, offset } = widened ? copy : (input as Tensor);
   // Over an array object of its own: what is known stays with the result, and the caller's array is measured as it is.
   const result = frozenView(ndarray(data.subarray(0), shape, stride, offset)) as Tensor;
-  yield* measureBothWays(eachOnce(copy), eachOnce(result));
+  yield* measureBothWays(distinctMatrices(copy), distinctMatrices(result));
   return result;
 }
 
 /** The matrices of `x`, each of them once. */
-function eachOnce(x: Tensor): Batch {
+function distinctMatrices(x: Tensor): Batch {
   const once = withoutRepeats(x);
   return batchOf(once, leadingDims(once), 'prepare');
 }

@@ -228,7 +228,7 @@ export const factorDriver = ({ q }: Side, i: number): FactorDriver => q?.driver[
  * against 2·t·k·s for the product, t·s² for its Gram matrix and 2·t·s² to apply its Q. These are equal at k = √3·s, and
  * at about 2·s where float32 factors are multiplied in float64.
  */
-export function formsProduct(a: InputBatch, b: InputBatch): boolean {
+function formsProduct(a: InputBatch, b: InputBatch): boolean {
   const [s, t] = a.rows < b.rows ? [a.rows, b.rows] : [b.rows, a.rows];
   return 3 * s <= a.cols && a.cols < t;
 }
@@ -236,7 +236,7 @@ export function formsProduct(a: InputBatch, b: InputBatch): boolean {
 const copiedElements = 2 ** 21;
 
 /** X·Yᵀ in `dtype`, both with their gauges applied; no more than a few rows of a large X are copied at a time. */
-export function* gaugedProduct(
+function* gaugedProduct(
   x: { readonly factor: Batch; readonly gauge: Gauge },
   y: { readonly factor: Batch; readonly gauge: Gauge },
   dtype: Dtype,

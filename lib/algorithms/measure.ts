@@ -128,21 +128,21 @@ function* addedUp(gram: Batch): Steps<Batch> {
 // ------------------------------------------------------------------------------------------ prepared matrices
 
 /** What is known of the matrices in an array that `prepare` has returned, for as long as that array lives. */
-const known = new WeakMap<Stored, Map<string, Measurement>>();
+const prepared = new WeakMap<Stored, Map<string, Measurement>>();
 
 /** Two matrices in one array are the same where these numbers are. */
 const placeOfItem = (x: InputBatch, i: number): string =>
   [x.rows, x.cols, x.rowStride, x.colStride, offsetOf(x, i)].join();
 
 const recall = (x: InputBatch, i: number): Measurement | undefined =>
-  known.get(x.data)?.get(placeOfItem(x, i));
+  prepared.get(x.data)?.get(placeOfItem(x, i));
 
 function remember(x: Batch, measurements: readonly Measurement[]): void {
-  const inArray = known.get(x.data) ?? new Map<string, Measurement>();
+  const inArray = prepared.get(x.data) ?? new Map<string, Measurement>();
   measurements.forEach((measurement, i) => {
     inArray.set(placeOfItem(x, i), measurement);
   });
-  known.set(x.data, inArray);
+  prepared.set(x.data, inArray);
 }
 
 // What is measured together, between which progress is told and the event loop turns.
@@ -203,7 +203,7 @@ export class Factor {
     return this.#all.count;
   }
 
-  /** Measures the items at `positions`, which never decrease from one call to the next. `ERR_SVD_NON_FINITE`. */
+  /** Measures the items at `positions`, which never decrease from one block to the next, but where some are tried again without those that failed. `ERR_SVD_NON_FINITE`. */
   *measure(positions: Int32Array): Steps<Measured & { readonly items: Batch }> {
     const given = itemsAt(this.#all, positions);
     const memory = yield* owned(itemsAt(this.#memory, positions), this.#dtype);

@@ -213,7 +213,7 @@ const leastRatio = 8;
 const leastRows = 512;
 
 /** How often TSQR halves the rows of a matrix of this shape: 0 where it is not that tall. */
-export const tsqrLevels = (rows: number, cols: number): number =>
+const tsqrLevels = (rows: number, cols: number): number =>
   cols === 0 ? 0 : mostLevels(rows, Math.max(leastRows, leastRatio * cols));
 
 /** The most halvings that leave blocks of at least `least` rows. */

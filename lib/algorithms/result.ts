@@ -14,7 +14,7 @@ const mutating = new Set(
  * Makes the instances of a class behave like a readonly tuple of some of their fields: indices, length, iteration and all
  * methods of an array that change nothing. They stay objects: `Array.isArray` is false, and their keys are their fields.
  */
-export function likeTuple(
+function likeTuple(
   { prototype }: abstract new (...args: never[]) => object,
   fields: readonly string[],
 ): void {
@@ -45,14 +45,13 @@ export interface ArrayJson {
   readonly data: readonly number[];
 }
 
-export const arrayJson = (x: Tensor): ArrayJson => ({
+const arrayJson = (x: Tensor): ArrayJson => ({
   shape: [...x.shape],
   data: Array.from(itemOffsets(x, x.shape.length), (offset) => x.data[offset]),
 });
 
 /** One number per matrix in JSON. */
-export const perMatrixJson = (x: Svd['bound']): number | ArrayJson =>
-  typeof x === 'number' ? x : arrayJson(x);
+const perMatrixJson = (x: Svd['bound']): number | ArrayJson => (typeof x === 'number' ? x : arrayJson(x));
 
 /** An error in JSON. */
 export interface ErrorJson {
@@ -64,7 +63,7 @@ export interface ErrorJson {
   readonly batchIndex?: readonly number[];
 }
 
-export const errorJson = ({ code, message, batchIndex }: SvdError): ErrorJson => ({
+const errorJson = ({ code, message, batchIndex }: SvdError): ErrorJson => ({
   code,
   message,
   ...(batchIndex && { batchIndex }),
@@ -84,7 +83,7 @@ function shownValues(S: Tensor): string {
 }
 
 /** One line for a decomposition, whose last array is called `last`. */
-export function shownDecomposition(
+function shownDecomposition(
   name: string,
   { U, S, ...last }: { readonly U: Tensor; readonly S: Tensor } & Record<string, Tensor>,
   more: Record<string, string> = {},
@@ -101,10 +100,10 @@ export function shownDecomposition(
 }
 
 /** `1.2e-15`, or the dtype and shape. */
-export const shownPerMatrix = (x: Svd['bound']): string => (typeof x === 'number' ? short(x) : kind(x));
+const shownPerMatrix = (x: Svd['bound']): string => (typeof x === 'number' ? short(x) : kind(x));
 
 /** The name, or each of several with how many there are. */
-export function shownNames(names: string | readonly string[]): string {
+function shownNames(names: string | readonly string[]): string {
   if (typeof names === 'string') return names;
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);

@@ -106,7 +106,7 @@ export const tolerance: Kind<number> = {
   accepts: (x): x is number => typeof x === 'number' && x >= 0,
 };
 
-export const abortSignal: Kind<AbortSignal> = {
+const abortSignal: Kind<AbortSignal> = {
   expected: 'an AbortSignal',
   accepts: (x): x is AbortSignal => has(x, 'aborted', 'addEventListener', 'throwIfAborted'),
 };

@@ -182,7 +182,7 @@ const rowCost = 16; // elements that could be read while a row is found
  * A copy, made in slices: float32 where every row is a `Float32Array`, else float64. `ERR_SVD_ARGUMENT`,
  * `ERR_SVD_SHAPE` when the rows are not all alike.
  */
-export function* fromNested(nested: readonly unknown[], name: string): Turns<Tensor> {
+function* fromNested(nested: readonly unknown[], name: string): Turns<Tensor> {
   const shape = shapeOf(nested, name);
   let data = allocate('float32', [0], name);
   const length = shape[shape.length - 1];

@@ -15,7 +15,7 @@ export interface Attempt {
 }
 
 /** The attempt at a file that exists and did not load. */
-export function loadFailure(path: string, error: Error): Attempt {
+function loadFailure(path: string, error: Error): Attempt {
   const code = 'code' in error && error.code !== 'ERR_DLOPEN_FAILED' ? ` [${error.code}]` : '';
   const arch = elfArch(path);
   // The dynamic loader calls a library for another processor a file that does not exist.
@@ -25,7 +25,7 @@ export function loadFailure(path: string, error: Error): Attempt {
 }
 
 /** The `ERR_SVD_BINARY` that tells what was tried, on what system, and the commands that mend it. */
-export function bindingError(attempts: Attempt[], root: string | undefined): SvdError {
+function bindingError(attempts: Attempt[], root: string | undefined): SvdError {
   const lines = [
     'Could not load the native addon of factored-svd.',
     '',

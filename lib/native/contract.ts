@@ -85,17 +85,20 @@ export type Fields<K extends Kernel> = {
 };
 
 /** One kernel call that a composition asks its driver to make. */
-export interface KernelCall {
-  readonly kernel: Kernel;
+export interface KernelCall<K extends Kernel = Kernel> {
+  readonly kernel: K;
   readonly fields: AnyFields;
-  /** By the calling thread, which waits for no other. */
-  readonly alone?: boolean;
+}
+
+/** A copy by the calling thread, which waits for no other. */
+export interface CopyAlone extends KernelCall<'copy'> {
+  readonly alone: true;
 }
 
 type AnyFields = Readonly<Record<string, unknown>>;
 
 /** The call of `kernel` with these fields. */
-export const call = <K extends Kernel>(kernel: K, fields: Fields<K>): KernelCall => ({ kernel, fields });
+export const call = <K extends Kernel>(kernel: K, fields: Fields<K>): KernelCall<K> => ({ kernel, fields });
 
 export const kernelNames = Object.keys(contract) as readonly Kernel[];
 

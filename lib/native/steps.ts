@@ -1,7 +1,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { turn } from '../array/turns.ts';
 import { kernels, type Task } from './addon.ts';
-import { flattened, type KernelCall } from './contract.ts';
+import { type CopyAlone, flattened, type KernelCall } from './contract.ts';
 
 /** What is called when a signal aborts. */
 type Listener = () => void;
@@ -58,7 +58,7 @@ export interface Within {
 }
 
 /** A computation, written once: it yields kernel calls, which one driver makes in place and the other awaits. */
-export type Steps<T> = Generator<KernelCall | Progress | Span | Within | typeof turn, T, void>;
+export type Steps<T> = Generator<KernelCall | CopyAlone | Progress | Span | Within | typeof turn, T, void>;
 
 /** The same computation as a part of another: it reports no progress of its own. */
 export function* asPart<T>(steps: Steps<T>): Steps<T> {
@@ -94,8 +94,8 @@ export function runSync<T>(steps: Steps<T>): T {
   }
 }
 
-function runHere(call: KernelCall): void {
-  if (call.alone && call.kernel === 'copy') kernels().copyAlone(...flattened(call));
+function runHere(call: KernelCall | CopyAlone): void {
+  if ('alone' in call) kernels().copyAlone(...flattened(call));
   else kernels()[call.kernel](...flattened(call));
 }
 
@@ -111,7 +111,7 @@ export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: Async
     for (;;) {
       const step = steps.next();
       if (step.done) return step.value;
-      if ('kernel' in step.value && step.value.alone) runHere(step.value);
+      if ('alone' in step.value) runHere(step.value);
       else if ('kernel' in step.value) {
         const call = kernels()[`${step.value.kernel}Async`](task, ...flattened(step.value));
         const told = teller ? teller.during(call) : call;

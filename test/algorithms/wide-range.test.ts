@@ -78,6 +78,17 @@ function checkDigits(S: ArrayLike<number>, exact: readonly number[], dtype: Dtyp
 
 describe.each(dtypes)('a range that no single exponent spans: %s', (dtype) => {
   const [top, bottom] = [largest[dtype], smallest[dtype]];
+  const checkPairs = (n: number, from: number, to: number) => {
+    const { left, right } = exponents(n, from, to);
+    const of = scaledHadamard(left, right, dtype);
+    const product = left.map((e, j) => e + right[j]);
+    const exact = scaledBack(n, product, dtype);
+    for (const result of everyWay(of)) {
+      checkDigits(result.S.data, exact, dtype, String(result.driver));
+      if (result.U.size > 0) checkSvd(of, result);
+    }
+  };
+
   it.each([
     [2, top, bottom],
     [4, top, bottom],
@@ -86,38 +97,14 @@ describe.each(dtypes)('a range that no single exponent spans: %s', (dtype) => {
     [8, bottom + 100, bottom],
     [8, bottom + 4, bottom],
     [16, 0, 2 * bottom],
-  ])('%d pairs from 2^%d to 2^%d: every singular value that fits has its digits', (n, from, to) => {
-    const { left, right } = exponents(n, from, to);
-    const of = scaledHadamard(left, right, dtype);
-    const exact = scaledBack(
-      n,
-      left.map((e, j) => e + right[j]),
-      dtype,
-    );
-    for (const result of everyWay(of)) {
-      checkDigits(result.S.data, exact, dtype, String(result.driver));
-      if (result.U.size > 0) checkSvd(of, result);
-    }
-  });
+  ])('%d pairs from 2^%d to 2^%d: every singular value that fits has its digits', checkPairs);
 
   // Of more than 32 columns: those that are not steep begin with singular vectors whose errors are relative to the largest value.
   it.each([
     [64, 0, -8],
     [64, 0, -45],
     [64, 0, -100],
-  ])('%d pairs from 2^%d to 2^%d: every singular value has its digits', (n, from, to) => {
-    const { left, right } = exponents(n, from, to);
-    const of = scaledHadamard(left, right, dtype);
-    const exact = scaledBack(
-      n,
-      left.map((e, j) => e + right[j]),
-      dtype,
-    );
-    for (const result of everyWay(of)) {
-      checkDigits(result.S.data, exact, dtype, String(result.driver));
-      if (result.U.size > 0) checkSvd(of, result);
-    }
-  });
+  ])('%d pairs from 2^%d to 2^%d: every singular value has its digits', checkPairs);
 
   it('a pair that is next to nothing is not one of zeros', () => {
     const tiny = bounds.eta(dtype);

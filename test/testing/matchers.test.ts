@@ -16,7 +16,7 @@ import {
   swapVectors,
 } from '../support/variants.ts';
 
-// The formulas are tested in testing.test.ts; here is what an assertion does with them.
+// The formulas are tested beside this file; here is what an assertion does with them.
 
 const { A, B } = productWithSpectrum(1, 9, 9, [5, 3, 3, 3, 1]);
 const M = new FactoredMatrix(A, B);

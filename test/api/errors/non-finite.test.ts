@@ -198,25 +198,13 @@ describe('ERR_SVD_NON_FINITE', () => {
     ] as const) {
       for (const index of indices([4, 2])) {
         const bad = new FactoredMatrix(withElement(m.A, index, Number.NaN), m.B);
-        expect(
-          errorOf(() => dist(bad, x)),
-          name,
-        ).toMatchObject({ code: 'ERR_SVD_NON_FINITE', index });
-        expect(
-          errorOf(() => dist(x, bad)),
-          name,
-        ).toMatchObject({ code: 'ERR_SVD_NON_FINITE', index });
+        for (const f of [() => dist(bad, x), () => dist(x, bad)])
+          expect(errorOf(f), name).toMatchObject({ code: 'ERR_SVD_NON_FINITE', index });
       }
       for (const index of indices([2, 3])) {
         const bad = new FactoredMatrix(m.A, withElement(m.B, index, Number.NaN));
-        expect(
-          errorOf(() => dist(bad, x)),
-          name,
-        ).toMatchObject({ code: 'ERR_SVD_NON_FINITE', index });
-        expect(
-          errorOf(() => dist(x, bad)),
-          name,
-        ).toMatchObject({ code: 'ERR_SVD_NON_FINITE', index });
+        for (const f of [() => dist(bad, x), () => dist(x, bad)])
+          expect(errorOf(f), name).toMatchObject({ code: 'ERR_SVD_NON_FINITE', index });
       }
     }
   });
