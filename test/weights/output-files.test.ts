@@ -208,12 +208,12 @@ describe('temporary files', () => {
   });
 });
 
-/** The built command under a shell's limits, as another user where this one may do everything. */
-function limited(before: string, argv: string[], user = {}) {
+/** The built command under the limits that a shell sets `before`. */
+function limited(before: string, argv: string[]) {
   const { status, stderr } = spawnSync(
     'bash',
     ['-c', `${before} exec "$0" "$@"`, process.execPath, `${dist}command.js`, ...argv],
-    { encoding: 'utf8', timeout: 60_000, ...user },
+    { encoding: 'utf8', timeout: 60_000 },
   );
   return { status, stderr };
 }
@@ -270,16 +270,20 @@ describe.skipIf(process.platform === 'win32')('where the system refuses', () => 
   });
 
   test.skipIf(!root)('folders and files that may not be written or read', async () => {
-    const nobody = { uid: 65_534, gid: 65_534 };
+    // root without the power to pass over modes: it still reads this package, wherever that lies
+    const bounded = 'exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all "$0" "$@";';
+    const theirs = (...names: string[]) => spawnSync('chown', ['nobody', ...names]);
     spawnSync('chmod', ['755', folder]);
     writeFileSync(at('theirs'), 'x');
-    const attempt = (...argv: string[]) => limited('cd /;', argv, nobody);
+    theirs(folder, at('theirs'));
+    const attempt = (...argv: string[]) => limited(bounded, argv);
     for (const out of ['theirs', 'new'])
       expect(attempt('svd', weights, '--matrix', 'M', '--out', at(out))).toEqual({
         status: 1,
         stderr: expect.stringMatching(/cannot write: EACCES: permission denied, .*\[ERR_SVD_FILE\]\n$/),
       });
     spawnSync('chmod', ['600', weights]);
+    theirs(weights);
     expect(attempt('inspect', weights)).toEqual({
       status: 1,
       stderr: expect.stringMatching(/weights\.safetensors: cannot open: EACCES/),
@@ -287,6 +291,7 @@ describe.skipIf(process.platform === 'win32')('where the system refuses', () => 
     // a folder that can be written, and not listed
     mkdirSync(at('drop'));
     spawnSync('chmod', ['733', at('drop')]);
+    theirs(at('drop'));
     spawnSync('chmod', ['644', weights]);
     expect(attempt('svd', weights, '--matrix', 'M', '--out', at('drop/out'))).toEqual({
       status: 0,
