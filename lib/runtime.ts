@@ -46,8 +46,8 @@ export interface Versions {
  * @function
  */
 export const versions = exposed({}, function versions(): Versions {
-  const native = kernels().versions();
+  const { openblasConfig, openblasCore, lapackIntBits, build } = kernels().versions();
   const { version } = createRequire(import.meta.url)('factored-svd/package.json') as { version: string };
-  const openblas = /OpenBLAS\s+(\S+)/.exec(native.openblasConfig)?.[1] ?? 'unknown';
-  return { factoredSvd: version, openblas, ...native };
+  const openblas = /OpenBLAS\s+(\S+)/.exec(openblasConfig)?.[1] ?? 'unknown';
+  return { factoredSvd: version, openblas, openblasConfig, openblasCore, lapackIntBits, build };
 });

@@ -220,6 +220,8 @@ interface NativeVersions {
   readonly openblasCore: string;
   readonly lapackIntBits: 32 | 64;
   readonly build: string;
+  /** The version of factored-svd that it was built from. */
+  readonly package: string;
 }
 
 interface Addon extends Sync, Async {

@@ -29,6 +29,7 @@ void export_versions(Napi::Object exports) {
     out.Set("openblasCore", std::string(openblas_get_corename()));
     out.Set("lapackIntBits", 32);
     out.Set("build", FSVD_BUILD);
+    out.Set("package", FSVD_VERSION);
     return out;
   });
 }

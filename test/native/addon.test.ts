@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import type { SvdError } from '../../lib/array/errors.ts';
 import systemPackages from '../../native/system-packages.json' with { type: 'json' };
+import manifest from '../../package.json' with { type: 'json' };
 
 const folder = mkdtempSync(join(tmpdir(), 'factored-svd-binding-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,6 +44,11 @@ function libraryNeeding(name: string): string {
 describe('loading the addon', () => {
   it('takes the addon that was built in the package', async () => {
     expect(await loadWith('')).toBeTypeOf('object');
+  });
+
+  it('tells the version of the package that it was built from', async () => {
+    const addon = (await loadWith('')) as { versions(): object };
+    expect(addon.versions()).toMatchObject({ package: manifest.version });
   });
 
   it('tries nothing but the file named by FACTORED_SVD_BINARY', async () => {
