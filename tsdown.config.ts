@@ -1,30 +1,31 @@
-import { defineConfig } from 'tsdown';
+import { defineConfig, type UserConfig } from 'tsdown';
 
-const sourcemap = process.env.SOURCEMAP === '1'; // for coverage of what is built
-const failOnWarn = true;
+const common: UserConfig = {
+  fixedExtension: false,
+  shims: true,
+  sourcemap: process.env.SOURCEMAP === '1', // for coverage of what is built
+  outputOptions: { comments: { jsdoc: false } }, // they are in the declarations
+  failOnWarn: true, // an import that cannot be found is left as it is, with a warning
+  deps: {
+    neverBundle: ['./platforms.cjs'], // as it is, for bundlers and tracers to read
+    onlyBundle: false, // what is bundled is known: scripts/package/main.mjs takes its licences along
+  },
+  copy: [{ from: 'lib/native/platforms.cjs', to: 'dist/native' }],
+};
+
+const library = {
+  index: 'lib/index.ts',
+  weights: 'lib/weights/index.ts',
+  testing: 'lib/testing/index.ts',
+  vitest: 'lib/testing/vitest.ts',
+};
 
 export default defineConfig([
   {
-    entry: {
-      index: 'lib/index.ts',
-      weights: 'lib/weights/index.ts',
-      testing: 'lib/testing/index.ts',
-      vitest: 'lib/testing/vitest.ts',
-    },
-    format: ['esm', 'cjs'],
-    fixedExtension: false,
-    shims: true,
-    dts: true,
-    sourcemap,
-    failOnWarn, // an import that cannot be found is left as it is, with a warning
+    ...common,
+    entry: { ...library, command: 'lib/cli/main.ts' },
+    format: 'esm',
+    dts: { entry: Object.values(library) },
   },
-  {
-    entry: { command: 'lib/cli/main.ts' },
-    format: ['esm'],
-    fixedExtension: false,
-    dts: false,
-    clean: false,
-    sourcemap,
-    failOnWarn,
-  },
+  { ...common, entry: library, format: 'cjs', dts: true, clean: false },
 ]);

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import { exposed } from './arguments/boundary.ts';
 import { checkThreads, kernels } from './native/addon.ts';
+import { version } from './native/version.ts';
 
 /**
  * Number of compute threads of this process: the cores it may use, or `FACTORED_SVD_THREADS`, or what was set.
@@ -47,7 +47,6 @@ export interface Versions {
  */
 export const versions = exposed({}, function versions(): Versions {
   const { openblasConfig, openblasCore, lapackIntBits, build } = kernels().versions();
-  const { version } = createRequire(import.meta.url)('factored-svd/package.json') as { version: string };
   const openblas = /OpenBLAS\s+(\S+)/.exec(openblasConfig)?.[1] ?? 'unknown';
   return { factoredSvd: version, openblas, openblasConfig, openblasCore, lapackIntBits, build };
 });

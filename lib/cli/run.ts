@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
-import packageJson from '../../package.json' with { type: 'json' };
 import { escapedLines } from '../array/escape.ts';
+import { version } from '../native/version.ts';
 import { compareCommand } from './compare.ts';
 import { goldenCommand } from './golden.ts';
 import { inspectCommand } from './inspect.ts';
@@ -50,7 +50,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     .description(
       'Singular value decomposition of weight matrices, and of products A·B without forming large ones.',
     )
-    .version(packageJson.version)
+    .version(version)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),

@@ -27,7 +27,7 @@ export function faultBuild(): string {
 /** Makes the package use that build in this process. To be called before anything is computed. */
 export async function loadFaults(): Promise<Faults> {
   process.env.FACTORED_SVD_BINARY = faultBuild();
-  const { loadBinding } = await import('../../../lib/native/addon.ts');
+  const { loadBinding } = await import('../../../lib/native/binary.ts');
   const addon = loadBinding() as Partial<Faults>;
   if (!addon.setFaults) throw new Error('another build of the addon was loaded before the test build');
   return addon as Faults;

@@ -14,7 +14,7 @@ afterEach(() => vi.unstubAllEnvs());
 async function loadWith(binary: string): Promise<unknown> {
   vi.stubEnv('FACTORED_SVD_BINARY', binary);
   vi.resetModules();
-  const { loadBinding } = await import('../../lib/native/addon.ts');
+  const { loadBinding } = await import('../../lib/native/binary.ts');
   return loadBinding();
 }
 
@@ -86,6 +86,27 @@ describe('loading the addon', () => {
     expect(message).toContain('- Install OpenBLAS');
   });
 
+  it('then names the package to run it, and no compiler', async () => {
+    const { message } = await errorWith(libraryNeeding('openblas-absent'));
+    const shown = Object.values(systemPackages).filter(({ run }) => message.includes(`    ${run}`));
+    expect(shown).not.toEqual([]);
+    expect(message).not.toMatch(/cmake|g\+\+|build\.mjs/);
+  });
+
+  it('refuses an addon that does not say that it was built for this version', async () => {
+    const source = join(folder, 'silent.cc');
+    writeFileSync(
+      source,
+      'extern "C" void* napi_register_module_v1(void*, void* exports) { return exports; }',
+    );
+    const silent = join(folder, 'silent.node');
+    execFileSync('g++', ['-shared', '-fPIC', source, '-o', silent]);
+    const { message } = await errorWith(silent);
+    expect(message).toContain(
+      `- ${silent}: built for factored-svd of an unknown version, and this is ${manifest.version}\n`,
+    );
+  });
+
   it('names the processor of a library that was built for another one', async () => {
     const path = libraryNeeding('other');
     const elf = readFileSync(path);
@@ -99,9 +120,10 @@ describe('loading the addon', () => {
     const { message } = await errorWith(join(folder, 'missing.node'));
     expect(message).toContain(`This is ${process.platform}-${process.arch}, `);
     expect(message).toContain(`Node ${process.version}.`);
-    expect(message).toContain('    npm rebuild factored-svd\n');
-    expect(message).toMatch(/ {4}node ".*scripts.install\.mjs"$/);
-    const shown = Object.values(systemPackages).filter((command) => message.includes(`    ${command}\n`));
+    expect(message).toContain(`    npm install --include=optional factored-svd@${manifest.version}\n`);
+    expect(message).toContain(`    npm install --os=${process.platform} --cpu=${process.arch}`);
+    expect(message).toMatch(/ {4}node ".*native.build\.mjs"$/);
+    const shown = Object.values(systemPackages).filter(({ build }) => message.includes(`    ${build}\n`));
     expect(shown).not.toEqual([]);
   });
 });

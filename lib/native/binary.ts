@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { type Attempt, binaryError, failure, NotThere } from './binary-error.ts';
+import { platform } from './platform.ts';
+import { required } from './platforms.cjs';
+import { version } from './version.ts';
+
+let binding: unknown;
+
+/**
+ * The exports of the native addon, loaded on the first call. `FACTORED_SVD_BINARY`, the path of a `.node` file, is the
+ * only candidate when it is set. Otherwise the builds of cmake-js and node-gyp inside the package are tried, then the
+ * package for this platform.
+ *
+ * @throws `ERR_SVD_BINARY` when none loads: with all that was tried, the reason of each and the commands that mend it.
+ */
+export function loadBinding(): unknown {
+  binding ??= load();
+  return binding;
+}
+
+function load(): unknown {
+  const root = packageRoot();
+  const attempts: Attempt[] = [];
+  for (const { from, open } of candidates(root)) {
+    try {
+      const addon = withoutBlasThreads(open);
+      checkVersion(addon);
+      return addon;
+    } catch (error) {
+      attempts.push(failure(from, error as Error));
+    }
+  }
+  throw binaryError(attempts, root, platform());
+}
+
+/** A place to have the addon from: a file or a package. */
+interface Candidate {
+  readonly from: string;
+  /** The exports of the addon. Throws where it is not there or does not load. */
+  readonly open: () => unknown;
+}
+
+function candidates(root: string | undefined): Candidate[] {
+  const chosen = process.env.FACTORED_SVD_BINARY;
+  if (chosen) return [file(resolve(chosen))];
+  const built = root === undefined ? [] : buildsIn(root).map(file);
+  const here = platform();
+  return here === undefined ? built : [...built, platformPackage(here)];
+}
+
+function buildsIn(root: string): string[] {
+  return [
+    join(root, 'native/build/Release/factored_svd.node'), // cmake-js
+    join(root, 'build/Release/factored_svd.node'), // node-gyp
+  ];
+}
+
+function file(path: string): Candidate {
+  return { from: path, open: () => opened(path) };
+}
+
+function opened(path: string): unknown {
+  if (!existsSync(path)) throw new NotThere('no such file');
+  const addon = { exports: {} };
+  process.dlopen(addon, path);
+  return addon.exports;
+}
+
+function platformPackage(platform: string): Candidate {
+  const name = `factored-svd-${platform}`;
+  const open = () => {
+    const found = required(platform);
+    return 'error' in found ? requiredFromHere(name, found.error) : found.addon;
+  };
+  return { from: name, open };
+}
+
+/** A bundle in the form of an ES module has no `require`: what it would have found is looked for from the bundle's place. */
+function requiredFromHere(name: string, error: Error): unknown {
+  const require = requireFromHere();
+  if (!require || ('code' in error && error.code === 'ERR_DLOPEN_FAILED')) throw error;
+  return require(name);
+}
+
+/** `require` of this file; undefined in a bundle that does not know where it is. */
+function requireFromHere(): NodeJS.Require | undefined {
+  return import.meta.url ? createRequire(import.meta.url) : undefined;
+}
+
+/** The folder of this package: it refers to itself by name, from `lib/`, from `dist/` and from an application's bundle. */
+function packageRoot(): string | undefined {
+  try {
+    const manifest = requireFromHere()?.resolve('factored-svd/package.json');
+    return manifest && dirname(manifest);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the kernels take and give is agreed on within one version only. */
+function checkVersion(addon: unknown): void {
+  const { versions } = addon as { versions?: () => { package?: string } };
+  const builtFor = versions?.().package ?? 'of an unknown version';
+  if (builtFor !== version) throw new NotThere(`built for factored-svd ${builtFor}, and this is ${version}`);
+}
+
+/**
+ * Runs `load`. If that brings OpenBLAS into the process, it starts no threads of its own: nobody has work for them, yet
+ * each would keep a core busy for its first tenth of a second, waiting. (Where `process.env` is a worker's copy, OpenBLAS
+ * does not get to see it.)
+ */
+function withoutBlasThreads<T>(load: () => T): T {
+  const { OPENBLAS_NUM_THREADS: before } = process.env;
+  process.env.OPENBLAS_NUM_THREADS = '1';
+  try {
+    return load();
+  } finally {
+    if (before === undefined) delete process.env.OPENBLAS_NUM_THREADS;
+    else process.env.OPENBLAS_NUM_THREADS = before;
+  }
+}

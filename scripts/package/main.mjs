@@ -1,0 +1,79 @@
+// Packs factored-svd as it is published, into packages/out: what `npm pack` would take of the checkout, with a manifest
+// that has what belongs to users alone. The packages with the addon become optional dependencies of exactly this version
+// only here, so that a checkout installs from its lock before they are published and after.
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const out = join(root, 'packages/out');
+const stage = join(out, 'factored-svd');
+
+if (!existsSync(join(root, 'dist/index.js'))) {
+  console.error('dist is missing: run npm run build:lib first');
+  process.exit(1);
+}
+rmSync(stage, { recursive: true, force: true });
+for (const path of packedFiles()) cpSync(join(root, path), join(stage, path));
+writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
+writeFileSync(join(stage, 'THIRD-PARTY-LICENSES'), bundledLicences());
+const [{ filename, size, unpackedSize }] = npmPack(stage, '--pack-destination', out);
+console.log(`packages/out/${filename}: ${size} bytes, ${unpackedSize} unpacked`);
+
+function packedFiles() {
+  const [{ files }] = npmPack(root, '--dry-run');
+  return files.map(({ path }) => path);
+}
+
+function npmPack(folder, ...options) {
+  const args = ['pack', '--json', '--ignore-scripts', ...options];
+  return JSON.parse(execFileSync('npm', args, { cwd: folder, encoding: 'utf8' }));
+}
+
+function manifest() {
+  const { private: _, gypfile, scripts, devDependencies, ...published } = readJson('package.json');
+  const platforms = Object.keys(readJson('packages/platforms.json'));
+  published.optionalDependencies = Object.fromEntries(
+    platforms.map((platform) => [`factored-svd-${platform}`, published.version]),
+  );
+  // native/build.mjs reads from here what a source build needs.
+  published.devDependencies = pick(devDependencies, ['cmake-js', 'node-addon-api']);
+  published.files = [...published.files, 'THIRD-PARTY-LICENSES'];
+  return published;
+}
+
+function pick(object, names) {
+  return Object.fromEntries(names.map((name) => [name, object[name]]));
+}
+
+/** The licences of the packages whose code the bundler took into dist, which it says in comments. */
+function bundledLicences() {
+  const modules = readdirSync(join(root, 'dist'))
+    .filter((name) => /\.c?js$/.test(name))
+    .flatMap(
+      (name) =>
+        readFileSync(join(root, 'dist', name), 'utf8').match(/^\/\/#region node_modules\/.*$/gm) ?? [],
+    );
+  const folders = new Set(
+    modules.map((line) => /node_modules\/(?:.*node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(line)[0]),
+  );
+  if (folders.size === 0)
+    throw new Error('dist names no bundled package: has the bundler changed its comments?');
+  return Array.from(folders)
+    .sort()
+    .map(licence)
+    .join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+function licence(folder) {
+  const { name, version, license } = readJson(`${folder}/package.json`);
+  const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e/i.test(entry));
+  if (!file) throw new Error(`${folder}: no licence to take along`);
+  const text = readFileSync(join(root, folder, file), 'utf8').trim();
+  return `${name} ${version} (${license}), bundled into dist\n\n${text}\n`;
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(join(root, path), 'utf8'));
+}
