@@ -15,6 +15,7 @@ type Async = {
 interface NativeVersions {
   readonly openblasConfig: string;
   readonly openblasCore: string;
+  readonly lapack: string;
   readonly lapackIntBits: 32 | 64;
   readonly build: string;
   /** The version of factored-svd that it was built from. */

@@ -1,5 +1,6 @@
 #include "versions.h"
 
+#include <cstdint>
 #include <cstdlib>
 
 #include "core/base/processor.h"
@@ -9,6 +10,7 @@
 extern "C" {
 char* openblas_get_config(void);
 char* openblas_get_corename(void);
+void ilaver_(std::int32_t* major, std::int32_t* minor, std::int32_t* patch);
 }
 
 namespace fsvd {
@@ -22,11 +24,18 @@ void check_processor(Napi::Env env) {
                                   ", which this processor cannot run: it has no " + feature);
 }
 
+static std::string lapack_version() {
+  std::int32_t major, minor, patch;
+  ilaver_(&major, &minor, &patch);
+  return std::to_string(major) + '.' + std::to_string(minor) + '.' + std::to_string(patch);
+}
+
 void export_versions(Napi::Object exports) {
   export_function(exports, "versions", [](const Call& info) -> Napi::Value {
     Napi::Object out = Napi::Object::New(info.Env());
     out.Set("openblasConfig", std::string(openblas_get_config()));
     out.Set("openblasCore", std::string(openblas_get_corename()));
+    out.Set("lapack", lapack_version());
     out.Set("lapackIntBits", 32);
     out.Set("build", FSVD_BUILD);
     out.Set("package", FSVD_VERSION);
