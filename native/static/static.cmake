@@ -24,9 +24,10 @@ function(link_openblas_statically target)
       -Wl,-exported_symbol,_napi_register_module_v1 -Wl,-exported_symbol,_node_api_module_get_api_version_v1)
     return()
   endif()
-  target_sources(${target} PRIVATE ${folder}/fork.cc ${folder}/glibc.cc)
+  target_sources(${target} PRIVATE ${folder}/openblas.cc ${folder}/glibc.cc)
   target_link_options(${target} PRIVATE -s -static-libstdc++ -static-libgcc -Wl,--gc-sections
-    "-Wl,--version-script=${CMAKE_SOURCE_DIR}/${folder}/exports.map" -Wl,--wrap=pthread_atfork)
+    "-Wl,--version-script=${CMAKE_SOURCE_DIR}/${folder}/exports.map"
+    -Wl,--wrap=pthread_atfork,--wrap=openblas_num_threads_env)
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${CMAKE_SOURCE_DIR}/${folder}/exports.map")
 
   include(CheckCXXSymbolExists)

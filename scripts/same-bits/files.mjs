@@ -9,12 +9,13 @@ import { dense, float32, views } from './inputs.mjs';
 export function* fileCalls({ svd }, { openSafetensors, writeSafetensors }, command) {
   const inFolder = (f) => async () => {
     const folder = mkdtempSync(join(tmpdir(), 'same-bits-'));
-    // What depends on the place and the time.
+    // What depends on the place, the time and the build.
     const plain = (text) =>
       text
         .replaceAll(folder, '')
         .replace(/[\d.]+ m?s$/gm, 'some time')
-        .replace(/"milliseconds":[\d.e+-]+/, 'some time');
+        .replace(/"milliseconds":[\d.e+-]+/, 'some time')
+        .replaceAll(/"build": ?"[^"]*"/g, 'some build');
     const run = (...args) => {
       const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
         encoding: 'utf8',

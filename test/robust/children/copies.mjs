@@ -1,5 +1,5 @@
 // Several copies of the addon in one process, as two versions of the package in one application: each has compute
-// threads of its own, all share one OpenBLAS.   node copies.mjs COPY.node…
+// threads of its own; one OpenBLAS is shared, or each has its own.   node copies.mjs COPY.node…
 import { createRequire } from 'node:module';
 import { check, matrix } from './support.mjs';
 
