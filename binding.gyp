@@ -9,7 +9,7 @@
       "FSVD_BUILD=\"node-gyp\"", "FSVD_VERSION=\"<!(node -p \"require('./package.json').version\")\""
     ],
     "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
-    "cflags_cc": ["-std=c++17", "-O3", "-fno-math-errno", "-fvisibility=hidden"],
+    "cflags_cc": ["-std=c++17", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden"],
     "libraries": ["-lopenblas"],
     "ldflags": ["-Wl,-z,nodelete"]
   }]
