@@ -25,7 +25,7 @@ function(link_openblas_statically target)
     return()
   endif()
   target_sources(${target} PRIVATE ${folder}/openblas.cc ${folder}/glibc.cc)
-  target_link_options(${target} PRIVATE -s -static-libstdc++ -static-libgcc -Wl,--gc-sections
+  target_link_options(${target} PRIVATE -s -static-libstdc++ -static-libgcc -Wl,--gc-sections,-z,relro,-z,now
     "-Wl,--version-script=${CMAKE_SOURCE_DIR}/${folder}/exports.map"
     -Wl,--wrap=pthread_atfork,--wrap=openblas_num_threads_env)
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${CMAKE_SOURCE_DIR}/${folder}/exports.map")

@@ -38,10 +38,23 @@ function inspectElf(file, allowed, glibc) {
     ...imported
       .filter(({ name, version }) => !version && glibc && !isNodeApi(name))
       .map(({ name }) => `needs the symbol ${name}, and says of no library`),
-    ...imported
-      .filter(({ version }) => glibc && version?.startsWith('GLIBC_') && isNewer(version.slice(6), glibc))
-      .map(({ name, version }) => `needs ${name} of ${version}, newer than glibc ${glibc}`),
+    ...(glibc ? tooNew(file, imported, glibc) : []),
+    // Which glibc 2.41 does not give to a library that is loaded later.
+    ...(/GNU_STACK .* RWE /.test(output('readelf', '-lW', file))
+      ? ['needs a stack that can be executed']
+      : []),
   ];
+}
+
+/** Versions of glibc beyond the oldest, each with the symbols that ask for it; it may be none of them, but the format of the file. */
+function tooNew(file, imported, glibc) {
+  const versions = all(output('readelf', '-VW', file), /Name: (GLIBC_\S+)/g);
+  return [...new Set(versions)]
+    .filter((version) => !/^GLIBC_[\d.]+$/.test(version) || isNewer(version.slice(6), glibc))
+    .map((version) => {
+      const names = imported.filter((symbol) => symbol.version === version).map(({ name }) => name);
+      return `needs ${names.join(', ') || 'a dynamic loader'} of ${version}, newer than glibc ${glibc}`;
+    });
 }
 
 function inspectMach(file) {

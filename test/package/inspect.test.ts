@@ -35,8 +35,21 @@ describe.runIf(process.platform === 'linux')('the inspection of an addon', () =>
   it('refuses a symbol of a glibc newer than the oldest that is promised', () => {
     const file = library(`#include <cstdlib>\n${entries} static void* p = malloc(1);`);
     expect(inspect(file, { ...here, glibc: '2.1' })).toContainEqual(
-      expect.stringMatching(/^needs malloc of GLIBC_2\.\d+(\.\d+)?, newer than glibc 2\.1$/),
+      expect.stringMatching(/^needs .*\bmalloc\b.* of GLIBC_2\.\d+(\.\d+)?, newer than glibc 2\.1$/),
     );
+  });
+
+  it('refuses a format that only a newer glibc reads', () => {
+    const source = `#include <cstdlib>\n${entries} static void* p = malloc(1);`;
+    expect(inspect(library(source, '-Wl,-z,pack-relative-relocs'), here)).toEqual([
+      'needs a dynamic loader of GLIBC_ABI_DT_RELR, newer than glibc 2.28',
+    ]);
+  });
+
+  it('refuses one that needs a stack that can be executed', () => {
+    expect(inspect(library(entries, '-Wl,-z,execstack'), here)).toEqual([
+      'needs a stack that can be executed',
+    ]);
   });
 
   it('refuses a library that is not on every system', () => {
