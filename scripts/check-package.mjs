@@ -2,7 +2,7 @@
 // for, and builds the addon there: once where OpenBLAS cannot be found, which must say what to install, and once where it
 // can, which must work from ESM, from CommonJS and as a command.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const temporary = mkdtempSync(join(tmpdir(), 'factored-svd-package-'));
 try {
   const project = install(pack());
+  linksLeadSomewhere(project);
+  listsAreComplete(project);
   missingOpenblas(project);
   succeed(sourceBuild(project));
   works(project);
@@ -43,6 +45,45 @@ function pack() {
   );
   check(stray.length === 0, `the package has nothing built and no binding.gyp ${stray.join(' ')}`);
   return tarball;
+}
+
+function linksLeadSomewhere(project) {
+  const text = readFileSync(join(project, 'node_modules/factored-svd/README.md'), 'utf8');
+  const links = Array.from(text.matchAll(/(?<=\]\()[^)#][^)]*/g), ([link]) => link);
+  const relative = links.filter((link) => !link.startsWith('https://'));
+  check(links.length > 0 && relative.length === 0, `its README links by address ${relative.join(' ')}`);
+}
+
+/** Both lists of components have what npm installs, what is bundled, and the platform packages that are built; nothing else. */
+function listsAreComplete(project) {
+  succeed(run(root, 'npm', 'run', 'sbom'));
+  const read = (path) => readFileSync(join(root, 'packages/out', path), 'utf8');
+  const lock = JSON.parse(readFileSync(join(project, 'node_modules/.package-lock.json'), 'utf8'));
+  const installed = Object.entries(lock.packages).map(
+    ([path, { version }]) => `${path.replace(/.*node_modules\//, '')}@${version}`,
+  );
+  const bundled = read('factored-svd/THIRD-PARTY-LICENSES').matchAll(/^(\S+) (\S+) .*, bundled into dist$/gm);
+  const platforms = readdirSync(join(root, 'packages/out'))
+    .filter((name) => /^factored-svd-.*(?<!\.tgz)$/.test(name))
+    .map((name) => JSON.parse(read(`${name}/package.json`)));
+  const expected = new Set([
+    ...installed,
+    ...Array.from(bundled, ([, name, version]) => `${name}@${version}`),
+    ...platforms.map(({ name, version }) => `${name}@${version}`),
+  ]);
+
+  const { metadata, components } = JSON.parse(read('sbom.cdx.json'));
+  const { packages } = JSON.parse(read('sbom.spdx.json'));
+  const lists = {
+    CycloneDX: [metadata.component, ...components].map(({ name, version }) => `${name}@${version}`),
+    SPDX: packages.filter((part) => part.externalRefs).map((part) => `${part.name}@${part.versionInfo}`),
+  };
+  for (const [format, listed] of Object.entries(lists)) {
+    const missing = [...expected].filter((part) => !listed.includes(part));
+    const surplus = listed.filter((part) => !expected.has(part));
+    const differences = [...missing.map((part) => `-${part}`), ...surplus.map((part) => `+${part}`)];
+    check(differences.length === 0, `SBOM in ${format}: what is installed, and nothing else ${differences}`);
+  }
 }
 
 function missingOpenblas(project) {

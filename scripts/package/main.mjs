@@ -17,6 +17,7 @@ if (!existsSync(join(root, 'dist/index.js'))) {
 rmSync(stage, { recursive: true, force: true });
 for (const path of packedFiles()) cpSync(join(root, path), join(stage, path));
 writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
+writeFileSync(join(stage, 'README.md'), readme());
 writeFileSync(join(stage, 'THIRD-PARTY-LICENSES'), bundledLicences());
 const [{ filename, size, unpackedSize }] = npmPack(stage, '--pack-destination', out);
 console.log(`packages/out/${filename}: ${size} bytes, ${unpackedSize} unpacked`);
@@ -45,6 +46,14 @@ function manifest() {
 
 function pick(object, names) {
   return Object.fromEntries(names.map((name) => [name, object[name]]));
+}
+
+/** Its links lead to this version in the repository: pages and examples are not in the package. */
+function readme() {
+  const { repository, version } = readJson('package.json');
+  const address = `${repository.url.replace(/^git\+/, '').replace(/\.git$/, '')}/blob/v${version}`;
+  const text = readFileSync(join(root, 'README.md'), 'utf8');
+  return text.replace(/(?<=\]\()(?!\w+:|#)/g, `${address}/`);
 }
 
 /** The licences of the packages whose code the bundler took into dist, which it says in comments. */

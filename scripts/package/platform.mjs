@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { inspect } from './inspect.mjs';
 import { licences, license } from './licences.mjs';
+import { thisPlatform } from './this-platform.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const platforms = readJson('packages/platforms.json');
@@ -123,12 +124,6 @@ npm installs this package where it fits as an optional dependency of factored-sv
 
 \`versions.json\` says what it was built from, \`THIRD-PARTY-LICENSES\` under which terms that is distributed.
 `;
-}
-
-function thisPlatform() {
-  const { glibcVersionRuntime } = process.report.getReport().header;
-  const musl = process.platform === 'linux' && !glibcVersionRuntime ? 'musl' : '';
-  return `${process.platform}${musl}-${process.arch}`;
 }
 
 function write(file, text) {
