@@ -1,15 +1,21 @@
+import { availableParallelism } from 'node:os';
 import { delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { ForksPoolWorker, type PoolOptions } from 'vitest/node';
 
 const bin = fileURLToPath(new URL('bin', import.meta.url));
+const slowdown = 10; // of small computations; of large ones it is more
 
 /** Runs test files in Node.js for arm64. vitest itself, which only reads and transforms them, runs on this processor. */
 class EmulatedWorker extends ForksPoolWorker {
   constructor(options: PoolOptions) {
     super(options);
-    this.env = { ...this.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
+    this.env = {
+      ...this.env,
+      PATH: `${bin}${delimiter}${process.env.PATH}`,
+      FACTORED_SVD_TEST_SLOWDOWN: `${slowdown}`,
+    };
   }
 
   override start(): Promise<void> {
@@ -26,8 +32,9 @@ class EmulatedWorker extends ForksPoolWorker {
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 600_000,
-    hookTimeout: 600_000,
+    testTimeout: slowdown * 60_000,
+    hookTimeout: slowdown * 60_000,
+    maxWorkers: availableParallelism(),
     pool: { name: 'emulated', createPoolWorker: (options) => new EmulatedWorker(options) },
   },
 });

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { patience } from '../support/patience.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const at = temporaryFolder();
@@ -24,16 +25,21 @@ describe('examples/ci', () => {
     }
     const own = Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST|NODE_ENV|npm_)/.test(name));
     const env = { ...Object.fromEntries(own), NO_COLOR: '1' };
-    return spawnSync('npm', ['run', script], { cwd: copied, env, encoding: 'utf8', timeout: 60_000 });
+    return spawnSync('npm', ['run', script], {
+      cwd: copied,
+      env,
+      encoding: 'utf8',
+      timeout: patience(60_000),
+    });
   }
 
-  test('its tests pass', { timeout: 60_000 }, () => {
+  test('its tests pass', { timeout: patience(60_000) }, () => {
     const { status, stdout, stderr } = npmRun('test');
     expect({ status, output: stdout + stderr }).toMatchObject({ status: 0 });
     expect(stdout).toMatch(/Tests +5 passed \(5\)/);
   });
 
-  test('its golden file holds, and can be recorded anew', { timeout: 60_000 }, () => {
+  test('its golden file holds, and can be recorded anew', { timeout: patience(60_000) }, () => {
     expect(npmRun('compare')).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('ok: weights/attention'),

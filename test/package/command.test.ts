@@ -5,6 +5,7 @@ import ndarray from 'ndarray';
 import { beforeAll, expect, test } from 'vitest';
 import { writeSafetensors } from '../../lib/weights/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import { patience } from '../support/patience.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 // The built command in a process of its own; test/cli tests what it does.
@@ -23,7 +24,7 @@ beforeAll(async () => {
 });
 
 const execute = (...argv: string[]) =>
-  spawnSync(process.execPath, [command, ...argv], { encoding: 'utf8', timeout: 15_000 });
+  spawnSync(process.execPath, [command, ...argv], { encoding: 'utf8', timeout: patience(15_000) });
 
 test('--version is that of the package', () => {
   expect(execute('--version')).toMatchObject({ status: 0, stdout: `${packageJson.version}\n`, stderr: '' });

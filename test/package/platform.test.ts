@@ -7,6 +7,7 @@ import { names } from '../../lib/native/platforms.cjs';
 import manifest from '../../package.json' with { type: 'json' };
 import platforms from '../../packages/platforms.json' with { type: 'json' };
 import { built } from '../support/built.ts';
+import { patience } from '../support/patience.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 // How the built package finds its addon where there is no build in it: as it is installed, and moved into a bundle.
@@ -49,7 +50,7 @@ function output(file: string, source: string, env: NodeJS.ProcessEnv): string {
   writeFileSync(file, source);
   const child = spawnSync(process.execPath, [file], {
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: patience(20_000),
     env: { ...process.env, FACTORED_SVD_BINARY: '', ...env },
   });
   expect(child).toMatchObject({ status: 0, stderr: '' });

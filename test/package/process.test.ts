@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { patience } from '../support/patience.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 // The built package in processes of their own, each with a time limit: what could hang, crash, or is once per process.
@@ -19,7 +20,7 @@ beforeAll(() => {
 });
 
 interface Limits {
-  /** Milliseconds after which the process counts as hanging. */
+  /** Milliseconds after which the process counts as hanging, on a processor that is not emulated. */
   timeout?: number;
   env?: Record<string, string | undefined>;
   argv?: string[];
@@ -32,7 +33,7 @@ function run(source: string, { timeout = 20_000, env = {}, argv = [] }: Limits =
   const { FACTORED_SVD_THREADS: _, ...inherited } = process.env;
   const child = spawnSync(process.execPath, [...argv, file], {
     encoding: 'utf8',
-    timeout,
+    timeout: patience(timeout),
     killSignal: 'SIGKILL',
     env: { ...inherited, ...env },
   });

@@ -2,6 +2,7 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { versions } from '../../lib/index.ts';
 import { built } from './built.ts';
+import { patience } from './patience.ts';
 
 /** The processor kernels that this machine can run and this OpenBLAS can be told to use; fewer than two elsewhere. */
 export const kernels: readonly string[] = availableKernels();
@@ -21,6 +22,6 @@ export function runUnder(kernel: string, ...argv: string[]): SpawnSyncReturns<st
   return spawnSync(process.execPath, [built('command.js'), ...argv], {
     env,
     encoding: 'utf8',
-    timeout: 15_000,
+    timeout: patience(15_000),
   });
 }

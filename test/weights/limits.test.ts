@@ -6,6 +6,7 @@ import { suggestNames } from '../../lib/weights/names.ts';
 import { checkError, errorOf, rejectionOf } from '../support/checks.ts';
 import { costlyHeaders, entry, manyTensors } from '../support/hostile-files.ts';
 import { within } from '../support/limited-process.ts';
+import { patience } from '../support/patience.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { fileBytes } from '../support/weight-files.ts';
 
@@ -16,7 +17,7 @@ beforeAll(() => {
 });
 
 describe('a header costs no more than its length', () => {
-  test.each(Object.keys(costlyHeaders))('%s: refused', { timeout: 30_000 }, (title) => {
+  test.each(Object.keys(costlyHeaders))('%s: refused', { timeout: patience(30_000) }, (title) => {
     const [bytes, says] = costlyHeaders[title];
     writeFileSync(path, bytes());
     const { stderr, ...ended } = within('inspect', path);
@@ -41,7 +42,9 @@ describe('a header costs no more than its length', () => {
     expect(file.tensors.get('zero')!.shape).toEqual([0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
   });
 
-  test('100,000 tensors are listed in a moment, whatever the length of one name', { timeout: 60_000 }, () => {
+  test('100,000 tensors are listed in a moment, whatever the length of one name', {
+    timeout: patience(60_000),
+  }, () => {
     const count = 100_000;
     writeFileSync(
       path,
@@ -53,7 +56,9 @@ describe('a header costs no more than its length', () => {
     expect(stdout.trimEnd().split('\n')).toHaveLength(1 + count + 1);
   });
 
-  test('a missing name among 100,000 long ones is answered with the nearest', { timeout: 60_000 }, () => {
+  test('a missing name among 100,000 long ones is answered with the nearest', {
+    timeout: patience(60_000),
+  }, () => {
     const long = 'model.layers.'.repeat(15);
     writeFileSync(
       path,

@@ -23,6 +23,7 @@ import { writeTensors } from '../../lib/weights/writer.ts';
 import { rejectionOf } from '../support/checks.ts';
 import { cli } from '../support/cli.ts';
 import { randomMatrix } from '../support/matrices.ts';
+import { patience } from '../support/patience.ts';
 
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
 const root = process.getuid?.() === 0;
@@ -201,7 +202,7 @@ describe('temporary files', () => {
       }, 1);`;
     const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: patience(60_000),
     });
     expect(stderr).toBe('');
     expect(readdirSync(folder)).toEqual([basename(weights)]);
@@ -213,7 +214,7 @@ function limited(before: string, argv: string[]) {
   const { status, stderr } = spawnSync(
     'bash',
     ['-c', `${before} exec "$0" "$@"`, process.execPath, `${dist}command.js`, ...argv],
-    { encoding: 'utf8', timeout: 60_000 },
+    { encoding: 'utf8', timeout: patience(60_000) },
   );
   return { status, stderr };
 }
@@ -260,7 +261,7 @@ describe.skipIf(process.platform === 'win32')('where the system refuses', () => 
       ['-m', 'bash', '-c', script, at('small'), at('small'), ...argv],
       {
         encoding: 'utf8',
-        timeout: 60_000,
+        timeout: patience(60_000),
       },
     );
     expect(stderr).toBe(

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { patience } from '../../support/patience.ts';
 
 const folder = fileURLToPath(new URL('../children/', import.meta.url));
 const dist = fileURLToPath(new URL('../../../dist/index.js', import.meta.url));
@@ -24,7 +25,7 @@ export interface ChildOptions {
 }
 
 /** Seconds a child may take: a multiple of what it needs on two busy cores. Tests allow a little more. */
-export const childLimit = 60;
+export const childLimit = patience(60);
 export const testLimit = 1000 * (childLimit + 15);
 
 /** Runs a script of test/robust/children with the package as it was built, and says how it ended. */
