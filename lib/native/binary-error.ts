@@ -103,6 +103,7 @@ function sourceBuild(root: string): string[] {
 const bundling = [
   '- Or let the bundler leave factored-svd alone (mark it as external) and install it beside the bundle:',
   `    npm install factored-svd@${version}`,
+  '- Or let the bundler copy .node files as they are (esbuild: --loader:.node=copy; webpack: node-loader).',
   '- Or set FACTORED_SVD_BINARY to the path of the addon, factored_svd.node of the package for this system.',
 ];
 

@@ -86,7 +86,11 @@ function requiredFromHere(name: string, error: Error): unknown {
 
 /** `require` of this file; undefined in a bundle that does not know where it is. */
 function requireFromHere(): NodeJS.Require | undefined {
-  return import.meta.url ? createRequire(import.meta.url) : undefined;
+  try {
+    return createRequire(import.meta.url);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The folder of this package: it refers to itself by name, from `lib/`, from `dist/` and from an application's bundle. */
@@ -101,6 +105,7 @@ function packageRoot(): string | undefined {
 
 /** What the kernels take and give is agreed on within one version only. */
 function checkVersion(addon: unknown): void {
+  if (typeof addon === 'string') throw new NotThere('a bundler put the name of a file in place of the addon');
   const { versions } = addon as { versions?: () => { package?: string } };
   const builtFor = versions?.().package ?? 'of an unknown version';
   if (builtFor !== version) throw new NotThere(`built for factored-svd ${builtFor}, and this is ${version}`);
