@@ -54,16 +54,18 @@ describe('against 60-digit arithmetic', () => {
     expect(relativeError(dtype, factoredOf(of).svdvals().data, singularValues)).toBeLessThanOrEqual(1);
   });
 
-  it('the three-SVD composition is not: it fails most of these in float64', () => {
+  it('the three-SVD composition is not: in float64 it fails all of these that do not descend in both factors', () => {
     // Of float32 factors this small each SVD is computed in float64.
     const wide = diagonal.filter(({ dtype }) => dtype === 'float64');
     const failed = wide.filter((reference) => {
       const { S } = factoredOf(stored(reference)).svd({ algorithm: 'three-svd' });
       return relativeError(reference.dtype, S.data, reference.singularValues) > 1;
     });
-    const names = failed.map(({ name }) => name);
+    const names = wide
+      .map(({ name }) => name)
+      .filter((name) => /gauge|ascending|opposite|permuted/.test(name));
     expect(names).toEqual(expect.arrayContaining(['gauge 1 to 1e6', 'graded, both ascending']));
-    expect(names.length).toBeGreaterThan(wide.length / 2);
+    expect(failed.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
   });
 
   it('a singular value that is off by one part in a thousand millions is seen', () => {

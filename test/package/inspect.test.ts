@@ -39,7 +39,8 @@ describe.runIf(process.platform === 'linux')('the inspection of an addon', () =>
     );
   });
 
-  it('refuses a format that only a newer glibc reads', () => {
+  // Of GNU's linkers those for x86 had it first.
+  it.runIf(process.arch === 'x64')('refuses a format that only a newer glibc reads', () => {
     const source = `#include <cstdlib>\n${entries} static void* p = malloc(1);`;
     expect(inspect(library(source, '-Wl,-z,pack-relative-relocs'), here)).toEqual([
       'needs a dynamic loader of GLIBC_ABI_DT_RELR, newer than glibc 2.28',
@@ -53,7 +54,8 @@ describe.runIf(process.platform === 'linux')('the inspection of an addon', () =>
   });
 
   it('refuses a library that is not on every system', () => {
-    const file = library(entries, '-Wl,--push-state,--no-as-needed,-lopenblas,--pop-state');
+    const blas = library('', '-Wl,-soname,libopenblas.so.0');
+    const file = library(entries, '-Wl,--push-state,--no-as-needed', blas, '-Wl,--pop-state');
     expect(inspect(file, here)).toEqual(['needs the library libopenblas.so.0']);
   });
 
