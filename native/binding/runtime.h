@@ -14,7 +14,7 @@ class Delivery {
  public:
   virtual ~Delivery() = default;
   static void* operator new(std::size_t bytes) { return allocate(static_cast<std::int64_t>(bytes)); }
-  static void operator delete(void* memory) { std::free(memory); }
+  static void operator delete(void* memory) { give_back(memory); }
   virtual void arrive(Napi::Env env) = 0;
 
  private:

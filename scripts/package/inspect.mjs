@@ -10,6 +10,9 @@ const libraries = {
   musl: /^libc\.musl-\w+\.so\.1$|^libc\.so$/,
 };
 
+// Of every Windows; and the process itself.
+const systemDll = /^(node\.exe|kernel32\.dll|msvcrt\.dll|ucrtbase\.dll|api-ms-win-crt-.*\.dll)$/i;
+
 /** What keeps the file from being the addon of the platform, in words; empty when nothing does. */
 export function inspect(file, { os: [os], libc: [libc] = [], glibc }) {
   if (os === 'linux') return inspectElf(file, libraries[libc], glibc);
@@ -70,12 +73,14 @@ function inspectMach(file) {
 }
 
 function inspectPe(file) {
-  const needed = all(output('objdump', '-p', file), /DLL Name: (\S+)/g);
-  return unlike(
-    needed,
-    (name) => /^(node\.exe|kernel32\.dll|api-ms-win-.*|ucrtbase\.dll)$/i.test(name),
-    'needs the library',
-  );
+  const headers = output('objdump', '-p', file);
+  const needed = all(headers, /DLL Name: (\S+)/g);
+  const exported = all(headers, /^\t\[ *\d+\] (?:\+base\[ *\d+\] +\S+ )?(\w+)\r?$/gm);
+  return [
+    ...unlike(needed, (name) => systemDll.test(name), 'needs the library'),
+    ...unlike(exported, (name) => entries.includes(name), 'shows the symbol'),
+    ...missingEntries(exported),
+  ];
 }
 
 function unlike(names, isAllowed, problem) {

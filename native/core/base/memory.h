@@ -22,8 +22,9 @@ struct OutOfMemory : std::bad_alloc {
 
 constexpr std::int64_t memory_alignment = 64;
 
-// At least `bytes`, aligned; to be given to std::free. Throws OutOfMemory.
+// At least `bytes`, aligned; to be given back. Throws OutOfMemory.
 void* allocate(std::int64_t bytes);
+void give_back(void* memory) noexcept;
 
 template <class T>
 struct Allocator {
@@ -32,7 +33,7 @@ struct Allocator {
   template <class U>
   Allocator(const Allocator<U>&) {}
   T* allocate(std::size_t n) { return static_cast<T*>(fsvd::allocate(static_cast<std::int64_t>(n * sizeof(T)))); }
-  void deallocate(T* p, std::size_t) { std::free(p); }
+  void deallocate(T* p, std::size_t) { give_back(p); }
   template <class U> bool operator==(const Allocator<U>&) const { return true; }
   template <class U> bool operator!=(const Allocator<U>&) const { return false; }
 };

@@ -48,7 +48,7 @@ class Workspace {
 
  private:
   struct Free {
-    void operator()(char* p) const { std::free(p); }
+    void operator()(char* p) const { give_back(p); }
   };
   using Memory = std::unique_ptr<char, Free>;
 

@@ -1,8 +1,12 @@
 #include "blas_threads.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
+
+#if defined(_WIN32)
+#include <memoryapi.h>
+#else
+#include <sys/mman.h>
+#endif
 
 extern "C" {
 void openblas_set_num_threads(int);
@@ -26,9 +30,15 @@ int needed = 0, mapped = 0;
 
 bool room_for(int buffers) {
   const std::size_t bytes = static_cast<std::size_t>(buffers) * static_cast<std::size_t>(buffer_bytes + (4 << 20));
+#if defined(_WIN32)
+  void* const probe = VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+  if (!probe) return false;
+  VirtualFree(probe, 0, MEM_RELEASE);
+#else
   void* const probe = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (probe == MAP_FAILED) return false;
   munmap(probe, bytes);
+#endif
   return true;
 }
 

@@ -2,11 +2,12 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "blas_threads.h"
 #include "core/base/workspace.h"
@@ -50,7 +51,7 @@ struct InProgress {
     ++in_progress;
     if (!stopping) return;
     --in_progress;
-    for (;;) pause();
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
   }
   ~InProgress() { --in_progress; }
 };
