@@ -13,7 +13,13 @@ import {
 } from './algorithms/derived.ts';
 import { type Eigenvalues, eigenvaluesOf } from './algorithms/eigenvalues.ts';
 import { productNorm } from './algorithms/norm.ts';
-import { type Factored, isFactored, keepFactors, type StoredFactors } from './algorithms/operands.ts';
+import {
+  broadcastFactors,
+  type Factored,
+  isFactored,
+  keepFactors,
+  type StoredFactors,
+} from './algorithms/operands.ts';
 import { checkRank, productSvd } from './algorithms/product.ts';
 import { type LegacySvd, type PerMatrix, perMatrix, type Svd } from './algorithms/result.ts';
 import {
@@ -31,7 +37,7 @@ import { warnLegacy } from './arguments/deprecation.ts';
 import {
   asyncOptions,
   checkKind,
-  oneOf,
+  norms,
   type ProductSvdOptions,
   productOptions,
   type ToleranceOptions,
@@ -41,18 +47,13 @@ import { shown, svdError } from './array/errors.ts';
 import { type Index, select, selectLeading } from './array/indexing.ts';
 import { asInput, type MatrixLike } from './array/input.ts';
 import {
-  broadcastLeading,
-  broadcastShapes,
   cols,
   type Dtype,
   dropAxis,
-  dtypeOf,
   type FloatArray,
   frozenView,
   type Input,
   insertAxis,
-  leadingDims,
-  promote,
   rows,
   showShape,
   sliceAxis,
@@ -127,6 +128,13 @@ export interface FactoredMatrixConstructor {
 export interface FactoredMatrix<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix>
   extends Product<D, N> {}
 
+/** The computations that functions of a `FactoredMatrix` share with its members, which keep what they find. */
+export let ofProduct: {
+  readonly spectrum: (M: FactoredMatrix, foreign?: boolean) => Steps<Spectrum>;
+  /** Frobenius norms. */
+  readonly norm: (M: FactoredMatrix, foreign?: boolean) => Steps<PerMatrix>;
+};
+
 class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix> implements Factored {
   /** `[..., l, r]` */
   readonly shape: ShapeOf<N>;
@@ -142,7 +150,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   constructor(A: MatrixLike, B: MatrixLike) {
     // biome-ignore lint/complexity/noArguments: surplus ones are an error
     const factors = entering(Product, 'FactoredMatrix', { takes: ['A', 'B'] }, [...arguments], () =>
-      factorsOf(A, B),
+      broadcastFactors(A, B),
     );
     this.#stored = { A: factors.A, B: factors.B };
     this.#dtype = factors.dtype;
@@ -317,12 +325,12 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
    * @throws `ERR_SVD_SHAPE` for an empty matrix, which has no singular values
    */
   cond(): N {
-    return cond(runSync(this.#spectrum()).S) as N;
+    return cond(runSync(this.#spectrum())) as N;
   }
 
   /** `cond` off the event loop. */
   async condAsync(options: AsyncOptions = {}): Promise<N> {
-    return cond((await runAsync(this.#spectrum(true), options)).S) as N;
+    return cond(await runAsync(this.#spectrum(true), options)) as N;
   }
 
   // -------------------------------------------------------------------------------------- new factored matrices
@@ -577,6 +585,13 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return this.#known.spectrum;
   }
 
+  static {
+    ofProduct = {
+      spectrum: (M, foreign) => M.#spectrum(foreign),
+      norm: (M, foreign) => M.#norm('fro', foreign),
+    };
+  }
+
   /** What is made of the decomposition, off the event loop. */
   async #fromKept<T>(make: (svd: Svd<D, N>) => Steps<T>, options: AsyncOptions): Promise<T> {
     return afterwards(make(await runAsync(this.#kept(true), options)), options);
@@ -658,30 +673,12 @@ exposeMembers(Product, {
   toString: {},
 });
 
-const norms = oneOf<Norm>('fro', 'nuc', 2);
-
 /** The class of factored matrices; its members are those of the interface of the same name. */
 export const FactoredMatrix = Product as FactoredMatrixConstructor;
 
 /** A product whose types its caller knows. */
 const product = <D extends FloatArray, N extends PerMatrix>(A: Input, B: Input): FactoredMatrix<D, N> =>
   new Product<D, N>(A, B);
-
-/** The factors with their leading dimensions broadcast, and dtype and shape of the product. */
-function factorsOf(A: MatrixLike, B: MatrixLike) {
-  const [a, b] = [asInput(A, 'A'), asInput(B, 'B')];
-  if (cols(a) !== rows(b)) {
-    const shapes = `A ${showShape(a.shape)} and B ${showShape(b.shape)}`;
-    throw svdError('ERR_SVD_SHAPE', `FactoredMatrix: inner dimensions of ${shapes} differ`);
-  }
-  const leading = broadcastShapes(leadingDims(a), leadingDims(b), 'FactoredMatrix');
-  return {
-    A: broadcastLeading(a, leading),
-    B: broadcastLeading(b, leading),
-    dtype: promote(dtypeOf(a), dtypeOf(b)),
-    shape: Object.freeze([...leading, rows(a), cols(b)]),
-  };
-}
 
 function asScalar(x: number | MatrixLike): number {
   const value = typeof x === 'number' ? x : onlyElement(asTensor(x, 'mul', 0));

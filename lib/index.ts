@@ -14,6 +14,18 @@ export { dist, distAsync } from './dist.ts';
 export { FactoredMatrix, type FactoredMatrixConstructor } from './factored-matrix.ts';
 export { matmul } from './matmul.ts';
 export type { AsyncOptions, Progress } from './native/steps.ts';
+export {
+  cond,
+  condAsync,
+  effectiveRank,
+  effectiveRankAsync,
+  matrixRank,
+  matrixRankAsync,
+  norm,
+  normAsync,
+  stableRank,
+  stableRankAsync,
+} from './numbers.ts';
 export { prepare, prepareAsync } from './prepare.ts';
 export { setThreads, threads, type Versions, versions } from './runtime.ts';
 export { svd, svdAsync, svdLegacy, svdLegacyAsync, svdvals, svdvalsAsync } from './svd.ts';

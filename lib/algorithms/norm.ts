@@ -1,10 +1,10 @@
-import type { FloatArray } from '../array/elements.ts';
+import type { Dtype, FloatArray } from '../array/elements.ts';
 import { zeros } from '../array/memory.ts';
 import { ldexp } from '../array/power-of-two.ts';
-import type { Input } from '../array/tensor.ts';
-import { type Batch, named, range } from '../native/batch.ts';
+import { cols, dtypeOf, type Input, leadingDims, rows } from '../array/tensor.ts';
+import { type Batch, batchOf, type InputBatch, items, named, range, transposed } from '../native/batch.ts';
 import { scan } from '../native/kernels.ts';
-import { ahead, type InputOptions } from '../native/owned.ts';
+import { ahead, type InputOptions, owned } from '../native/owned.ts';
 import { checkOverflow } from '../native/status.ts';
 import type { Steps } from '../native/steps.ts';
 import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace.ts';
@@ -39,6 +39,31 @@ function* normsOf(a: Factor, b: Factor, positions: Int32Array, out: Float64Array
       out[position] = part[i];
     });
   }
+}
+
+/** Frobenius norm of plain matrices `[..., m, n]`, from the norms of the columns of the taller one of a and its transpose. */
+export function* denseNorm(a: Input, { foreign }: InputOptions = {}): Steps<Float64Array> {
+  const leading = leadingDims(a);
+  const dtype = dtypeOf(a);
+  const all = batchOf(a, leading, 'norm', foreign);
+  const blockSize = Math.max(1, Math.floor(blockElements / Math.max(1, rows(a) * cols(a))));
+  const [input] = yield* ahead([all], blockSize, dtype);
+  const norms = zeros(Float64Array, leading, 'norms');
+  const workspace = takeWorkspace();
+  for (let from = 0; from < norms.length; from += blockSize) {
+    const to = Math.min(norms.length, from + blockSize);
+    norms.set(yield* inWorkspace(workspace, normsOfItems(items(input, from, to), dtype)), from);
+    yield { done: to, total: norms.length };
+  }
+  returnWorkspace(workspace);
+  return norms;
+}
+
+const blockElements = 2 ** 21;
+
+function* normsOfItems(part: InputBatch, dtype: Dtype): Steps<Float64Array> {
+  const X = yield* owned(part, dtype);
+  return yield* frobenius(X.rows < X.cols ? transposed(X) : X, new Int32Array(X.count));
 }
 
 /** `‖C‖_F · 2^exponent` of every item. */

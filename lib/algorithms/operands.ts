@@ -1,11 +1,16 @@
 import { has } from '../array/describe.ts';
 import type { FloatArray, Stored } from '../array/elements.ts';
 import { svdError } from '../array/errors.ts';
-import { type MatrixLike, readInput } from '../array/input.ts';
+import { asInput, type MatrixLike, readInput } from '../array/input.ts';
 import {
+  broadcastLeading,
+  broadcastShapes,
   cols,
+  dtypeOf,
   type Input,
   insertAxis,
+  leadingDims,
+  promote,
   rows,
   showShape,
   sliceAxis,
@@ -116,4 +121,20 @@ const asMatrix = (s: Input): Input => insertAxis(s, s.shape.length - 1);
 export function operandShape(x: Parts): number[] {
   if ('M' in x) return x.M.shape.slice(-2);
   return 'A' in x ? [rows(x.A), cols(x.B)] : [rows(x.U), cols(x.Vh)];
+}
+
+/** The factors with their leading dimensions broadcast, and dtype and shape of the product. */
+export function broadcastFactors(A: MatrixLike, B: MatrixLike) {
+  const [a, b] = [asInput(A, 'A'), asInput(B, 'B')];
+  if (cols(a) !== rows(b)) {
+    const shapes = `A ${showShape(a.shape)} and B ${showShape(b.shape)}`;
+    throw svdError('ERR_SVD_SHAPE', `FactoredMatrix: inner dimensions of ${shapes} differ`);
+  }
+  const leading = broadcastShapes(leadingDims(a), leadingDims(b), 'FactoredMatrix');
+  return {
+    A: broadcastLeading(a, leading),
+    B: broadcastLeading(b, leading),
+    dtype: promote(dtypeOf(a), dtypeOf(b)),
+    shape: Object.freeze([...leading, rows(a), cols(b)]),
+  };
 }

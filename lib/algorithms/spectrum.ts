@@ -23,7 +23,12 @@ export interface Tolerance {
 }
 
 /** Per matrix l×r: what is given, or max(l, r)·ε·σ₁ and no less than the bound of the singular values. */
-function tolerances({ S, bound }: Spectrum, l: number, r: number, { tol, rtol }: Tolerance): Float64Array {
+export function tolerances(
+  { S, bound }: Spectrum,
+  l: number,
+  r: number,
+  { tol, rtol }: Tolerance,
+): Float64Array {
   const p = last(S);
   const bounds = typeof bound === 'number' ? [bound] : bound.data;
   const relative = Math.max(l, r) * epsilon(dtypeOf(S));
@@ -46,7 +51,7 @@ export function rank(spectrum: Spectrum, l: number, r: number, tolerance: Tolera
 }
 
 /** σ₁/σ_p per matrix. `ERR_SVD_SHAPE` for matrices without singular values. */
-export function cond(S: Tensor): PerMatrix {
+export function cond({ S }: Spectrum): PerMatrix {
   const p = last(S);
   if (p === 0) throw svdError('ERR_SVD_SHAPE', 'cond: not defined for an empty matrix');
   const ratios = Float64Array.from({ length: product(leading(S)) }, (_, i) => {
@@ -68,6 +73,41 @@ export function schattenNorm({ S }: Spectrum, ord: 'nuc' | 2): PerMatrix {
   });
   checkOverflow(infinite(norms), { name: 'norm', leading: leading(S) });
   return perMatrix(norms, leading(S));
+}
+
+/** exp of the entropy of σ²/Σσ², per matrix. */
+export const effectiveRank = ({ S }: Spectrum): PerMatrix => eachSpectrum(S, effectiveRankOf);
+
+/**
+ * exp of the entropy of σ²/Σσ² of singular values in descending order, 0 where all are 0: the effective rank of Roy and
+ * Vetterli (EUSIPCO 2007), who take it of σ/Σσ, of the energies. Divided by σ₁ before they are squared, they do not overflow.
+ */
+export function effectiveRankOf(S: ArrayLike<number>): number {
+  if (!(S[0] > 0)) return 0;
+  const energies = Array.from(S, (sigma) => (sigma / S[0]) ** 2);
+  const total = energies.reduce((sum, e) => sum + e, 0);
+  return Math.exp(energies.reduce((sum, e) => (e > 0 ? sum - (e / total) * Math.log(e / total) : sum), 0));
+}
+
+/** (‖M‖_F/‖M‖₂)² per matrix, 0 of a zero matrix, from both norms. */
+export function stableRank(frobenius: PerMatrix, spectral: PerMatrix): PerMatrix {
+  const ratio = (f: number, s: number) => (s > 0 ? (f / s) ** 2 : 0);
+  if (typeof frobenius === 'number') return ratio(frobenius, spectral as number);
+  const { data } = spectral as Tensor;
+  return perMatrix(
+    frobenius.data.map((f, i) => ratio(f, data[i])),
+    frobenius.shape,
+  );
+}
+
+/** `f` of the singular values of every matrix. */
+function eachSpectrum(S: Tensor, f: (values: FloatArray) => number): PerMatrix {
+  const p = last(S);
+  const of = (i: number) => f(S.data.subarray(i * p, (i + 1) * p));
+  return perMatrix(
+    Float64Array.from({ length: product(leading(S)) }, (_, i) => of(i)),
+    leading(S),
+  );
 }
 
 /** 1/σ, and 0 for the singular values up to the tolerance. `ERR_SVD_OVERFLOW` when an inverse does not fit. */

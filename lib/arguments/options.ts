@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import type { ErrorOptions } from '../algorithms/blocks.ts';
-import type { Tolerance } from '../algorithms/spectrum.ts';
+import type { Norm, Tolerance } from '../algorithms/spectrum.ts';
 import { has, isRevoked } from '../array/describe.ts';
 import { type SvdError, shown, svdError } from '../array/errors.ts';
 import type { AsyncOptions, Progress } from '../native/steps.ts';
@@ -15,8 +15,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   ord: "the kind of norm is an argument: norm('fro' | 'nuc' | 2)",
   rcond: "numpy's rcond is rtol, a multiple of the largest singular value",
   atol: "torch's atol is tol",
-  rtol: 'a tolerance is an option of FactoredMatrix.rank and FactoredMatrix.pinv',
-  tol: 'a tolerance is an option of FactoredMatrix.rank and FactoredMatrix.pinv',
+  rtol: 'a tolerance is an option of matrixRank, pinv and lstsq',
+  tol: 'a tolerance is an option of matrixRank, pinv and lstsq',
   full_matrices: 'fullMatrices is an option of svd',
   fullMatrices: 'fullMatrices is an option of svd, for matrices that are not kept as a product',
   check_finite: 'every element is checked',
@@ -214,5 +214,8 @@ export const productOptions: OptionTable<ProductSvdOptions> = {
   signs,
   ...errorOptions,
 };
+
+/** Which norm; an argument, not an option. */
+export const norms = oneOf<Norm>('fro', 'nuc', 2);
 
 export const toleranceOptions: OptionTable<ToleranceOptions> = { tol: tolerance, rtol: tolerance };

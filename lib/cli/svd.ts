@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Svd } from '../algorithms/result.ts';
+import { effectiveRankOf } from '../algorithms/spectrum.ts';
 import { svdError } from '../array/errors.ts';
 import { escaped, quote } from '../array/escape.ts';
 import { dtypeOf, product, sliceAxis, type Tensor, unravel } from '../array/tensor.ts';
@@ -83,12 +84,10 @@ const factorTitle = (name: string, { shape }: Tensor, transposed = false): strin
 export function summarizeSpectrum(S: ArrayLike<number>): SpectrumSummary {
   const largest = S.length > 0 ? S[0] : 0;
   if (largest === 0) return { norm: 0, effectiveRank: 0, condition: S.length > 0 ? Infinity : Number.NaN };
-  const energies = Array.from(S, (sigma) => (sigma / largest) ** 2);
-  const total = energies.reduce((sum, e) => sum + e, 0);
-  const entropy = energies.reduce((sum, e) => (e > 0 ? sum - (e / total) * Math.log(e / total) : sum), 0);
+  const squares = Array.from(S, (sigma) => (sigma / largest) ** 2);
   return {
-    norm: largest * Math.sqrt(total),
-    effectiveRank: Math.exp(entropy),
+    norm: largest * Math.sqrt(squares.reduce((sum, e) => sum + e, 0)),
+    effectiveRank: effectiveRankOf(S),
     condition: largest / S[S.length - 1],
   };
 }

@@ -1,17 +1,23 @@
 // What the types say to users. Compiled, never run: `npm run typecheck`, and from the packed tarball in CI.
 import { expectTypeOf } from 'vitest';
 import {
+  cond,
+  condAsync,
   diagEmbed,
   dist,
   distAsync,
+  effectiveRank,
   FactoredMatrix,
   type Matrix,
   type MatrixBatch,
   type MatrixLike,
   matmul,
+  matrixRank,
+  norm,
   type PerMatrix,
   prepare,
   type Svd,
+  stableRank,
   svd,
   svdAsync,
   svdvals,
@@ -61,6 +67,16 @@ expectTypeOf(new FactoredMatrix(batch, a).rank()).toEqualTypeOf<Tensor<Float64Ar
 expectTypeOf(M.unsqueeze(0).norm()).toEqualTypeOf<Tensor<Float64Array>>();
 expectTypeOf(new FactoredMatrix(a, unknownRank).norm()).toEqualTypeOf<PerMatrix>();
 expectTypeOf(M.at(0).norm()).toEqualTypeOf<PerMatrix>();
+
+expectTypeOf(norm(a)).toEqualTypeOf<number>();
+expectTypeOf(norm(M, 2)).toEqualTypeOf<number>();
+expectTypeOf(norm(batch, 'nuc')).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(norm(unknownRank)).toEqualTypeOf<PerMatrix>();
+expectTypeOf(cond(single)).toEqualTypeOf<number>();
+expectTypeOf(condAsync(batch)).toEqualTypeOf<Promise<Tensor<Float64Array>>>();
+expectTypeOf(matrixRank(a, { tol: 1e-3 })).toEqualTypeOf<number>();
+expectTypeOf(effectiveRank(batch)).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(stableRank(anything)).toEqualTypeOf<PerMatrix>();
 
 // float32 stays float32.
 expectTypeOf(svd(single)).toEqualTypeOf<Svd<Float32Array, number>>();
@@ -120,6 +136,10 @@ svd(M, { fullMatrices: true });
 M.rank(1e-3);
 // @ts-expect-error no such norm
 M.norm(1);
+// @ts-expect-error no such norm
+norm(a, 1);
+// @ts-expect-error cond is that of the 2-norm
+cond(a, 'fro');
 // @ts-expect-error one argument
 svdvals(a, {});
 // @ts-expect-error not an array
