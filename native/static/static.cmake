@@ -15,6 +15,9 @@ function(link_openblas_statically target)
   target_sources(${target} PRIVATE ${folder}/gfortran.cc)
   target_link_libraries(${target} PRIVATE "${STATIC_OPENBLAS_LIBRARY}")
   if(WIN32)
+    # By MinGW. cmake-js has the list of what Node exports, and leaves it to us to make the library that it links.
+    execute_process(COMMAND "${CMAKE_DLLTOOL}" -d "${CMAKE_JS_NODELIB_DEF}" -l "${CMAKE_JS_NODELIB_TARGET}"
+                    COMMAND_ERROR_IS_FATAL ANY)
     target_link_options(${target} PRIVATE -static)
     return()
   endif()
