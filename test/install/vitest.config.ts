@@ -6,6 +6,7 @@ export default defineConfig({
     globalSetup: 'support/setup.ts',
     testTimeout: 90_000,
     hookTimeout: 90_000,
+    teardownTimeout: 60_000, // on a busy machine a worker takes a while to end
     maxWorkers: 2,
     reporters: ['verbose'],
   },

@@ -75,12 +75,16 @@ async function makeScene(folder: string, registry: Registry): Promise<Scene> {
   writeFileSync(tarballs.laterPlatform, relabelled(readFileSync(paths.platform), version, later));
 
   const platforms = listPlatforms();
-  for (const tarball of dependencies(folder, packageJson<Manifest>(main))) registry.add(tarball);
   for (const platform of platforms) {
     if (platform.name !== 'factored-svd-linux-x64') standIn(registry, platform, [version, later]);
   }
   const env = environment(folder, registry.url);
-  for (const path of [paths.platform, paths.main]) await publish(path, registry.url, env);
+  const [needed] = await Promise.all([
+    dependencies(folder, packageJson<Manifest>(main)),
+    publish(paths.platform, registry.url, env),
+    publish(paths.main, registry.url, env),
+  ]);
+  for (const tarball of needed) registry.add(tarball);
   for (const path of [tarballs.laterPlatform, tarballs.laterMain]) registry.add(readFileSync(path));
   const digest = await referenceDigest(folder, env);
   return {
@@ -113,7 +117,7 @@ function standIn(registry: Registry, { name, os, cpu, libc }: Platform, versions
 }
 
 /** The tarballs of everything that the package depends on, in the versions of the lock, fetched as npm fetches here. */
-function dependencies(folder: string, { dependencies }: Manifest): Buffer[] {
+async function dependencies(folder: string, { dependencies }: Manifest): Promise<Buffer[]> {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
   const needed = new Map<string, string>();
   const add = (name: string) => {
@@ -125,10 +129,9 @@ function dependencies(folder: string, { dependencies }: Manifest): Buffer[] {
   const packed = join(folder, 'dependencies');
   mkdirSync(packed);
   const specs = Array.from(needed, ([name, version]) => `${name}@${version}`);
-  const listed = execFileSync('npm', ['pack', '--json', '--pack-destination', packed, ...specs], {
-    encoding: 'utf8',
-  });
-  return JSON.parse(listed).map(({ filename }: { filename: string }) => readFileSync(join(packed, filename)));
+  const words = ['pack', '--json', '--pack-destination', packed, ...specs];
+  const { stdout } = await promisify(execFile)('npm', words, { timeout: limit });
+  return JSON.parse(stdout).map(({ filename }: { filename: string }) => readFileSync(join(packed, filename)));
 }
 
 /** Nothing of the environment of these tests, and settings and caches of its own for every package manager. */

@@ -26,7 +26,7 @@ export function pack(manifest: Json, files: Record<string, string | Buffer> = {}
     for (const [name, content] of Object.entries({ ...files, 'package.json': JSON.stringify(manifest) })) {
       writeFileSync(join(folder, 'package', name), content);
     }
-    return execFileSync('tar', ['-cz', '-C', folder, 'package']);
+    return compressed(folder);
   });
 }
 
@@ -35,8 +35,13 @@ export function repack(tarball: Buffer, change: (folder: string) => void): Buffe
   return inFolder((folder) => {
     unpack(tarball, join(folder, 'package'));
     change(join(folder, 'package'));
-    return execFileSync('tar', ['-cz', '-C', folder, 'package'], { maxBuffer: 2 ** 28 });
+    return compressed(folder);
   });
+}
+
+function compressed(folder: string): Buffer {
+  const quickly = ['--use-compress-program', 'gzip -1'];
+  return execFileSync('tar', ['-c', ...quickly, '-C', folder, 'package'], { maxBuffer: 2 ** 28 });
 }
 
 export function unpack(tarball: Buffer, folder: string): void {
