@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 import { ForksPoolWorker, type PoolOptions } from 'vitest/node';
 
 const bin = fileURLToPath(new URL('bin', import.meta.url));
-const slowdown = 10; // of small computations; of large ones it is more
+const slowdown = 30; // at most; 10 for small computations
 
 /** Runs test files in Node.js for arm64. vitest itself, which only reads and transforms them, runs on this processor. */
 class EmulatedWorker extends ForksPoolWorker {
