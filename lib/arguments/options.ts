@@ -1,5 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import type { ErrorOptions } from '../algorithms/blocks.ts';
+import type { Share } from '../algorithms/low-rank.ts';
 import type { Norm, Tolerance } from '../algorithms/spectrum.ts';
 import { has, isRevoked } from '../array/describe.ts';
 import { type SvdError, shown, svdError } from '../array/errors.ts';
@@ -106,6 +107,11 @@ export const tolerance: Kind<number> = {
   accepts: (x): x is number => typeof x === 'number' && x >= 0,
 };
 
+const share: Kind<number> = {
+  expected: 'a number from 0 to 1',
+  accepts: (x): x is number => typeof x === 'number' && x >= 0 && x <= 1,
+};
+
 const abortSignal: Kind<AbortSignal> = {
   expected: 'an AbortSignal',
   accepts: (x): x is AbortSignal => has(x, 'aborted', 'addEventListener', 'throwIfAborted'),
@@ -198,6 +204,16 @@ export interface SvdOptions extends ErrorOptions {
   readonly signs?: 'lapack' | 'canonical' | undefined;
 }
 
+/** How much `lowRank` keeps: exactly one of the three. */
+export interface LowRankOptions extends Share {
+  /** This many singular triplets. */
+  readonly rank?: number | undefined;
+  /** As few as leave ‖a − A·B‖_F up to this. */
+  readonly tol?: number | undefined;
+  /** As few as hold this share of ‖a‖_F², from 0 to 1. */
+  readonly energy?: number | undefined;
+}
+
 export const asyncOptions: OptionTable<AsyncOptions> = {
   signal: abortSignal,
   onProgress: callback<(progress: Progress) => void>(),
@@ -219,3 +235,5 @@ export const productOptions: OptionTable<ProductSvdOptions> = {
 export const norms = oneOf<Norm>('fro', 'nuc', 2);
 
 export const toleranceOptions: OptionTable<ToleranceOptions> = { tol: tolerance, rtol: tolerance };
+
+export const lowRankOptions: OptionTable<LowRankOptions> = { rank: count, tol: tolerance, energy: share };

@@ -51,6 +51,10 @@ const functions = (
     ['matrixRankAsync', a],
     ['effectiveRank', a],
     ['effectiveRankAsync', a],
+    ['pinv', a],
+    ['pinvAsync', a],
+    ['lstsq', a, [1, 2]],
+    ['lstsqAsync', a, [1, 2]],
     ['stableRank', a],
     ['stableRankAsync', a],
     ['matmul', a, a],
@@ -84,6 +88,12 @@ const members = (
   ] as [string, ...unknown[]][]
 ).flatMap(([name, ...args]) => [bind(M, name, ...args), bind(M, `${name}Async`, ...args)]);
 
+/** `lowRank` needs an option, where the others take none. */
+const truncations = ['lowRank', 'lowRankAsync'].map((name): [string, Call] => [
+  name,
+  (options = { rank: 1 }, ...rest) => (api as unknown as Record<string, Call>)[name](a, options, ...rest),
+]);
+
 const products = (
   [['matmul', a], ['rmatmul', a], ['mul', 2], ['unsqueeze', 0], ['getCorner', 1], ['toString']] as [
     string,
@@ -110,7 +120,7 @@ const files: [string, Call][] = [
   ['SafetensorsFile.close', (...rest) => (file.close as Call).call(file, ...rest)],
 ];
 
-const all = [...functions, ...members, ...products, ...checks, ...files];
+const all = [...functions, ...truncations, ...members, ...products, ...checks, ...files];
 
 const error = async (call: () => unknown): Promise<Error & { code?: string }> => {
   try {

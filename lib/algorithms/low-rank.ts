@@ -1,0 +1,140 @@
+import { svdError } from '../array/errors.ts';
+import { ldexp } from '../array/power-of-two.ts';
+import {
+  cols,
+  epsilon,
+  leadingDims,
+  product,
+  rows,
+  sliceAxis,
+  swapLast,
+  type Tensor,
+  tensor,
+} from '../array/tensor.ts';
+import { batchOf } from '../native/batch.ts';
+import { scan } from '../native/kernels.ts';
+import { asPart, type Steps } from '../native/steps.ts';
+import { contiguousCopy } from './arithmetic.ts';
+import { denseSvd } from './dense.ts';
+import { even } from './derived.ts';
+import { distance } from './distance.ts';
+import type { Operand } from './operands.ts';
+import { checkRank, productSvd } from './product.ts';
+import { type PerMatrix, perMatrix, Svd } from './result.ts';
+
+/** How much of a matrix is kept: one of the three. */
+export interface Share {
+  readonly rank?: number | undefined;
+  readonly tol?: number | undefined;
+  readonly energy?: number | undefined;
+}
+
+/** The factors U·√S and √S·Vh, and how far their product is from the matrix at most. */
+export interface LowRank {
+  readonly factors: readonly [left: Tensor, right: Tensor];
+  readonly truncationError: PerMatrix;
+}
+
+/** The best approximation of every matrix of `a` by a product of small inner dimension, the same for the whole batch. */
+export function* lowRankOf(a: Operand, share: Share): Steps<LowRank> {
+  const most = 'M' in a ? Math.min(rows(a.M), cols(a.M)) : Math.min(rows(a.A), cols(a.A), cols(a.B));
+  if (share.rank !== undefined) checkRank(share.rank, most, 'lowRank: rank');
+  const svd = yield* decomposition(a, share);
+  let rank = share.rank ?? rankFor(svd.S, share);
+  for (let step = 1; ; step *= 2) {
+    const factors = yield* even(yield* leading(svd, rank));
+    const truncationError = yield* asPart(errorOf(a, factors));
+    const { tol } = share;
+    const enough = tol === undefined || rank === most || all(truncationError, (x) => x <= tol);
+    if (enough) return { factors, truncationError };
+    rank = Math.min(most, rank + step); // rounding has taken it above tol
+  }
+}
+
+/** The triplets to choose from: those asked for at the least. */
+const decomposition = (a: Operand, { rank }: Share): Steps<Svd> =>
+  'M' in a ? denseSvd(a.M) : productSvd(a.A, a.B, rank === undefined ? {} : { rank });
+
+/** The smallest number of triplets that is enough for every matrix, by the singular values that are left out. */
+function rankFor(S: Tensor, { tol, energy = 0 }: Share): number {
+  const p = S.shape[S.shape.length - 1];
+  let most = 0;
+  for (let at = 0; at < S.size; at += p) {
+    const sigma = (S.data as Float64Array).subarray(at, at + p);
+    if (sigma[0] === 0) continue;
+    const squares = Array.from(sigma, (s) => (s / sigma[0]) ** 2); // of which none is too large
+    const allowed =
+      tol === undefined ? (1 - energy) * squares.reduceRight((sum, x) => sum + x, 0) : (tol / sigma[0]) ** 2;
+    let [rank, left] = [p, 0];
+    while (rank > 0 && left + squares[rank - 1] <= allowed) left += squares[--rank];
+    most = Math.max(most, rank);
+  }
+  return most;
+}
+
+/** The first `rank` triplets. */
+function* leading({ U, S, Vh, bound, driver }: Svd, rank: number): Steps<Svd> {
+  const cut = (x: Tensor, axis: number) => contiguousCopy(sliceAxis(x, axis, 0, rank) as Tensor);
+  const axis = S.shape.length - 1;
+  const values = tensor(
+    S.data.filter((_, i) => i % S.shape[axis] < rank),
+    S.shape.with(axis, rank),
+  );
+  return new Svd(yield* cut(U, axis + 1), values, yield* cut(Vh, axis), bound, driver);
+}
+
+/**
+ * ‖a − left·right‖_F as it is measured, and what rounding can have taken from it: in float64, of k terms whose lengths add
+ * up to β, (k + 4)·u·β, or that of a product through QR decompositions; and the sum of the squares.
+ */
+function* errorOf(a: Operand, [A, B]: LowRank['factors']): Steps<PerMatrix> {
+  const measured = yield* distance(a, { A, B });
+  const allowance = yield* roundingOf(a, A, B);
+  if (typeof measured === 'number') return above(measured, allowance[0]);
+  return perMatrix(
+    measured.data.map((x, i) => above(x, allowance[i])),
+    measured.shape,
+  );
+}
+
+const above = (x: number, allowance: number): number => (x + allowance) * (1 + epsilon('float64'));
+
+function* roundingOf(a: Operand, A: Tensor, B: Tensor): Steps<Float64Array> {
+  const own = yield* lengths(A, B);
+  if ('M' in a) {
+    // Terms are formed and subtracted in any order: Higham, ASNA, section 3.1; the norms of columns add their rows up.
+    const [m, n, k] = [rows(a.M), cols(a.M), cols(A)];
+    const norms = yield* lengths(a.M, undefined);
+    const unit = epsilon('float64') / 2;
+    return own.map((beta, i) => (k + 4 + m + n) * unit * (beta + norms[i]) + Math.sqrt(m * n) * 2 ** -1074);
+  }
+  const given = yield* lengths(a.A, a.B);
+  return own.map((beta, i) => 50 * epsilon('float64') * (beta + given[i]));
+}
+
+/** Σ‖a_j‖·‖b_j‖ of every product; without B, ‖A‖_F. */
+function* lengths(A: Tensor, B: Tensor | undefined): Steps<Float64Array> {
+  const dims = leadingDims(A);
+  const x = yield* scan(batchOf(A, dims, 'a'));
+  const y = B ? yield* scan(batchOf(swapLast(B) as Tensor, dims, 'a')) : undefined;
+  const [n, k] = [product(dims), cols(A)];
+  return Float64Array.from({ length: n }, (_, i) => {
+    let sum = 0;
+    for (let j = i * k; j < (i + 1) * k; j++) {
+      const norm = ldexp(x.fraction[j], x.exponent[j]);
+      if (y) sum += ldexp(x.fraction[j] * y.fraction[j], x.exponent[j] + y.exponent[j]);
+      else sum = Math.hypot(sum, norm);
+    }
+    return sum;
+  });
+}
+
+const all = (x: PerMatrix, holds: (value: number) => boolean): boolean =>
+  typeof x === 'number' ? holds(x) : x.data.every(holds);
+
+/** `ERR_SVD_ARGUMENT` unless one of them is given, and one alone. */
+export function checkShare(share: Share): void {
+  const given = [share.rank, share.tol, share.energy].filter((x) => x !== undefined).length;
+  if (given !== 1)
+    throw svdError('ERR_SVD_ARGUMENT', `lowRank: expected one of rank, tol and energy, got ${given}`);
+}
