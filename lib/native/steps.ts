@@ -126,6 +126,7 @@ export async function runAsync<T>(steps: Steps<T>, { signal, onProgress }: Async
     throw error;
   } finally {
     aborted.dispose();
+    teller?.end();
   }
 }
 
@@ -136,6 +137,7 @@ class Teller {
   #span: Span | undefined;
   #done = 0;
   #last = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(tell: (progress: Progress) => void, task: Task) {
     this.#tell = tell;
@@ -158,9 +160,8 @@ class Teller {
   /** Tells, while `call` is being made, what share of it is done. */
   async during(call: Promise<void>): Promise<void> {
     if (!this.#span) return call;
-    let timer: NodeJS.Timeout | undefined;
     const watched = new Promise<never>((_, reject) => {
-      timer = setInterval(() => {
+      this.#timer = setInterval(() => {
         try {
           this.#look();
         } catch (error) {
@@ -171,8 +172,13 @@ class Teller {
     try {
       await Promise.race([call, watched]);
     } finally {
-      clearInterval(timer);
+      this.end();
     }
+  }
+
+  /** Tells no more, though the call that is being made may take a while yet: where it was aborted. */
+  end(): void {
+    clearInterval(this.#timer);
   }
 
   #look(): void {
