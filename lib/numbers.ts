@@ -19,6 +19,7 @@ import { type AsyncOptions, asPart, runAsync, runSync, type Steps } from './nati
 
 // Functions that give one number per matrix, of plain matrices and of products alike.
 
+/** @inline */
 type Operand = MatrixLike | Factored;
 type Matrices = Input | FactoredMatrix;
 
