@@ -1,8 +1,19 @@
 export type { ErrorOptions } from './algorithms/blocks.ts';
 export type { Eigenvalues } from './algorithms/eigenvalues.ts';
 export type { DistOperand, Factored, SvdLike } from './algorithms/operands.ts';
-export type { ArrayJson, Driver, ErrorJson, LegacySvd, Svd, SvdJson } from './algorithms/result.ts';
+export type {
+  ArrayJson,
+  Driver,
+  ErrorJson,
+  Evidence,
+  LegacySvd,
+  Svd,
+  SvdJson,
+  TruncatedSvd,
+} from './algorithms/result.ts';
 export type { Norm } from './algorithms/spectrum.ts';
+export type { Method } from './algorithms/truncated.ts';
+export type { Truncation } from './algorithms/truncation.ts';
 export type { LowRankOptions, ProductSvdOptions, SvdOptions, ToleranceOptions } from './arguments/options.ts';
 export type { SvdError, SvdErrorCode } from './array/errors.ts';
 export type { Index, Slice } from './array/indexing.ts';

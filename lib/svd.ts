@@ -1,11 +1,14 @@
 import { denseSvd } from './algorithms/dense.ts';
 import { canonicalSigns, legacy } from './algorithms/derived.ts';
 import { type Factored, isFactored } from './algorithms/operands.ts';
-import type { LegacySvd, Svd } from './algorithms/result.ts';
+import type { LegacySvd, Svd, TruncatedSvd } from './algorithms/result.ts';
+import { truncatedSvd } from './algorithms/truncated.ts';
+import type { Truncation } from './algorithms/truncation.ts';
 import { exposed, exposedAsync } from './arguments/boundary.ts';
 import { warnLegacy } from './arguments/deprecation.ts';
 import {
   asyncOptions,
+  checkTruncation,
   type ProductSvdOptions,
   productOptions,
   type SvdOptions,
@@ -18,14 +21,13 @@ import { FactoredMatrix } from './factored-matrix.ts';
 import type { InputOptions } from './native/owned.ts';
 import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './native/steps.ts';
 
-function* steps(
-  a: MatrixLike,
-  { fullMatrices = false, signs, onError, foreign }: SvdOptions & InputOptions,
-): Steps<Svd> {
-  const result = yield* denseSvd(yield* readInput(a, 'svd'), fullMatrices ? 'full' : 'thin', {
-    onError,
-    foreign,
-  });
+function* steps(a: MatrixLike, options: SvdOptions & InputOptions): Steps<Svd> {
+  const { fullMatrices = false, signs, onError, foreign } = options;
+  const truncating = checkTruncation(options, 'svd');
+  const A = yield* readInput(a, 'svd');
+  const result = truncating
+    ? yield* truncatedSvd(A, options)
+    : yield* denseSvd(A, fullMatrices ? 'full' : 'thin', { onError, foreign });
   return signs === 'canonical' ? yield* canonicalSigns(result) : result;
 }
 
@@ -36,8 +38,16 @@ function* valuesOf(a: MatrixLike, options?: InputOptions): Steps<Tensor> {
 /** Those of `FactoredMatrix.svd` where the first argument is one. */
 const optionsFor = (a: unknown) => (isFactored(a) ? productOptions : svdOptions);
 
+/**
+ * One of them is given.
+ *
+ * @inline
+ */
+type Truncating = { readonly [K in keyof Truncation]-?: Required<Pick<Truncation, K>> }[keyof Truncation];
+
 interface SvdFunction {
   <M extends Factored>(a: M, options?: ProductSvdOptions): Svd<DataOf<M>, PerMatrixOf<M>>;
+  <M extends MatrixLike>(a: M, options: SvdOptions & Truncating): TruncatedSvd<DataOf<M>, PerMatrixOf<M>>;
   <M extends MatrixLike>(a: M, options?: SvdOptions): Svd<DataOf<M>, PerMatrixOf<M>>;
 }
 
@@ -71,6 +81,10 @@ interface SvdAsyncFunction {
     a: M,
     options?: ProductSvdOptions & AsyncOptions,
   ): Promise<Svd<DataOf<M>, PerMatrixOf<M>>>;
+  <M extends MatrixLike>(
+    a: M,
+    options: SvdOptions & Truncating & AsyncOptions,
+  ): Promise<TruncatedSvd<DataOf<M>, PerMatrixOf<M>>>;
   <M extends MatrixLike>(a: M, options?: SvdOptions & AsyncOptions): Promise<Svd<DataOf<M>, PerMatrixOf<M>>>;
 }
 

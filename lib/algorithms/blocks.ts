@@ -100,7 +100,7 @@ export function* batchedSvd(
 }
 
 /** The steps of a block of the batch, which tell of shares of it. */
-function* inBlock<R>(from: number, to: number, total: number, steps: Steps<R>): Steps<R> {
+export function* inBlock<R>(from: number, to: number, total: number, steps: Steps<R>): Steps<R> {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;

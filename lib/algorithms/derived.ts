@@ -4,7 +4,7 @@ import { turn } from '../array/turns.ts';
 import type { MatrixOf } from '../array/types.ts';
 import type { Steps } from '../native/steps.ts';
 import { contiguousCopy, mapElements, scaleColumns, scaleRows } from './arithmetic.ts';
-import { LegacySvd, type PerMatrix, Svd } from './result.ts';
+import { evidenceOf, LegacySvd, type PerMatrix, Svd } from './result.ts';
 import type { Spectrum } from './spectrum.ts';
 
 // What is made from a decomposition.
@@ -13,7 +13,16 @@ import type { Spectrum } from './spectrum.ts';
 export function* copyOfSvd<D extends FloatArray, N extends PerMatrix>(svd: Svd<D, N>): Steps<Svd<D, N>> {
   const [U, Vh] = [yield* contiguousCopy(svd.U), yield* contiguousCopy(svd.Vh)];
   const { S, bound } = copyOfSpectrum<D, N>(svd);
-  return new Svd<D, N>(U, S, Vh, bound, svd.driver, svd.errors, svd.next && copyPerMatrix(svd.next));
+  return new Svd<D, N>(
+    U,
+    S,
+    Vh,
+    bound,
+    svd.driver,
+    svd.errors,
+    svd.next && copyPerMatrix(svd.next),
+    evidenceOf(svd),
+  );
 }
 
 /** The same singular values and bounds in arrays of their own. */
@@ -88,7 +97,7 @@ export function* canonicalSigns<D extends FloatArray, N extends PerMatrix>(svd: 
       }
     }
   }
-  return new Svd<D, N>(U, svd.S, Vh, svd.bound, svd.driver, svd.errors, svd.next);
+  return new Svd<D, N>(U, svd.S, Vh, svd.bound, svd.driver, svd.errors, svd.next, evidenceOf(svd));
 }
 
 const elementsPerTurn = 2 ** 17; // about a millisecond

@@ -18,7 +18,7 @@ import { checkOverflow } from '../native/status.ts';
 import type { Steps } from '../native/steps.ts';
 import { mustBeFinite } from './arithmetic.ts';
 import { balance, pairExponents, selectGauge } from './balance.ts';
-import { frobenius, infinite, productNorm } from './norm.ts';
+import { downBy, frobenius, infinite, largestExponents, productNorm } from './norm.ts';
 import type { Operand } from './operands.ts';
 import { type PerMatrix, perMatrix } from './result.ts';
 
@@ -89,7 +89,7 @@ function* fromDense(M: Tensor, other: Operand, leading: number[]): Steps<Float64
   for (let first = 0; first < m.count; first += together) {
     if (first > 0) yield turn;
     const last = Math.min(m.count, first + together);
-    const scale = uniform(exponent.subarray(first, last), m.cols);
+    const scale = downBy(exponent.subarray(first, last), m.cols);
     for (let from = 0; from < m.rows; from += step) {
       const block: Block = { first, last, from, to: Math.min(m.rows, from + step), scale };
       const D = named(yield* pack(rowsOf(m, block), { gauge: scale, dtype: 'float64' }), 'dist');
@@ -115,7 +115,7 @@ interface Block {
   readonly from: number;
   readonly to: number;
   /** Multiplies every column of M by 2^−exponent of its item. */
-  readonly scale: ReturnType<typeof uniform>;
+  readonly scale: ReturnType<typeof downBy>;
 }
 
 const rowsOf = (x: Batch, { first, last, from, to }: Block): Batch =>
@@ -154,22 +154,6 @@ function* productSubtrahend(a: Batch, b: Batch, normsM: ColumnNorms): Steps<Subt
       yield* gemm(A, items(B, block.first, block.last), 'dist', { alpha: -1, accumulate: true, out: D });
     },
   };
-}
-
-/** Scales every column of item i by 2^−exponent[i]. */
-const uniform = (exponent: Int32Array, cols: number) => ({
-  exponents: Int32Array.from({ length: exponent.length * cols }, (_, j) => -exponent[Math.floor(j / cols)]),
-});
-
-/** Exponent of the longest column of every item; 0 where all are zero. */
-function largestExponents({ fraction, exponent }: ColumnNorms, n: number): Int32Array {
-  const columns = n > 0 ? exponent.length / n : 0;
-  return Int32Array.from({ length: n }, (_, i) => {
-    let largest = Number.NEGATIVE_INFINITY;
-    for (let j = i * columns; j < (i + 1) * columns; j++)
-      if (fraction[j] > 0) largest = Math.max(largest, exponent[j]);
-    return Number.isFinite(largest) ? largest : 0;
-  });
 }
 
 const maximum = (a: Int32Array, b: Int32Array): Int32Array => a.map((x, i) => Math.max(x, b[i]));

@@ -21,13 +21,8 @@ import { distance } from './distance.ts';
 import type { Operand } from './operands.ts';
 import { checkRank, productSvd } from './product.ts';
 import { type PerMatrix, perMatrix, Svd } from './result.ts';
-
-/** How much of a matrix is kept: one of the three. */
-export interface Share {
-  readonly rank?: number | undefined;
-  readonly tol?: number | undefined;
-  readonly energy?: number | undefined;
-}
+import { truncatedSvd } from './truncated.ts';
+import type { Truncation } from './truncation.ts';
 
 /** The factors U·√S and √S·Vh, and how far their product is from the matrix at most. */
 export interface LowRank {
@@ -36,7 +31,7 @@ export interface LowRank {
 }
 
 /** The best approximation of every matrix of `a` by a product of small inner dimension, the same for the whole batch. */
-export function* lowRankOf(a: Operand, share: Share): Steps<LowRank> {
+export function* lowRankOf(a: Operand, share: Truncation): Steps<LowRank> {
   const most = 'M' in a ? Math.min(rows(a.M), cols(a.M)) : Math.min(rows(a.A), cols(a.A), cols(a.B));
   if (share.rank !== undefined) checkRank(share.rank, most, 'lowRank: rank');
   const svd = yield* decomposition(a, share);
@@ -52,11 +47,13 @@ export function* lowRankOf(a: Operand, share: Share): Steps<LowRank> {
 }
 
 /** The triplets to choose from: those asked for at the least. */
-const decomposition = (a: Operand, { rank }: Share): Steps<Svd> =>
-  'M' in a ? denseSvd(a.M) : productSvd(a.A, a.B, rank === undefined ? {} : { rank });
+function* decomposition(a: Operand, { rank }: Truncation): Steps<Svd> {
+  if ('A' in a) return yield* productSvd(a.A, a.B, rank === undefined ? {} : { rank });
+  return yield* rank === undefined ? denseSvd(a.M) : truncatedSvd(a.M, { rank });
+}
 
 /** The smallest number of triplets that is enough for every matrix, by the singular values that are left out. */
-function rankFor(S: Tensor, { tol, energy = 0 }: Share): number {
+function rankFor(S: Tensor, { tol, energy = 0 }: Truncation): number {
   const p = S.shape[S.shape.length - 1];
   let most = 0;
   for (let at = 0; at < S.size; at += p) {
@@ -133,7 +130,7 @@ const all = (x: PerMatrix, holds: (value: number) => boolean): boolean =>
   typeof x === 'number' ? holds(x) : x.data.every(holds);
 
 /** `ERR_SVD_ARGUMENT` unless one of them is given, and one alone. */
-export function checkShare(share: Share): void {
+export function checkShare(share: Truncation): void {
   const given = [share.rank, share.tol, share.energy].filter((x) => x !== undefined).length;
   if (given !== 1)
     throw svdError('ERR_SVD_ARGUMENT', `lowRank: expected one of rank, tol and energy, got ${given}`);

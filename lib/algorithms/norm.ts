@@ -3,7 +3,7 @@ import { zeros } from '../array/memory.ts';
 import { ldexp } from '../array/power-of-two.ts';
 import { cols, dtypeOf, type Input, leadingDims, rows } from '../array/tensor.ts';
 import { type Batch, batchOf, type InputBatch, items, named, range, transposed } from '../native/batch.ts';
-import { scan } from '../native/kernels.ts';
+import { type ColumnNorms, scan } from '../native/kernels.ts';
 import { ahead, type InputOptions, owned } from '../native/owned.ts';
 import { checkOverflow } from '../native/status.ts';
 import type { Steps } from '../native/steps.ts';
@@ -11,6 +11,7 @@ import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace
 import { balanceFactors, core, factorsOf, kinds, selectBalanced } from './core.ts';
 import type { Factor } from './measure.ts';
 import { operands } from './product.ts';
+
 // Norms of products and of differences, per matrix.
 
 /** Frobenius norm of `A·B` per matrix, from the core: as accurate as the SVD, and free of overflow on the way. */
@@ -83,3 +84,29 @@ export function* frobenius(C: Batch, exponent: Int32Array): Steps<Float64Array> 
 /** The positions of what is too large. */
 export const infinite = (x: FloatArray): number[] =>
   Array.from(x.keys()).filter((i) => x[i] === Number.POSITIVE_INFINITY);
+
+/** Exponent of the longest column of every item; 0 where all are zero. */
+export function largestExponents({ fraction, exponent }: ColumnNorms, n: number): Int32Array {
+  const columns = n > 0 ? exponent.length / n : 0;
+  return Int32Array.from({ length: n }, (_, i) => {
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let j = i * columns; j < (i + 1) * columns; j++)
+      if (fraction[j] > 0) largest = Math.max(largest, exponent[j]);
+    return Number.isFinite(largest) ? largest : 0;
+  });
+}
+
+/** A gauge that multiplies every column of item i by 2^−exponent[i]. */
+export const downBy = (exponent: Int32Array, cols: number) => ({
+  exponents: Int32Array.from({ length: exponent.length * cols }, (_, j) => -exponent[Math.floor(j / cols)]),
+});
+
+/** ‖A‖_F·2^−common of every item, from the norms of its columns. */
+export function scaledNorms({ fraction, exponent }: ColumnNorms, common: Int32Array): Float64Array {
+  const columns = common.length > 0 ? exponent.length / common.length : 0;
+  return Float64Array.from(common, (e, i) => {
+    let sum = 0;
+    for (let j = i * columns; j < (i + 1) * columns; j++) sum += ldexp(fraction[j], exponent[j] - e) ** 2;
+    return Math.sqrt(sum);
+  });
+}

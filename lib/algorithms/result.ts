@@ -114,12 +114,15 @@ export type { PerMatrix } from '../array/types.ts';
 
 /**
  * How a matrix was decomposed. A dense one: `gesdd-blocked`, the steps of `?gesdd` by kernels of this library; or a routine of
- * LAPACK itself, `gesdd`, `gesvd`, `gesvd-scaled` or `gejsv`, for square factors and where those kernels did not converge. A
+ * LAPACK itself, `gesdd`, `gesvd`, `gesvd-scaled` or `gejsv`, for square factors and where those kernels did not converge;
+ * `gram` or `krylov`, where leading triplets were found without decomposing all of it. A
  * product: how its left factor, its right factor and its core were, for example `cholesky/householder/jacobi`.
  * docs/numerics.md says which is taken when.
  */
 export type Driver =
   | DenseDriver
+  | 'gram'
+  | 'krylov'
   | `${FactorDriver}/${FactorDriver}/${DenseDriver | 'eigen'}`
   | 'three-svd'
   | 'failed';
@@ -172,6 +175,7 @@ export class Svd<D extends FloatArray = FloatArray, N extends PerMatrix = PerMat
     driver: N extends number ? Driver : readonly Driver[],
     errors: readonly SvdError[] = [],
     next?: N,
+    evidence?: Evidence<N>,
   ) {
     this.U = U;
     this.S = S;
@@ -180,6 +184,7 @@ export class Svd<D extends FloatArray = FloatArray, N extends PerMatrix = PerMat
     this.driver = driver;
     this.errors = Object.freeze(errors);
     Object.defineProperty(this, 'next', { value: next });
+    if (evidence) Object.assign(this, evidence);
     Object.freeze(this);
   }
 
@@ -191,6 +196,11 @@ export class Svd<D extends FloatArray = FloatArray, N extends PerMatrix = PerMat
       Vh: arrayJson(this.Vh),
       bound: perMatrixJson(this.bound),
       ...(this.next !== undefined && { next: perMatrixJson(this.next) }),
+      ...(isTruncated(this) && {
+        truncationError: perMatrixJson(this.truncationError),
+        residuals: arrayJson(this.residuals),
+        certified: this.certified,
+      }),
       driver: this.driver,
       errors: this.errors.map(errorJson),
     };
@@ -208,6 +218,17 @@ export class Svd<D extends FloatArray = FloatArray, N extends PerMatrix = PerMat
   }
 }
 export interface Svd<D extends FloatArray, N extends PerMatrix> extends Triple<D, N> {}
+
+/** The evidence of a decomposition that has some. */
+export function evidenceOf<N extends PerMatrix>(svd: Svd<FloatArray, N>): Evidence<N> | undefined {
+  if (!isTruncated(svd)) return undefined;
+  const { truncationError, residuals, certified } = svd;
+  return { truncationError, residuals, certified };
+}
+
+const isTruncated = <D extends FloatArray, N extends PerMatrix>(svd: Svd<D, N>): svd is TruncatedSvd<D, N> =>
+  'residuals' in svd;
+
 likeTuple(Svd, ['U', 'S', 'Vh']);
 
 /** What `JSON.stringify` makes of an `Svd`. */
@@ -222,11 +243,36 @@ export interface SvdJson {
   readonly bound: number | ArrayJson;
   /** The singular value after the last of S, per matrix; of a truncated decomposition. */
   readonly next?: number | ArrayJson;
+  /** Of leading triplets that were asked for: what shows how good they are. */
+  readonly truncationError?: number | ArrayJson;
+  /** Of every triplet. */
+  readonly residuals?: ArrayJson;
+  /** Whether no larger singular value was missed, per matrix. */
+  readonly certified?: boolean | readonly boolean[];
   /** How it was decomposed, per matrix. */
   readonly driver: Driver | readonly Driver[];
   /** An error for every matrix that could not be decomposed. */
   readonly errors: readonly ErrorJson[];
 }
+
+/** What shows how good leading triplets are, all with what rounding can do to these numbers allowed for. */
+export interface Evidence<N extends PerMatrix = PerMatrix> {
+  /** ‖a − U·diag(S)·Vh‖_F per matrix, and no less. */
+  readonly truncationError: N;
+  /**
+   * `[..., rank]`: η = √((‖a·v − s·u‖² + ‖aᵀ·u − s·v‖²)/2) of every triplet; some singular value lies within η of s.
+   */
+  readonly residuals: VectorOf<Float64Array, N>;
+  /**
+   * Per matrix, in row-major order where there are leading dimensions: it is proved that no singular value but those in S
+   * is larger than the last of S, by more than `bound`.
+   */
+  readonly certified: N extends number ? boolean : readonly boolean[];
+}
+
+/** The leading triplets of a singular value decomposition, with the evidence for them. */
+export type TruncatedSvd<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix> = Svd<D, N> &
+  Evidence<N>;
 
 type LegacyTriple<D extends FloatArray, N extends PerMatrix> = readonly [
   U: MatrixOf<D, N>,

@@ -1,7 +1,8 @@
 import { distance } from 'fastest-levenshtein';
 import type { ErrorOptions } from '../algorithms/blocks.ts';
-import type { Share } from '../algorithms/low-rank.ts';
 import type { Norm, Tolerance } from '../algorithms/spectrum.ts';
+import type { Method } from '../algorithms/truncated.ts';
+import type { Truncation } from '../algorithms/truncation.ts';
 import { has, isRevoked } from '../array/describe.ts';
 import { type SvdError, shown, svdError } from '../array/errors.ts';
 import type { AsyncOptions, Progress } from '../native/steps.ts';
@@ -27,14 +28,9 @@ const elsewhere: Readonly<Record<string, string>> = {
   keepdims: 'one number per matrix has the leading dimensions alone',
   lapack_driver: 'the routine is chosen by the package; driver of the result says which it was',
   driver: 'not available yet; driver of the result says which routine it was',
-  method: 'not available yet',
-  certify: 'not available yet',
-  energy: 'not available yet',
-  niter: 'not available yet',
-  seed: 'not available yet',
-  rank: 'only FactoredMatrix.svd has it so far',
-  q: 'the number of triplets is rank, which only FactoredMatrix.svd has so far',
-  k: 'the number of triplets is rank, which only FactoredMatrix.svd has so far',
+  niter: 'it goes on until its residuals are small enough: accuracy',
+  q: 'the number of triplets is rank',
+  k: 'the number of triplets is rank',
   algorithm: 'only FactoredMatrix.svd has it',
   signal: 'only the functions whose names end in Async have it',
   onProgress: 'only the functions whose names end in Async have it',
@@ -194,7 +190,7 @@ export interface ProductSvdOptions extends ErrorOptions {
 }
 
 /** Options of `svd`. */
-export interface SvdOptions extends ErrorOptions {
+export interface SvdOptions extends ErrorOptions, Truncation, Method {
   /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. Not for a `FactoredMatrix`. */
   readonly fullMatrices?: boolean | undefined;
   /**
@@ -205,7 +201,7 @@ export interface SvdOptions extends ErrorOptions {
 }
 
 /** How much `lowRank` keeps: exactly one of the three. */
-export interface LowRankOptions extends Share {
+export interface LowRankOptions extends Truncation {
   /** This many singular triplets. */
   readonly rank?: number | undefined;
   /** As few as leave ‖a − A·B‖_F up to this. */
@@ -222,7 +218,18 @@ export const asyncOptions: OptionTable<AsyncOptions> = {
 const errorOptions: OptionTable<ErrorOptions> = { onError: oneOf('throw', 'collect') };
 const signs = oneOf('lapack', 'canonical');
 
-export const svdOptions: OptionTable<SvdOptions> = { fullMatrices: flag, signs, ...errorOptions };
+const truncation: OptionTable<Truncation> = { rank: count, tol: tolerance, energy: share };
+
+export const svdOptions: OptionTable<SvdOptions> = {
+  fullMatrices: flag,
+  signs,
+  ...truncation,
+  method: oneOf('auto', 'full', 'gram', 'krylov'),
+  certify: flag,
+  accuracy: tolerance,
+  seed: count,
+  ...errorOptions,
+};
 
 export const productOptions: OptionTable<ProductSvdOptions> = {
   rank: count,
@@ -237,3 +244,17 @@ export const norms = oneOf<Norm>('fro', 'nuc', 2);
 export const toleranceOptions: OptionTable<ToleranceOptions> = { tol: tolerance, rtol: tolerance };
 
 export const lowRankOptions: OptionTable<LowRankOptions> = { rank: count, tol: tolerance, energy: share };
+
+/** Which triplets are asked for, if not all. `ERR_SVD_ARGUMENT` for options that contradict each other or have no meaning then. */
+export function checkTruncation(options: SvdOptions, of: string): boolean {
+  const given = (['rank', 'tol', 'energy'] as const).filter((name) => options[name] !== undefined);
+  const how = (['method', 'certify', 'accuracy', 'seed'] as const).filter(
+    (name) => options[name] !== undefined,
+  );
+  const wrong = (message: string) => svdError('ERR_SVD_ARGUMENT', `${of}: ${message}`);
+  if (given.length > 1) throw wrong(`expected one of rank, tol and energy, got ${given.join(' and ')}`);
+  if (given.length === 1 && options.fullMatrices)
+    throw wrong(`fullMatrices and ${given[0]} exclude each other`);
+  if (given.length === 0 && how.length > 0) throw wrong(`${how[0]}: only with one of rank, tol and energy`);
+  return given.length === 1;
+}

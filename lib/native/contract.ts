@@ -75,6 +75,10 @@ const contract = {
     vh: 'output',
     status: 'float64',
   },
+  /** c = a · aᵀ */
+  outer: { a: 'batch', c: 'output' },
+  /** Whether a, which is overwritten, is positive definite. */
+  definite: { a: 'output', status: 'float64' },
   geev: { a: 'batch', real: 'float', imag: 'float', status: 'float64' },
 } as const satisfies Record<string, Record<string, keyof Kinds>>;
 

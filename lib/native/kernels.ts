@@ -257,6 +257,22 @@ export function* scaledCore(a: Batch, b: Batch, exponents: Int32Array): Steps<Sc
   return { C: packed(c, a.count, a.rows, b.rows, a.origin), scales };
 }
 
+/** `a·aᵀ` of every item, in float64, both triangles. */
+export function* outer(a: Batch): Steps<Batch> {
+  const c = scratch('float64', [a.count, a.rows, a.rows]);
+  const out = packed(c, a.count, a.rows, a.rows, a.origin);
+  yield call('outer', { a, c: out });
+  return out;
+}
+
+/** Whether each item, symmetric and packed, is positive definite, but for rounding errors; `a` is overwritten. */
+export function* areDefinite(a: Batch): Steps<boolean[]> {
+  const status = statusOf(a.count);
+  yield call('definite', { a, status });
+  checkStatus(status, a);
+  return Array.from({ length: a.count }, (_, i) => driverOf(status, i) === 1);
+}
+
 /** Eigenvalues (`?geev`) of every item, square; conjugate pairs stand together. */
 export function* geev(a: Batch): Steps<{ real: FloatArray; imag: FloatArray }> {
   const [real, imag] = [0, 1].map(() => allocate(dtypeOfBatch(a), [a.count, a.rows], 'eigenvalues'));

@@ -4,10 +4,12 @@
 
 #include "core/base/arithmetic.h"
 #include "core/kernels/cholesky.h"
+#include "core/kernels/definite.h"
 #include "core/kernels/geev.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/gram.h"
 #include "core/kernels/gram_svd.h"
+#include "core/kernels/outer.h"
 #include "core/kernels/pack.h"
 #include "core/kernels/qr.h"
 #include "core/kernels/scaled_core.h"
@@ -262,6 +264,27 @@ struct BuildMultiplySolved {
 };
 
 template <class T>
+struct BuildOuter {
+  static Work work(Arguments& in) {
+    Outer<T> k;
+    k.a = in.batch<T>("a");
+    k.c = in.output<double>("c");
+    require_packed(in, k.c, k.a.count, k.a.rows, k.a.rows);
+    const std::int64_t blocks = k.blocks();
+    return fsvd::work(k, k.a.count * blocks,
+                      product(k.a.rows, k.a.rows, k.a.cols) / static_cast<double>(std::max<std::int64_t>(1, blocks)));
+  }
+};
+
+Work definite_work(Arguments& in) {
+  Definite k;
+  k.a = in.output<double>("a");
+  require_packed(in, k.a, k.a.count, k.a.rows, k.a.rows);
+  k.status = in.statuses(k.a.count);
+  return work(k, k.a.count, product(k.a.rows, k.a.rows, k.a.rows) / 3);
+}
+
+template <class T>
 struct BuildGeev {
   static Work work(Arguments& in) {
     Geev<T> k;
@@ -348,6 +371,8 @@ const std::vector<Kernel>& kernel_table() {
       {"solveRoot", either<BuildSolveRoot>},
       {"multiplySolved", either<BuildMultiplySolved>},
       {"gemm", either<BuildGemm>},
+      {"outer", either<BuildOuter>},
+      {"definite", definite_work},
       {"geev", either<BuildGeev>},
       {"scan", either<BuildScan>},
       {"pack", any_pack_work},

@@ -12,10 +12,12 @@
 
 #include "core/dense/jacobi.h"
 #include "core/kernels/cholesky.h"
+#include "core/kernels/definite.h"
 #include "core/kernels/geev.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/gram.h"
 #include "core/kernels/gram_svd.h"
+#include "core/kernels/outer.h"
 #include "core/kernels/pack.h"
 #include "core/kernels/qr.h"
 #include "core/kernels/scan.h"
@@ -324,6 +326,43 @@ static void eigenvalues() {
   if (fine(status)) check(all_finite(real) && all_finite(imag), "geev: not finite");
 }
 
+// a·aᵀ within the error of sums in any order, symmetric to the last bit; and whether it is definite once something has been
+// added to its diagonal, or taken away. One in 64 has several tiles.
+template <class T>
+static void square() {
+  const std::int64_t m = up_to(up_to(63) == 0 ? 800 : 30), n = up_to(20), count = up_to(2);
+  const Random<T> a(m, n, count);
+  Room<double> c(m, m, count);
+  Outer<T> outer;
+  outer.a = a.batch, outer.c = c.out();
+  for (std::int64_t unit = 0; unit < count * outer.blocks(); ++unit) outer(unit);
+  c.check_rest("outer: writes nothing else");
+  const std::vector<double> elements = c.elements();
+  if (!a.finite || !all_finite(elements)) return;
+  const double eps = std::numeric_limits<double>::epsilon(), tiny = std::numeric_limits<double>::denorm_min();
+  for (std::int64_t e = 0; e < count * m * m; ++e) {
+    const std::int64_t i = e / (m * m), row = e / m % m, col = e % m;
+    const auto at = [&](std::int64_t r, std::int64_t q) {
+      return static_cast<long double>(a.batch.item(i)[r * a.batch.row_stride + q * a.batch.col_stride]);
+    };
+    long double sum = 0, terms = 0;
+    for (std::int64_t q = 0; q < n; ++q) sum += at(row, q) * at(col, q), terms += std::abs(at(row, q) * at(col, q));
+    check(std::abs(elements[e] - sum) <= static_cast<long double>(n + 4) * (eps * terms + 4 * tiny),
+          "outer: the product");
+    check(elements[e] == elements[i * m * m + col * m + row], "outer: symmetric");
+  }
+  double largest = 0;
+  for (const double x : elements) largest = std::max(largest, std::abs(x));
+  if (m == 0 || !(largest > 1e-100 && largest < 1e100)) return;
+  const double sign = up_to(1) ? 1 : -1;
+  std::vector<double> shifted = elements;
+  std::vector<Status> status(count);
+  for (std::int64_t j = 0; j < count * m; ++j) shifted[j * m + j % m] += sign * 2 * static_cast<double>(m) * largest;
+  Definite definite{packed(shifted.data(), count, m, m), status.data()};
+  for (std::int64_t i = 0; i < count; ++i) definite(i);
+  for (const Status& s : status) check(s.driver == (sign > 0 ? 1 : 0), "definite: what it is");
+}
+
 int main(int argc, char** argv) {
   const double seconds = argc > 1 ? std::atof(argv[1]) : 10;
   seed = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : std::random_device{}();
@@ -344,6 +383,7 @@ int main(int argc, char** argv) {
     orthogonalise_tall<double>(), orthogonalise_tall<float>();
     decompose_from_gram();
     eigenvalues<double>(), eigenvalues<float>();
+    square<double>(), square<float>();
   }
   std::printf("%lu rounds over native/core (seed %lu); %lu of %lu declined by twisted factorizations\n", cases, seed,
               declined, twists);

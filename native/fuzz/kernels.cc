@@ -316,6 +316,10 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
   } else if (kernel == "gemm") {
     call.batch<T>(m, k, count), call.batch<T>(k, n, count), call.number(flag() ? 1 : -3), call.number(flag());
     call.output<T>(m, n, count, Order::rows), call.statuses(count);
+  } else if (kernel == "outer") {
+    call.batch<T>(m, n, count), call.output<double>(m, m, count);
+  } else if (kernel == "definite") {
+    call.output<double>(k, k, count), call.statuses(count);
   } else if (kernel == "geev") {
     call.batch<T>(n, n, count), call.array<T>(count * n), call.array<T>(count * n), call.statuses(count);
   } else if (kernel == "scan") {

@@ -3,6 +3,7 @@ import { denseSvd } from '../../lib/algorithms/dense.ts';
 import { distance } from '../../lib/algorithms/distance.ts';
 import { eigenvaluesOf } from '../../lib/algorithms/eigenvalues.ts';
 import { productSvd } from '../../lib/algorithms/product.ts';
+import { truncatedSvd } from '../../lib/algorithms/truncated.ts';
 import { kernels } from '../../lib/native/addon.ts';
 import { batchOf } from '../../lib/native/batch.ts';
 import { fieldsOf, flattened, type Kernel, type KernelCall, kernelNames } from '../../lib/native/contract.ts';
@@ -47,6 +48,7 @@ const computations = (dtype: 'float32' | 'float64'): Steps<unknown>[] => {
     productSvd(A, B, { force: 'householder' }),
     productSvd(graded.A, graded.B),
     denseSvd(matrix, 'full'),
+    truncatedSvd(randomMatrix(6, [100, 120], dtype), { rank: 2, method: 'gram' }),
     eigenvaluesOf(randomMatrix(4, [2, 3, 3], dtype)),
     distance({ M: A }, { M: A }),
     owned(batchOf(matrix, [2], 'a', true)),

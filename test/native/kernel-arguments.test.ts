@@ -108,6 +108,12 @@ const wrong: [message: string, f: () => void][] = [
     'a: expected square matrices',
     () => run('geev', { a: batch(2, 3), real: f64(2), imag: f64(2), status: status() }),
   ],
+  ['c: another shape', () => run('outer', { a: batch(3, 5), c: batch(3, 5) })],
+  [
+    'c: expected contiguous items',
+    () => run('outer', { a: batch(3, 5), c: { ...packed(f64(12), 1, 3, 3), rowStride: 4 } }),
+  ],
+  ['a: another shape', () => run('definite', { a: batch(3, 2), status: status() })],
   [
     'than Q has reflectors',
     () =>

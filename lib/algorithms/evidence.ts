@@ -1,0 +1,93 @@
+import { ldexp } from '../array/power-of-two.ts';
+import { epsilon } from '../array/tensor.ts';
+import { type Batch, dtypeOfBatch, offsetOf, packed, range, rowRange, transposed } from '../native/batch.ts';
+import { type ColumnNorms, gemm, pack, packInto, type SvdFactors, scan } from '../native/kernels.ts';
+import type { Steps } from '../native/steps.ts';
+import { scratch } from '../native/workspace.ts';
+import { downBy, frobenius, largestExponents, scaledNorms } from './norm.ts';
+
+/** What shows how good some singular triplets are, for each item of a batch. */
+export interface Residuals {
+  /** η of every triplet, one row for each item: some singular value lies within η of it. */
+  readonly residuals: Float64Array;
+  /** ‖A − U·diag(S)·Vh‖_F, and no less. */
+  readonly error: Float64Array;
+}
+
+/**
+ * η_i = √((‖A·v − σ·u‖² + ‖Aᵀ·u − σ·v‖²)/2) and ‖A − U·diag(S)·Vh‖_F, in float64 block by block of rows, from the factors
+ * as they are returned, with what rounding can do to these numbers added. (Weyl's theorem on the symmetric matrix
+ * `[0 A; Aᵀ 0]`, to which (u; v)/√2 is nearly an eigenvector; docs/numerics.md.)
+ */
+export function* residualsOf(A: Batch, factors: SvdFactors): Steps<Residuals> {
+  const [count, m, n, r] = [A.count, A.rows, A.cols, factors.S.cols];
+  const columns = yield* scan(A);
+  const exponent = largestExponents(columns, count);
+  const norms = scaledNorms(columns, exponent);
+  const S = packed(scaledValues(factors.S, exponent), count, 1, r);
+  const diagonal = packed(diagonals(S.data as Float64Array, count, r), count, r, r);
+  const Vh = yield* pack(factors.Vh, { dtype: 'float64' });
+  const US = yield* gemm(yield* pack(factors.U, { dtype: 'float64' }), diagonal, 'U·diag(S)');
+  const right = packed(scratch('float64', [count, r, n]), count, r, n); // Uᵀ·A − diag(S)·Vh
+  yield* gemm(diagonal, Vh, 'diag(S)·Vh', { alpha: -1, out: right });
+  const left = new Float64Array(count * r); // ‖A·v − σ·u‖
+  const error = new Float64Array(count);
+  const scale = downBy(exponent, n);
+  const step = Math.max(1, Math.floor(blockElements / Math.max(1, n * count)));
+  for (let from = 0; from < m; from += step) {
+    const to = Math.min(m, from + step);
+    const D = yield* pack(rowRange(A, from, to), { gauge: scale, dtype: 'float64' });
+    const u = yield* pack(rowRange(factors.U, from, to), { dtype: 'float64' });
+    yield* gemm(transposed(u), D, 'Uᵀ·A', { accumulate: true, out: right });
+    const us = rowRange(US, from, to);
+    const L = yield* gemm(D, transposed(Vh), 'A·V');
+    addNorms(left, yield* scan(yield* packInto(us, L, { alpha: -1, accumulate: true })));
+    yield* gemm(us, Vh, 'U·diag(S)·Vh', { alpha: -1, accumulate: true, out: D });
+    const part = yield* frobenius(D, new Int32Array(count));
+    for (let i = 0; i < count; i++) error[i] = Math.hypot(error[i], part[i]);
+  }
+  const other = new Float64Array(count * r);
+  addNorms(other, yield* scan(transposed(right)));
+  const units = 1 + 8 * epsilon(dtypeOfBatch(factors.U)); // of the length of u and v
+  const residuals = new Float64Array(count * r);
+  for (let i = 0; i < count; i++) {
+    const rounding = roundingOf(norms[i], r > 0 ? S.data[i * r] : norms[i], Math.max(m, n));
+    for (let j = i * r; j < (i + 1) * r; j++) {
+      const eta = Math.hypot(left[j], other[j]) * Math.SQRT1_2 * units + rounding;
+      // Where a 0 that no singular value belongs to is as near, what is proved is a little less.
+      residuals[j] = ldexp(m !== n && S.data[j] <= eta ? eta * Math.SQRT2 : eta, exponent[i]);
+    }
+    error[i] = ldexp(error[i] + rounding, exponent[i]);
+  }
+  return { residuals, error };
+}
+
+const blockElements = 2 ** 21;
+
+/**
+ * What rounding errors are in sums of `n` products, all rows of a matrix together: those of elements without a pattern cancel to
+ * less than ε·‖A‖_F; of equal ones, which σ₁ shows, they need not.
+ */
+const roundingOf = (norm: number, sigma1: number, n: number): number =>
+  epsilon('float64') * (norm + (2 + Math.sqrt(n) / 4) * sigma1);
+
+function scaledValues(S: Batch, exponent: Int32Array): Float64Array {
+  const out = new Float64Array(S.count * S.cols);
+  for (const i of range(0, S.count)) {
+    const at = offsetOf(S, i);
+    for (let j = 0; j < S.cols; j++) out[i * S.cols + j] = ldexp(S.data[at + j], -exponent[i]);
+  }
+  return out;
+}
+
+function diagonals(values: Float64Array, count: number, r: number): Float64Array {
+  const out = new Float64Array(count * r * r);
+  values.forEach((value, j) => {
+    out[j * r + (j % r)] = value;
+  });
+  return out;
+}
+
+function addNorms(sum: Float64Array, { fraction, exponent }: ColumnNorms): void {
+  for (let j = 0; j < sum.length; j++) sum[j] = Math.hypot(sum[j], ldexp(fraction[j], exponent[j]));
+}

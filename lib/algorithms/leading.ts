@@ -1,0 +1,141 @@
+import { epsilon } from '../array/tensor.ts';
+import { type Batch, colRange, dtypeOfBatch, packed, rowRange, transposed } from '../native/batch.ts';
+import { areDefinite, gemm, outer, pack, packInto, type SvdFactors, svdLadder } from '../native/kernels.ts';
+import type { Steps } from '../native/steps.ts';
+import { scratch } from '../native/workspace.ts';
+import { randomMatrix } from './random.ts';
+import { type Estimates, leadingSubspace, type Operator } from './subspace.ts';
+
+// The leading singular triplets of one matrix without decomposing all of it. A is p×q, p ≤ q, finite, and neither very
+// large nor very small.
+
+/** How a subspace is found that holds the leading left singular vectors. */
+export type Method = 'gram' | 'krylov';
+
+/** Leading triplets in float64. */
+export interface Leading extends SvdFactors {
+  /** The singular value after the last one, as far as it is known. */
+  readonly next: number;
+  /** AAᵀ where it was formed. */
+  readonly gram: Batch | undefined;
+}
+
+export interface Wanted {
+  /** How many triplets; or what tells it from the squares of the leading singular values, undefined where it takes more. */
+  readonly rank: number | ((squares: Float64Array) => number | undefined);
+  /** More than so many are not worth it. */
+  readonly most: number;
+  readonly seed: number;
+  /** Largest residual η of a triplet, as a share of σ₁. */
+  readonly accuracy: number;
+}
+
+/**
+ * The leading triplets of A; undefined where it takes too many of them.
+ *
+ * `'gram'`: from AAᵀ in float64, whose forming takes most of the time, and which has all that float32 can tell of A;
+ * float64 loses digits in it, and goes on with products with A itself. `'krylov'`: from products with A alone.
+ */
+export function* leadingTriplets(A: Batch, method: Method, wanted: Wanted): Steps<Leading | undefined> {
+  const { rank, most, seed } = wanted;
+  const gram = method === 'gram' ? yield* outer(A) : undefined;
+  const before = (x: Batch) => gemm(gram as Batch, x, 'AAᵀ·x');
+  let start: Batch | undefined;
+  for (
+    let known = typeof rank === 'number' ? rank : Math.min(firstRank, most);
+    ;
+    known = Math.min(2 * known, most)
+  ) {
+    const block = Math.min(A.rows, known + Math.max(8, Math.ceil(known / 8)));
+    const enough = isAccurate(known, wanted.accuracy);
+    const search = { order: A.rows, block, seed, enough, most: mostProducts };
+    let found = yield* leadingSubspace(gram ? before : throughBoth(A), {
+      ...search,
+      start: start && (yield* widened(start, block, seed)),
+    });
+    if (gram && dtypeOfBatch(A) === 'float64') {
+      found = yield* leadingSubspace(throughBoth(A), { ...search, start: found.X, most: mostRefining });
+    }
+    const number = typeof rank === 'number' ? rank : rank(found.values.subarray(0, known));
+    if (number !== undefined) return { ...(yield* rayleighRitz(A, found.X, number)), gram };
+    if (known >= most) return undefined;
+    start = found.X;
+  }
+}
+
+const firstRank = 32;
+const mostProducts = 100;
+const mostRefining = 12;
+
+/** A·(Aᵀ·x), in the arithmetic of A. */
+const throughBoth = (A: Batch): Operator =>
+  function* (x) {
+    const dtype = dtypeOfBatch(A);
+    const y = yield* gemm(transposed(A), yield* pack(x, { dtype }), 'Aᵀ·x');
+    return yield* pack(yield* gemm(A, y, 'A·Aᵀ·x'), { dtype: 'float64' });
+  };
+
+/**
+ * Whether the residuals η of the leading triplets are small enough: ‖A·v − σ·u‖ = ‖AAᵀ·u − σ²·u‖/σ, and on the other side
+ * there is none, because v is Aᵀ·u/σ.
+ */
+const isAccurate =
+  (rank: number, accuracy: number) =>
+  ({ values, residuals }: Estimates): boolean => {
+    if (values.length < rank) return false;
+    const most = accuracy * Math.sqrt(values[0] ?? 0);
+    for (let i = 0; i < rank; i++) {
+      const sigma = Math.sqrt(values[i]);
+      if (sigma > most && residuals[i] > Math.SQRT2 * most * sigma) return false;
+    }
+    return true;
+  };
+
+/** X with random columns after its own. */
+function* widened(X: Batch, columns: number, seed: number): Steps<Batch> {
+  const out = packed(scratch('float64', [X.rows, columns]), 1, X.rows, columns);
+  yield* packInto(X, colRange(out, 0, X.cols));
+  yield* packInto(yield* randomMatrix(X.rows, columns - X.cols, seed), colRange(out, X.cols, columns));
+  return out;
+}
+
+/** The singular triplets that A has in the space of X, whose columns are orthonormal: those of XᵀA, in float64. */
+function* rayleighRitz(A: Batch, X: Batch, rank: number): Steps<SvdFactors & { readonly next: number }> {
+  const W = packed(scratch('float64', [X.cols, A.cols]), 1, X.cols, A.cols, A.origin);
+  const step = Math.max(1, Math.floor(blockElements / A.cols));
+  for (let from = 0; from < A.rows; from += step) {
+    const to = Math.min(A.rows, from + step);
+    const rows = yield* pack(rowRange(A, from, to), { dtype: 'float64' });
+    const left = transposed(rowRange(X, from, to));
+    yield* gemm(left, rows, 'Xᵀ·A', { accumulate: from > 0, out: W });
+  }
+  const { U, S, Vh } = yield* svdLadder(W, 'thin');
+  return {
+    U: yield* gemm(X, colRange(U, 0, rank), 'X·U'),
+    S: colRange(S, 0, rank),
+    Vh: rowRange(Vh, 0, rank),
+    next: S.cols > rank ? S.data[rank] : 0,
+  };
+}
+
+const blockElements = 2 ** 21;
+
+/**
+ * Whether no singular value of A is larger than `most` but those of the triplets in `leading`. Where `most`²·I − D has a
+ * Cholesky decomposition, D = AAᵀ without its part in the space of U, no eigenvalue of D is as large as `most`² (Sylvester's
+ * law of inertia); what rounding can do to AAᵀ and in the decomposition is taken off `most`² beforehand.
+ */
+export function* noneAbove(most: number, A: Batch, { U, S, gram }: Leading): Steps<boolean> {
+  const G = gram ?? (yield* outer(A));
+  const largest = S.cols > 0 ? S.data[0] : 0;
+  const shift = most ** 2 - (A.rows + A.cols) * epsilon('float64') * largest ** 2;
+  if (!(shift > 0)) return largest === 0 && most === 0;
+  const P = yield* gemm(G, U, 'G·U');
+  const M = yield* gemm(transposed(U), P, 'Uᵀ·G·U');
+  yield* gemm(U, M, 'U·Uᵀ·G·U', { alpha: -0.5, accumulate: true, out: P });
+  const D = yield* pack(G, { alpha: -1 }); // −(I − UUᵀ)·G·(I − UUᵀ) = −G + P·Uᵀ + U·Pᵀ
+  yield* gemm(P, transposed(U), 'P·Uᵀ', { accumulate: true, out: D });
+  yield* gemm(U, transposed(P), 'U·Pᵀ', { accumulate: true, out: D });
+  for (let i = 0; i < A.rows; i++) D.data[i * (A.rows + 1)] += shift;
+  return (yield* areDefinite(D))[0];
+}

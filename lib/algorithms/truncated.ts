@@ -1,0 +1,328 @@
+import type { Dtype, FloatArray } from '../array/elements.ts';
+import type { SvdError } from '../array/errors.ts';
+import { allocate } from '../array/memory.ts';
+import { ndarray } from '../array/ndarray.ts';
+import { ldexp } from '../array/power-of-two.ts';
+import { cols, dtypeOf, type Input, leadingDims, product, rows, tensor } from '../array/tensor.ts';
+import {
+  type Batch,
+  batchOf,
+  colRange,
+  dtypeOfBatch,
+  type InputBatch,
+  items,
+  itemsAt,
+  offsetOf,
+  packed,
+  range,
+  rowRange,
+  transposed,
+} from '../native/batch.ts';
+import { ofFactors, pack, packInto, type SvdFactors, scan } from '../native/kernels.ts';
+import { type InputOptions, owned } from '../native/owned.ts';
+import { checkOverflow, type Failure, failuresBehind } from '../native/status.ts';
+import { asPart, type Steps } from '../native/steps.ts';
+import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace.ts';
+import { type ErrorOptions, inBlock } from './blocks.ts';
+import { denseBound } from './bounds.ts';
+import { denseSvd } from './dense.ts';
+import { type Residuals, residualsOf } from './evidence.ts';
+import { leadingTriplets, noneAbove } from './leading.ts';
+import { downBy, largestExponents, scaledNorms } from './norm.ts';
+import { checkRank } from './product.ts';
+import { type Driver, perMatrix, perMatrixNames, Svd, type TruncatedSvd } from './result.ts';
+import { largest, rankFor, rankOnceMore, type Tails, type Truncation, tailsOf } from './truncation.ts';
+
+// The leading singular triplets of plain matrices, with the evidence for them.
+
+/** How they are computed. */
+export interface Method {
+  /**
+   * `'auto'` (default): the cheapest way that keeps `bound` and is certified, by shape, dtype and rank. `'full'`: all of
+   * the decomposition, of which the leading part is kept. `'gram'`: by the Gram matrix. `'krylov'`: by a randomised block
+   * Krylov method, certified only where that costs nothing or `certify` asks for it.
+   */
+  readonly method?: 'auto' | 'full' | 'gram' | 'krylov' | undefined;
+  /** Whether to prove that no larger singular value was missed, whatever that costs; default all methods but `'krylov'`. */
+  readonly certify?: boolean | undefined;
+  /** Largest residual of a triplet, as a share of σ₁, at which `'krylov'` ends; default what `bound` allows. */
+  readonly accuracy?: number | undefined;
+  /** What the random numbers of `'krylov'` and `'gram'` depend on; default 0. */
+  readonly seed?: number | undefined;
+}
+
+interface Options extends Truncation, Method, ErrorOptions, InputOptions {}
+
+/** Leading triplets of some items of the batch, as many as they need, with the evidence for them. */
+interface Part extends Residuals {
+  readonly positions: Int32Array;
+  /** In the dtype of A. */
+  readonly factors: SvdFactors;
+  readonly driver: readonly Driver[];
+  readonly bound: Float64Array;
+  /** The singular values that follow. */
+  readonly next: Float64Array;
+  readonly certified: readonly boolean[];
+  readonly errors?: readonly SvdError[];
+}
+
+/**
+ * The leading triplets of plain matrices: `rank` of them, or as many as that matrix of the batch needs that needs most.
+ *
+ * @param A `[..., m, n]`
+ * @returns U `[..., m, r]`, S `[..., r]`, Vh `[..., r, n]`
+ * @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_NON_FINITE`, `ERR_SVD_NO_CONVERGENCE`, `ERR_SVD_OVERFLOW`, `ERR_SVD_TOO_LARGE`
+ */
+export function* truncatedSvd(A: Input, options: Options): Steps<TruncatedSvd> {
+  const p = Math.min(rows(A), cols(A));
+  const { rank, method = 'auto' } = options;
+  if (rank !== undefined) checkRank(rank, p);
+  const whole = method === 'full' || (method === 'auto' && (p < leastOrder || (rank ?? 0) > mostTriplets(p)));
+  const parts = whole ? [yield* partOfAll(A, options)] : yield* oneByOne(A, options);
+  return yield* assembled(parts, A);
+}
+
+// From what order on, and up to how many triplets, finding the leading ones is cheaper than all of the decomposition.
+const leastOrder = 2000;
+const mostTriplets = (p: number): number => Math.floor(p / 6);
+
+/** The leading part of all of the decomposition. */
+function* partOfAll(A: Input, { foreign, onError, ...truncation }: Options): Steps<Part> {
+  const all = yield* denseSvd(A, 'thin', { foreign, onError });
+  const leading = leadingDims(A);
+  const [count, p] = [product(leading), Math.min(rows(A), cols(A))];
+  const S = packed(all.S.data, count, 1, p);
+  const whole = { U: batchOf(all.U, leading), S, Vh: batchOf(all.Vh, leading) };
+  const positions = range(0, count);
+  const good = positions.filter((i) => p === 0 || !Number.isNaN(S.data[i * p]));
+  const unitOf = (i: number) => S.data[i * p] || 1;
+  const tails = new Map(
+    Array.from(good, (i) => [i, tailsOf(Float64Array.from(valuesOf(S, i), (s) => (s / unitOf(i)) ** 2))]),
+  );
+  let r = largest(Array.from(tails, ([i, tail]) => rankFor(tail, truncation, unitOf(i))));
+  let evidence = yield* evidenceOfAll(A, cut(whole, r), good, foreign);
+  const again = (tail: Tails, i: number) => rankOnceMore(tail, truncation, unitOf(i), r, evidence.error[i]);
+  const more = largest([r, ...Array.from(tails, ([i, tail]) => again(tail, i))]);
+  if (more > r) evidence = yield* evidenceOfAll(A, cut(whole, more), good, foreign);
+  r = more;
+  return {
+    ...evidence,
+    positions,
+    factors: cut(whole, r),
+    driver: [all.driver].flat() as Driver[],
+    bound: typeof all.bound === 'number' ? Float64Array.of(all.bound) : all.bound.data,
+    next: Float64Array.from(positions, (i) => (r < p ? S.data[i * p + r] : 0)),
+    certified: Array.from(positions, (i) => tails.has(i)),
+    errors: all.errors,
+  };
+}
+
+const cut = ({ U, S, Vh }: SvdFactors, r: number): SvdFactors => ({
+  U: colRange(U, 0, r),
+  S: colRange(S, 0, r),
+  Vh: rowRange(Vh, 0, r),
+});
+
+function* evidenceOfAll(
+  A: Input,
+  factors: SvdFactors,
+  positions: Int32Array,
+  foreign: boolean | undefined,
+): Steps<Residuals> {
+  const leading = leadingDims(A);
+  const a = batchOf(A, leading, 'svd', foreign);
+  const r = factors.S.cols;
+  const residuals = new Float64Array(a.count * r).fill(Number.NaN);
+  const error = new Float64Array(a.count).fill(Number.NaN);
+  const together = Math.max(1, Math.floor(2 ** 20 / Math.max(1, a.rows * a.cols)));
+  const workspace = takeWorkspace();
+  for (let first = 0; first < positions.length; first += together) {
+    const some = positions.subarray(first, first + together);
+    const part = ofFactors(factors, (x) => itemsAt(x, some));
+    const found = yield* inWorkspace(
+      workspace,
+      residualsOf(yield* owned(itemsAt(a, some), dtypeOf(A)), part),
+    );
+    some.forEach((position, i) => {
+      residuals.set(found.residuals.subarray(i * r, (i + 1) * r), position * r);
+      error[position] = found.error[i];
+    });
+  }
+  returnWorkspace(workspace);
+  return { residuals, error };
+}
+
+// One item after the other.
+
+function* oneByOne(A: Input, options: Options): Steps<Part[]> {
+  const leading = leadingDims(A);
+  const total = product(leading);
+  const parts: Part[] = [];
+  const failed: Failure[] = [];
+  const a = batchOf(A, leading, 'svd', options.foreign);
+  const decompose = (i: number, truncation: Options) => inBlock(i, i + 1, total, onePart(a, i, truncation));
+  for (let i = 0; i < total; i++) {
+    try {
+      parts.push(yield* decompose(i, options));
+    } catch (error) {
+      const behind = failuresBehind(error);
+      if (options.onError !== 'collect' || behind.length === 0) throw error;
+      failed.push(...behind);
+    }
+    yield { done: i + 1, total };
+  }
+  const rank = Math.max(0, ...parts.map(rankOf));
+  for (const [i, part] of parts.entries()) {
+    if (rankOf(part) < rank)
+      parts[i] = yield* asPart(
+        decompose(part.positions[0], { ...options, tol: undefined, energy: undefined, rank }),
+      );
+  }
+  return [...parts, ...failed.map((failure) => failedPart(failure, a, rank))];
+}
+
+const rankOf = ({ factors }: Part): number => factors.S.cols;
+
+const valuesOf = ({ data, cols }: Batch, i: number): FloatArray => data.subarray(i * cols, (i + 1) * cols);
+
+/** The triplets of one item; all of the decomposition where another way does not give them. */
+function* onePart(a: InputBatch, i: number, options: Options): Steps<Part> {
+  const workspace = takeWorkspace();
+  const some = yield* inWorkspace(workspace, leadingPart(yield* owned(items(a, i, i + 1)), options));
+  returnWorkspace(workspace);
+  if (some) return { ...some, positions: Int32Array.of(i) };
+  const item = ndarray(a.data, [a.rows, a.cols], [a.rowStride, a.colStride], offsetOf(a, i)) as Input;
+  return {
+    ...(yield* asPart(partOfAll(item, { ...options, onError: 'throw' }))),
+    positions: Int32Array.of(i),
+  };
+}
+
+/** What the methods other than `'full'` find; undefined where it is not as good as what was asked for. */
+function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positions'> | undefined> {
+  const { method = 'auto', certify = method !== 'krylov', seed = 0, accuracy, tol, energy, rank } = options;
+  const [m, n] = [given.rows, given.cols];
+  const { a, exponent, norm } = yield* inRange(given);
+  const wide = m <= n ? a : transposed(a);
+  const relative = denseBound(dtypeOfBatch(given), m, n, 1, 'gesdd-blocked');
+  const truncation = { rank, energy, tol: tol === undefined ? undefined : ldexp(tol, -exponent) };
+  const tails = (squares: Float64Array) => tailsOf(squares, Math.max(0, norm ** 2 - sum(squares)));
+  const found = yield* leadingTriplets(wide, method === 'krylov' ? 'krylov' : 'gram', {
+    rank: rank ?? ((squares) => rankFor(tails(squares), truncation, 1)),
+    most: method === 'auto' ? mostTriplets(wide.rows) : wide.rows,
+    seed,
+    accuracy: accuracy ?? relative / 4,
+  });
+  if (!found) return undefined;
+  const { U, S, Vh } = m <= n ? found : { ...found, U: transposed(found.Vh), Vh: transposed(found.U) };
+  const factors = {
+    U: yield* kept(U, given, 'U'),
+    S: yield* kept(S, given, 'S'),
+    Vh: yield* kept(Vh, given, 'Vh'),
+  };
+  const { residuals, error } = yield* residualsOf(a, factors);
+  const r = S.cols;
+  const more = rankOnceMore(tails(S.data.map((s) => s ** 2) as Float64Array), truncation, 1, r, error[0]);
+  if (more > r) return yield* leadingPart(given, { ...options, tol: undefined, rank: more });
+
+  const [first, last] = r > 0 ? [S.data[0], S.data[r - 1]] : [0, Number.POSITIVE_INFINITY];
+  const most = last + relative * first;
+  if (residuals.some((eta) => eta > Math.max(relative, accuracy ?? 0) * first)) return undefined;
+  const certified = error[0] <= most || (certify && (yield* noneAbove(most, wide, found)));
+  if (certify && !certified) return undefined;
+  const up = (x: number) => ldexp(x, exponent);
+  factors.S.data.forEach((s, j) => {
+    factors.S.data[j] = up(s);
+  });
+  checkOverflow(factors.S.data.includes(Number.POSITIVE_INFINITY) ? [0] : [], { ...given.origin, name: 'S' });
+  return {
+    factors,
+    residuals: residuals.map(up),
+    error: error.map(up),
+    driver: [found.gram && method !== 'krylov' ? 'gram' : 'krylov'],
+    bound: Float64Array.of(up(Math.max(relative * first, ...residuals))),
+    next: Float64Array.of(up(found.next)),
+    certified: [certified],
+  };
+}
+
+/** A copy in the dtype of `given` that outlives the workspace. */
+const kept = (x: Batch, given: Batch, name: string): Steps<Batch> => {
+  const data = allocate(dtypeOfBatch(given), [x.rows, x.cols], name);
+  return packInto(x, packed(data, 1, x.rows, x.cols, given.origin));
+};
+
+/** The same matrix times 2^−exponent where its squares might overflow or vanish, and ‖a‖_F. */
+function* inRange(given: Batch): Steps<{ a: Batch; exponent: number; norm: number }> {
+  const columns = yield* scan(given);
+  const exponents = largestExponents(columns, 1);
+  if (Math.abs(exponents[0]) <= plainExponents[dtypeOfBatch(given)]) exponents[0] = 0;
+  const [norm] = scaledNorms(columns, exponents);
+  if (exponents[0] === 0) return { a: given, exponent: 0, norm };
+  return { a: yield* pack(given, { gauge: downBy(exponents, given.cols) }), exponent: exponents[0], norm };
+}
+
+const plainExponents = { float32: 20, float64: 200 } as const satisfies Record<Dtype, number>;
+
+const sum = (x: Float64Array): number => x.reduce((all, one) => all + one, 0);
+
+// The result.
+
+function failedPart({ position, error }: Failure, a: InputBatch, rank: number): Part {
+  const empty = (rows: number, cols: number) =>
+    packed(new Float64Array(rows * cols).fill(Number.NaN), 1, rows, cols);
+  const nan = Float64Array.of(Number.NaN);
+  return {
+    positions: Int32Array.of(position),
+    factors: { U: empty(a.rows, rank), S: empty(1, rank), Vh: empty(rank, a.cols) },
+    residuals: new Float64Array(rank).fill(Number.NaN),
+    error: nan,
+    driver: ['failed'],
+    bound: nan,
+    next: nan,
+    certified: [false],
+    errors: [error],
+  };
+}
+
+/** The parts, which all have as many triplets, as one decomposition. */
+function* assembled(parts: readonly Part[], A: Input): Steps<TruncatedSvd> {
+  const leading = leadingDims(A);
+  const [count, m, n] = [product(leading), rows(A), cols(A)];
+  const r = largest(parts.map(rankOf));
+  const room = (name: string, rows: number, cols: number) =>
+    packed(allocate(dtypeOf(A), [count, rows, cols], name), count, rows, cols);
+  const out = { U: room('U', m, r), S: room('S', 1, r), Vh: room('Vh', r, n) };
+  const [bound, next, error] = [0, 1, 2].map(() => new Float64Array(count));
+  const residuals = new Float64Array(count * r);
+  const driver = new Array<Driver>(count);
+  const certified = new Array<boolean>(count);
+  for (const part of parts) {
+    for (const name of ['U', 'S', 'Vh'] as const) {
+      yield* packInto(part.factors[name], itemsAt(out[name], part.positions));
+    }
+    part.positions.forEach((position, i) => {
+      bound[position] = part.bound[i];
+      next[position] = part.next[i];
+      error[position] = part.error[i];
+      residuals.set(part.residuals.subarray(i * r, (i + 1) * r), position * r);
+      driver[position] = part.driver[i];
+      certified[position] = part.certified[i];
+    });
+  }
+  const truncated = r < Math.min(m, n);
+  return new Svd(
+    tensor(out.U.data, [...leading, m, r]),
+    tensor(out.S.data, [...leading, r]),
+    tensor(out.Vh.data, [...leading, r, n]),
+    perMatrix(bound, leading),
+    perMatrixNames(driver, leading),
+    parts.flatMap(({ errors = [] }) => errors),
+    truncated ? perMatrix(next, leading) : undefined,
+    {
+      truncationError: perMatrix(error, leading),
+      residuals: tensor(residuals, [...leading, r]),
+      certified: perMatrixNames(certified, leading),
+    },
+  ) as TruncatedSvd;
+}

@@ -1,0 +1,53 @@
+import { epsilon } from '../array/tensor.ts';
+
+/** Which triplets: one of the three. */
+export interface Truncation {
+  /** So many. */
+  readonly rank?: number | undefined;
+  /** As few as leave ‖a − U·diag(S)·Vh‖_F ≤ tol. */
+  readonly tol?: number | undefined;
+  /** As few as hold this share of ‖a‖_F². */
+  readonly energy?: number | undefined;
+}
+
+// From what remains of a matrix after its leading triplets.
+
+/** What remains of ‖A‖_F² after each number of triplets, as a share of the square of some unit. */
+export type Tails = Float64Array;
+
+/** From the squares of the leading singular values, descending; `rest` is the sum of those of the others. */
+export function tailsOf(squares: Float64Array, rest = 0): Tails {
+  const tails = new Float64Array(squares.length + 1).fill(rest);
+  for (let r = squares.length - 1; r >= 0; r--) tails[r] = tails[r + 1] + squares[r];
+  return tails;
+}
+
+/** The least number of triplets that are enough, where what is computed lacks `floor` besides; undefined where none is. */
+export function rankFor(
+  tails: Tails,
+  { rank, tol, energy = 1 }: Truncation,
+  unit: number,
+  floor = 0,
+): number | undefined {
+  if (rank !== undefined) return rank;
+  const most =
+    tol === undefined ? (1 - energy + 4 * epsilon('float64')) * tails[0] : (tol / unit) ** 2 - floor;
+  const r = tails.findIndex((tail) => tail <= most);
+  return r < 0 ? undefined : r;
+}
+
+/** The same once the error of r triplets as they were computed is known, which rounding can make larger than `tol`. */
+export function rankOnceMore(
+  tails: Tails,
+  truncation: Truncation,
+  unit: number,
+  r: number,
+  error: number,
+): number {
+  if (truncation.tol === undefined || error <= truncation.tol) return r;
+  const floor = Math.max(0, (error / unit) ** 2 - tails[r]);
+  return rankFor(tails, truncation, unit, floor) ?? r;
+}
+
+export const largest = (ranks: readonly (number | undefined)[]): number =>
+  ranks.reduce<number>((most, r) => Math.max(most, r ?? 0), 0);
