@@ -4,6 +4,8 @@ const common: UserConfig = {
   fixedExtension: false,
   shims: true,
   sourcemap: process.env.SOURCEMAP === '1', // for coverage of what is built
+  // In the form of ES modules: of CommonJS the bundle would need `require` as soon as it is imported, and has none in another bundle.
+  inputOptions: { resolve: { mainFields: ['module', 'main'] } },
   outputOptions: { comments: { jsdoc: false } }, // they are in the declarations
   failOnWarn: true, // an import that cannot be found is left as it is, with a warning
   deps: {
@@ -27,5 +29,13 @@ export default defineConfig([
     format: 'esm',
     dts: { entry: Object.values(library) },
   },
-  { ...common, entry: library, format: 'cjs', dts: true, clean: false },
+  // The same code once more: in few bytes.
+  {
+    ...common,
+    entry: library,
+    format: 'cjs',
+    dts: true,
+    clean: false,
+    minify: { compress: false, mangle: { keepNames: true } },
+  },
 ]);

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import systemPackages from '../../native/system-packages.json' with { type: 'json' };
 import { type SvdError, svdError } from '../array/errors.ts';
 import { describeSystem, elfArch, libc, systemIds } from './platform.ts';
@@ -8,6 +8,8 @@ import { version } from './version.ts';
 export interface Attempt {
   readonly from: string;
   readonly reason: string;
+  /** The folder of a package that is installed, but not as it should be. */
+  readonly folder?: string | undefined;
   /** What the dynamic loader threw; absent where it was not asked. */
   readonly error?: Error;
 }
@@ -15,16 +17,18 @@ export interface Attempt {
 /** Nothing to have the addon from, as against something that does not load. */
 export class NotThere extends Error {}
 
-/** The attempt that ended with `error`. */
-export function failure(from: string, error: Error): Attempt {
-  if (error instanceof NotThere) return { from, reason: error.message };
-  if (isModuleMissing(error, from)) return { from, reason: 'not installed' };
+/** The attempt that ended with `error`, at the file `path` where one was found. */
+export function failure(from: string, path: string | undefined, error: Error): Attempt {
+  const isPackage = path !== undefined && from.startsWith('factored-svd-');
+  const place = { from, ...(isPackage && { folder: dirname(path) }) };
+  if (error instanceof NotThere) return { ...place, reason: error.message };
+  if (isModuleMissing(error, from)) return { ...place, reason: 'not installed' };
   const code = 'code' in error && error.code !== 'ERR_DLOPEN_FAILED' ? ` [${error.code}]` : '';
   const [first] = error.message.trim().split('\nRequire stack:');
-  const arch = elfArch(from);
+  const arch = path && elfArch(path);
   // The dynamic loader calls a library for another processor a file that does not exist.
-  const other = arch !== undefined && arch !== process.arch ? ` (the file was built for ${arch})` : '';
-  return { from, reason: first.replace(`${from}: `, '') + code + other, error };
+  const other = arch && arch !== process.arch ? ` (the file was built for ${arch})` : '';
+  return { ...place, reason: first.replace(`${from}: `, '') + code + other, error };
 }
 
 function isModuleMissing(error: Error, name: string): boolean {
@@ -51,14 +55,21 @@ export function binaryError(
     `This is ${describeSystem()}.`,
     '',
     'To mend it:',
-    ...remedies(attempts.map(({ reason }) => reason).join('\n'), root, platform),
+    ...remedies(attempts, root, platform),
   ];
   const cause = attempts.find(({ error }) => error !== undefined)?.error;
   return svdError('ERR_SVD_BINARY', lines.join('\n'), { cause });
 }
 
-function remedies(reasons: string, root: string | undefined, platform: string | undefined): string[] {
-  if (reasons.includes('ERR_DLOPEN_DISABLED')) return ['- Run Node without --no-addons.'];
+function remedies(
+  attempts: readonly Attempt[],
+  root: string | undefined,
+  platform: string | undefined,
+): string[] {
+  const reasons = attempts.map(({ reason }) => reason).join('\n');
+  if (reasons.includes('ERR_DLOPEN_DISABLED')) {
+    return [process.permission ? '- Run Node with --allow-addons.' : '- Run Node without --no-addons.'];
+  }
   if (reasons.includes('OPENBLAS_CORETYPE')) {
     return ['- Leave the choice of its kernels to OpenBLAS:', '    unset OPENBLAS_CORETYPE'];
   }
@@ -71,8 +82,29 @@ function remedies(reasons: string, root: string | undefined, platform: string | 
   if (/openblas\S*: cannot open|Library not loaded: \S*openblas/i.test(reasons)) {
     return [...chosen, '- Install OpenBLAS (the pthread build):', ...systemCommands('run')];
   }
-  return [...chosen, ...installation(platform), ...(root === undefined ? bundling : sourceBuild(root))];
+  const unmapped = reasons.includes('failed to map segment')
+    ? [
+        '- Look whether its folder is mounted noexec, and whether the process may have so much memory (ulimit -v).',
+      ]
+    : [];
+  const folder = attempts.find((attempt) => attempt.folder)?.folder;
+  const install = folder ? removal(folder) : installation(platform);
+  return [...chosen, ...unmapped, ...install, ...(root === undefined ? bundling : sourceBuild(root))];
 }
+
+/** npm takes what is there for what should be there. */
+function removal(folder: string): string[] {
+  const remove = process.platform === 'win32' ? 'rmdir /s /q' : 'rm -r';
+  return [
+    '- Remove the package with the addon, which is not as it should be, and install it again:',
+    `    ${remove} ${quoted(folder)}`,
+    `    npm install --include=optional factored-svd@${version}`,
+  ];
+}
+
+/** As one word of a command line. */
+const quoted = (path: string): string =>
+  process.platform === 'win32' ? `"${path}"` : `'${path.replaceAll("'", "'\\''")}'`;
 
 /** How to have the platform package, which package managers leave out when they are told to, or copied from elsewhere. */
 function installation(platform: string | undefined): string[] {
@@ -96,14 +128,15 @@ function sourceBuild(root: string): string[] {
     '- Or build the addon on this system; what that needs is installed with',
     ...systemCommands('build'),
     '  and then',
-    `    node "${join(root, 'native/build.mjs')}"`,
+    `    node ${quoted(join(root, 'native/build.mjs'))}`,
   ];
 }
 
 const bundling = [
   '- Or let the bundler leave factored-svd alone (mark it as external) and install it beside the bundle:',
   `    npm install factored-svd@${version}`,
-  '- Or let the bundler copy .node files as they are (esbuild: --loader:.node=copy; webpack: node-loader).',
+  '- Or let the bundler copy .node files as they are (esbuild: --loader:.node=copy, and for --format=esm',
+  '  a banner that defines require; webpack: node-loader).',
   '- Or set FACTORED_SVD_BINARY to the path of the addon, factored_svd.node of the package for this system.',
 ];
 

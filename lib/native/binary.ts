@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Attempt, binaryError, failure, NotThere } from './binary-error.ts';
-import { platform } from './platform.ts';
+import { fileProblem, platform } from './platform.ts';
 import { required } from './platforms.cjs';
 import { version } from './version.ts';
 
@@ -23,28 +24,34 @@ export function loadBinding(): unknown {
 function load(): unknown {
   const root = packageRoot();
   const attempts: Attempt[] = [];
-  for (const { from, open } of candidates(root)) {
+  for (const { from, find, open } of candidates(root)) {
+    let path: string | undefined;
     try {
-      const addon = withoutBlasThreads(open);
+      path = find();
+      const problem = path && fileProblem(path);
+      if (problem) throw new NotThere(`${path === from ? '' : `${path}: `}${problem}`);
+      const addon = withoutBlasThreads(() => open(path));
       checkVersion(addon);
       return addon;
     } catch (error) {
-      attempts.push(failure(from, error as Error));
+      attempts.push(failure(from, path, error as Error));
     }
   }
   throw binaryError(attempts, root, platform());
 }
 
-/** A place to have the addon from: a file or a package. */
+/** A file or package to have the addon from. */
 interface Candidate {
   readonly from: string;
-  /** The exports of the addon. Throws where it is not there or does not load. */
-  readonly open: () => unknown;
+  /** The file, where that can be known; throws where it cannot be had. */
+  readonly find: () => string | undefined;
+  /** The exports of the addon. Throws where it does not load. */
+  readonly open: (path: string | undefined) => unknown;
 }
 
 function candidates(root: string | undefined): Candidate[] {
   const chosen = process.env.FACTORED_SVD_BINARY;
-  if (chosen) return [file(resolve(chosen))];
+  if (chosen) return [file(chosen)];
   const built = root === undefined ? [] : buildsIn(root).map(file);
   const here = platform();
   return here === undefined ? built : [...built, platformPackage(here)];
@@ -57,12 +64,14 @@ function buildsIn(root: string): string[] {
   ];
 }
 
-function file(path: string): Candidate {
-  return { from: path, open: () => opened(path) };
-}
+/** A path that is relative to the working directory, which there may be none of. */
+const file = (path: string): Candidate => ({
+  from: path,
+  find: () => resolve(path),
+  open: (found = path) => opened(found),
+});
 
 function opened(path: string): unknown {
-  if (!existsSync(path)) throw new NotThere('no such file');
   const addon = { exports: {} };
   process.dlopen(addon, path);
   return addon.exports;
@@ -70,18 +79,55 @@ function opened(path: string): unknown {
 
 function platformPackage(platform: string): Candidate {
   const name = `factored-svd-${platform}`;
-  const open = () => {
-    const found = required(platform);
-    return 'error' in found ? requiredFromHere(name, found.error) : found.addon;
+  return {
+    from: name,
+    find: () => resolved(name) ?? installed(name),
+    open(path) {
+      if (path !== undefined && resolved(name) === undefined) return opened(path);
+      const found = required(platform);
+      return 'error' in found ? requiredFromHere(name, found.error) : found.addon;
+    },
   };
-  return { from: name, open };
+}
+
+/** The file that Node loads for a package; undefined where it finds none. */
+function resolved(name: string): string | undefined {
+  try {
+    return requireFromHere()?.resolve(name);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The addon of a package that Node did not find though it is there: because a file is missing, or could not be opened at the
+ * time, which Node does not try again. Throws where its folder cannot be looked into.
+ */
+function installed(name: string): string | undefined {
+  if (!requireFromHere()) return undefined;
+  let folder = dirname(fileURLToPath(import.meta.url));
+  for (let above = dirname(folder); above !== folder; folder = above, above = dirname(folder)) {
+    const place = join(folder, 'node_modules', name);
+    try {
+      readdirSync(place);
+      return join(place, 'factored_svd.node');
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw new NotThere(message);
+    }
+  }
+  return undefined;
 }
 
 /** A bundle in the form of an ES module has no `require`: what it would have found is looked for from the bundle's place. */
 function requiredFromHere(name: string, error: Error): unknown {
   const require = requireFromHere();
   if (!require || ('code' in error && error.code === 'ERR_DLOPEN_FAILED')) throw error;
-  return require(name);
+  try {
+    return require(name);
+  } catch (own) {
+    throw 'code' in error && error.code === 'MODULE_NOT_FOUND' ? own : error; // esbuild: it cannot require what it has copied
+  }
 }
 
 /** `require` of this file; undefined in a bundle that does not know where it is. */

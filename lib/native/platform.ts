@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { names } from './platforms.cjs';
 
 // What system this is, in the words of npm (`os`, `cpu`, `libc`) and of the names of platform packages.
@@ -41,13 +41,39 @@ export function systemIds(): string[] {
   }
 }
 
+/** What keeps a file from being loaded as a library, as far as that shows from outside; undefined where nothing does. */
+export function fileProblem(path: string): string | undefined {
+  try {
+    const stat = statSync(path);
+    if (stat.isDirectory()) return 'a directory, not a file';
+    if (!stat.isFile()) return 'not a regular file'; // which may be waited for without end
+    const length = elfLength(path);
+    return stat.size < length ? `cut off: it has ${stat.size} of ${length} bytes` : undefined;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? 'no such file' : message;
+  }
+}
+
+/** Bytes that an ELF file of 64 bits has by its header, up to the end of its table of sections; 0 for any other file. */
+function elfLength(path: string): number {
+  const header = elfHeader(path);
+  if (header?.[4] !== 2 || header[5] !== 1) return 0;
+  return Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60);
+}
+
 /** `process.arch` of the machine an ELF file is for (`e_machine`), undefined for any other file. */
 export function elfArch(path: string): string | undefined {
-  const header = readStart(path, 20);
-  if (header?.toString('latin1', 0, 4) !== '\x7fELF') return undefined;
+  const header = elfHeader(path);
+  if (!header) return undefined;
   const littleEndian = header[5] === 1;
   const machine = littleEndian ? header.readUInt16LE(18) : header.readUInt16BE(18);
   return elfArches[machine] ?? `ELF machine ${machine}`;
+}
+
+function elfHeader(path: string): Buffer | undefined {
+  const header = readStart(path, 64);
+  return header?.toString('latin1', 0, 4) === '\x7fELF' ? header : undefined;
 }
 
 const elfArches: Record<number, string> = {

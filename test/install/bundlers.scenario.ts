@@ -54,10 +54,11 @@ const complete: Record<string, Bundle> = {
 const programs = (name: string): [string, string][] => [
   ['esm.mjs', name.startsWith('webpack') ? 'bundle.cjs' : 'bundle.mjs'],
   ['cjs.cjs', name.startsWith('vite') ? 'bundle.mjs' : 'bundle.cjs'],
+  ...(name.startsWith('esbuild') ? ([['esm.mjs', 'bundle.cjs']] as [string, string][]) : []),
 ];
 
 describe.each(Object.entries(complete))('%s', (name, bundle) => {
-  test.each(programs(name))('%s computes in an empty folder', async (input, output) => {
+  test.each(programs(name))('%s as %s computes in an empty folder', async (input, output) => {
     const box = await moved(input, output, bundle);
     const { libraries } = await works(box, ['node', output]);
     expect(libraries[0].startsWith(box.folder)).toBe(true);
@@ -71,7 +72,7 @@ const external: Record<string, Bundle> = {
 };
 
 describe.each(Object.entries(external))('%s, the package as an external one', (name, bundle) => {
-  test.each(programs(name))('%s computes beside the installed package', async (input, output) => {
+  test.each(programs(name))('%s as %s computes beside the installed package', async (input, output) => {
     const box = await moved(input, output, bundle);
     cpSync(project.path('node_modules'), box.path('node_modules'), { recursive: true });
     await works(box, ['node', output]);
@@ -86,7 +87,7 @@ const incomplete: Record<string, Bundle> = {
 };
 
 describe.each(Object.entries(incomplete))('%s', (name, bundle) => {
-  test.each(programs(name))('%s says what to do, and each of it helps', async (input, output) => {
+  test.each(programs(name))('%s as %s says what to do, and each of it helps', async (input, output) => {
     const box = await moved(input, output, bundle);
     const message = await binaryError(box, ['node', output]);
     expect(message).toContain('- Or let the bundler leave factored-svd alone (mark it as external)');

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
@@ -67,6 +67,25 @@ describe('loading the addon', () => {
     expect(cause).toMatchObject({ code: 'ERR_DLOPEN_FAILED' });
   });
 
+  it('is not waited for where it is no regular file, and not begun where it was cut off', async () => {
+    const fifo = join(folder, 'fifo.node');
+    execFileSync('mkfifo', [fifo]);
+    expect((await errorWith(fifo)).message).toContain(`- ${fifo}: not a regular file\n`);
+    const whole = readFileSync(libraryNeeding('whole'));
+    for (const bytes of [100, whole.length / 2, whole.length - 1]) {
+      const cut = join(folder, 'cut.node');
+      writeFileSync(cut, whole.subarray(0, bytes));
+      const told = `- ${cut}: cut off: it has ${Math.floor(bytes)} of ${whole.length} bytes\n`;
+      expect((await errorWith(cut)).message).toContain(told);
+    }
+  });
+
+  it('names what keeps the file from being looked at', async () => {
+    const loop = join(folder, 'loop.node');
+    symlinkSync(loop, loop);
+    expect((await errorWith(loop)).message).toMatch(new RegExp(`^- ${loop}: ELOOP`, 'm'));
+  });
+
   it('gives the reason of a folder', async () => {
     const { message } = await errorWith(folder);
     expect(message).toMatch(new RegExp(`^- ${folder}: .*directory`, 'm'));
@@ -122,7 +141,7 @@ describe('loading the addon', () => {
     expect(message).toContain(`Node ${process.version}.`);
     expect(message).toContain(`    npm install --include=optional factored-svd@${manifest.version}\n`);
     expect(message).toContain(`    npm install --os=${process.platform} --cpu=${process.arch}`);
-    expect(message).toMatch(/ {4}node ".*native.build\.mjs"$/);
+    expect(message).toMatch(/ {4}node ['"].*native.build\.mjs['"]$/);
     const shown = Object.values(systemPackages).filter(({ build }) => message.includes(`    ${build}\n`));
     expect(shown).not.toEqual([]);
   });

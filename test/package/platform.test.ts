@@ -18,8 +18,8 @@ const at = temporaryFolder();
 let projects = 0;
 
 /** An empty project with this package in its node_modules, and no addon. */
-function project(): string {
-  const folder = at(`project-${projects++}`);
+function project(called = 'project'): string {
+  const folder = at(`${called}-${projects++}`);
   const installed = join(folder, 'node_modules/factored-svd');
   cpSync(dirname(built('index.js')), join(installed, 'dist'), { recursive: true });
   cpSync(join(root, 'package.json'), join(installed, 'package.json'));
@@ -84,7 +84,7 @@ describe.each(['mjs', 'cjs'] as const)('without a build, from .%s', (form) => {
     expect(told).toContain(`- ${name}: not installed\n`);
     expect(told).toContain(`npm install --include=optional factored-svd@${manifest.version}\n`);
     expect(told).toContain(`--os=${process.platform} --cpu=${process.arch}`);
-    expect(told).toMatch(/node ".*factored-svd.native.build\.mjs"$/);
+    expect(told).toMatch(/node ['"].*factored-svd.native.build\.mjs['"]$/);
   });
 
   it('one of another version is refused', () => {
@@ -104,11 +104,61 @@ describe.each(['mjs', 'cjs'] as const)('without a build, from .%s', (form) => {
     );
   });
 
+  it('what is there but not as it should be is to be removed first, because npm takes it for what should be there', () => {
+    const folder = project('it\'s "$HOME" `here`');
+    addPlatformPackage(folder, 'factored_svd.node', (path) =>
+      writeFileSync(path, readFileSync(addon).subarray(0, 1e5)),
+    );
+    const told = run(folder, form, fail);
+    expect(told).toMatch(new RegExp(`^- ${name}: .*cut off: it has 100000 of \\d+ bytes`, 'm'));
+    const command = /^ {4}(rm -r .*)$/m.exec(told)?.[1] ?? '';
+    const words = spawnSync('sh', ['-c', `printf '%s' ${command.slice('rm -r '.length)}`], {
+      encoding: 'utf8',
+    });
+    expect(words.stdout).toBe(join(folder, 'node_modules', name));
+  });
+
+  it('one for another processor is called so', () => {
+    const folder = project();
+    addPlatformPackage(folder, 'factored_svd.node', (path) => {
+      const elf = readFileSync(addon);
+      elf.writeUInt16LE(process.arch === 'arm64' ? 62 : 183, 18);
+      writeFileSync(path, elf);
+    });
+    expect(run(folder, form, fail)).toMatch(
+      new RegExp(`^- ${name}: .*\\(the file was built for (arm64|x64)\\)`, 'm'),
+    );
+  });
+
   it('one that does not load gives the reason of the dynamic loader', () => {
     const folder = project();
     addPlatformPackage(folder, 'factored_svd.node', (path) => writeFileSync(path, 'no library '.repeat(100)));
     expect(run(folder, form, fail)).toMatch(new RegExp(`^- ${name}: .*invalid ELF header`, 'm'));
   });
+});
+
+it('without leave for addons Node is to be run with it, in the words of the flag that took it', () => {
+  const file = join(project(), 'main.cjs');
+  writeFileSync(file, `${forms.cjs}\n${fail}`);
+  const told = (...flags: string[]) => {
+    const env = { ...process.env, FACTORED_SVD_BINARY: addon, NODE_NO_WARNINGS: '1' };
+    return spawnSync(process.execPath, [...flags, file], { encoding: 'utf8', timeout: 20_000, env }).stdout;
+  };
+  expect(told('--no-addons')).toContain('without --no-addons');
+  const permission = process.allowedNodeEnvironmentFlags.has('--permission')
+    ? '--permission'
+    : '--experimental-permission';
+  expect(told(permission, '--allow-fs-read=*')).toContain('with --allow-addons');
+});
+
+it('a relative FACTORED_SVD_BINARY in a folder that is gone is ERR_SVD_BINARY', () => {
+  const folder = project();
+  const source = `const { mkdtempSync, rmSync } = require('node:fs'); ${forms.cjs}
+    const gone = mkdtempSync(${JSON.stringify(join(folder, 'x'))}); process.chdir(gone); rmSync(gone, { recursive: true });
+    process.env.FACTORED_SVD_BINARY = 'x.node'; ${fail}`;
+  expect(output(join(folder, 'gone.cjs'), source, {})).toMatch(
+    /^ERR_SVD_BINARY: .*\n(?:.*\n)*- x\.node: .*cwd/,
+  );
 });
 
 describe('moved out of its package', () => {
