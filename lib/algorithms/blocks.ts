@@ -1,4 +1,4 @@
-import { allocate, zeros } from '../array/memory.ts';
+import { allocate, perItem } from '../array/memory.ts';
 import { type Dtype, product, tensor } from '../array/tensor.ts';
 import { type Batch, itemsAt, packed, range } from '../native/batch.ts';
 import { ofFactors, type SvdFactors } from '../native/kernels.ts';
@@ -51,9 +51,9 @@ export function* batchedSvd(
   };
   const out = { U: room('U'), S: room('S'), Vh: room('Vh') };
   // Not filled in advance, which would take some 10 ms for a million items.
-  const bound = zeros(Float64Array, leading, 'bound');
+  const bound = perItem(leading, 'bound');
   const driver = new Array<Driver>(total);
-  const next = truncated ? zeros(Float64Array, leading, 'next') : undefined;
+  const next = truncated ? perItem(leading, 'next') : undefined;
   const failed: Failure[] = [];
   const workspace = takeWorkspace();
   for (let from = 0; from < total; from += blockSize) {

@@ -1,5 +1,5 @@
 import type { Dtype, FloatArray } from '../array/elements.ts';
-import { zeros } from '../array/memory.ts';
+import { perItem } from '../array/memory.ts';
 import { ldexp } from '../array/power-of-two.ts';
 import { cols, dtypeOf, type Input, leadingDims, rows } from '../array/tensor.ts';
 import { type Batch, batchOf, type InputBatch, items, named, range, transposed } from '../native/batch.ts';
@@ -18,7 +18,7 @@ import { operands } from './product.ts';
 export function* productNorm(A: Input, B: Input, { foreign }: InputOptions = {}): Steps<Float64Array> {
   const { inputs, dtype, leading, blockSize } = operands(A, B, foreign);
   const [left, right] = factorsOf(inputs, yield* ahead(inputs, blockSize, dtype), dtype);
-  const norms = zeros(Float64Array, leading, 'norms');
+  const norms = perItem(leading, 'norms');
   const workspace = takeWorkspace();
   for (let from = 0; from < norms.length; from += blockSize) {
     const to = Math.min(norms.length, from + blockSize);
@@ -49,7 +49,7 @@ export function* denseNorm(a: Input, { foreign }: InputOptions = {}): Steps<Floa
   const all = batchOf(a, leading, 'norm', foreign);
   const blockSize = Math.max(1, Math.floor(blockElements / Math.max(1, rows(a) * cols(a))));
   const [input] = yield* ahead([all], blockSize, dtype);
-  const norms = zeros(Float64Array, leading, 'norms');
+  const norms = perItem(leading, 'norms');
   const workspace = takeWorkspace();
   for (let from = 0; from < norms.length; from += blockSize) {
     const to = Math.min(norms.length, from + blockSize);

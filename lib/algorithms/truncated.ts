@@ -1,6 +1,6 @@
 import type { Dtype, FloatArray } from '../array/elements.ts';
 import type { SvdError } from '../array/errors.ts';
-import { allocate } from '../array/memory.ts';
+import { allocate, checkItems } from '../array/memory.ts';
 import { ndarray } from '../array/ndarray.ts';
 import { ldexp } from '../array/power-of-two.ts';
 import { cols, dtypeOf, type Input, leadingDims, product, rows, tensor } from '../array/tensor.ts';
@@ -77,6 +77,7 @@ export function* truncatedSvd(A: Input, options: Options): Steps<TruncatedSvd> {
   const p = Math.min(rows(A), cols(A));
   const { rank, method = 'auto' } = options;
   if (rank !== undefined) checkRank(rank, p);
+  checkItems(leadingDims(A), 'bound');
   const whole = method === 'full' || (method === 'auto' && (p < leastOrder || (rank ?? 0) > mostTriplets(p)));
   const parts = whole ? [yield* partOfAll(A, options)] : yield* oneByOne(A, options);
   return yield* assembled(parts, A);

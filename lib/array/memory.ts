@@ -57,6 +57,23 @@ const tooLarge = (what: string, shape: readonly number[], bytes: number, cause?:
     cause,
   });
 
+/**
+ * Numbers that are said of the matrices of a batch, one for each: all 0. `ERR_SVD_TOO_LARGE` also where there are more of
+ * them than lists in JavaScript can be made of, however small they are.
+ */
+export function perItem(leading: readonly number[], what: string): Float64Array {
+  checkItems(leading, what);
+  return zeros(Float64Array, leading, what);
+}
+
+export function checkItems(leading: readonly number[], what: string): void {
+  const bytes = product(leading) * bytesPerItem;
+  if (!(bytes <= mostBytesOfItems)) throw tooLarge(what, leading, bytes);
+}
+
+const bytesPerItem = 64; // with a driver's name and the like
+const mostBytesOfItems = 2 ** 32;
+
 const slabLength = 1024;
 const mostInSlab = 32;
 let slab = new Float64Array(slabLength);

@@ -1,5 +1,4 @@
 import { type Dtype, dtypeOfStored, type FloatArray, type Stored } from '../array/elements.ts';
-import { svdError } from '../array/errors.ts';
 import { itemOffsets } from '../array/indexing.ts';
 import {
   broadcastLeading,
@@ -53,11 +52,6 @@ export function batchOf<D extends Stored>(
   const full = broadcastLeading(x, leading);
   const n = full.stride.length;
   const count = product(leading);
-  if (count > mostItems) {
-    const bytes = count * bytesPerItem;
-    const message = `${name || 'batch'}: ${count} matrices need ${bytes} bytes for what is said of each: at most ${mostItems}`;
-    throw svdError('ERR_SVD_TOO_LARGE', message, { bytes });
-  }
   const step = evenStep(full);
   return {
     data: full.data,
@@ -73,10 +67,6 @@ export function batchOf<D extends Stored>(
     foreign,
   };
 }
-
-// What is said of each matrix takes memory too, even where the matrices themselves are empty.
-const mostItems = 2 ** 26;
-const bytesPerItem = 64;
 
 /** The distance from one matrix of `x` to the next, where it is always the same. */
 function evenStep(x: Input): number | undefined {

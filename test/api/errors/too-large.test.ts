@@ -21,6 +21,7 @@ describe('ERR_SVD_TOO_LARGE', () => {
     ['a batch of 2^40 matrices', () => svd(repeated(2 ** 40, 1, 1))],
     ['a batch of 2^40 products', () => new FactoredMatrix(repeated(2 ** 40, 1, 1), [[1]]).svd()],
     ['a batch of 10^9 empty matrices', () => svd(repeated(1e9, 0, 5))],
+    ['leading triplets of 10^9 empty matrices', () => svd(repeated(1e9, 0, 5), { rank: 0, method: 'gram' })],
     ['dist of 2^40 matrices', () => dist(repeated(2 ** 40, 1, 1), [[1]])],
   ] as [string, () => unknown][])('%s: an error with `bytes`, and no such memory is taken', (_, f) => {
     const before = peak();
