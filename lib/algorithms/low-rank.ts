@@ -22,7 +22,7 @@ import type { Operand } from './operands.ts';
 import { checkRank, productSvd } from './product.ts';
 import { type PerMatrix, perMatrix, Svd } from './result.ts';
 import { truncatedSvd } from './truncated.ts';
-import type { Truncation } from './truncation.ts';
+import { largest, rankFor, type Truncation, tailsOf } from './truncation.ts';
 
 /** The factors U·√S and √S·Vh, and how far their product is from the matrix at most. */
 export interface LowRank {
@@ -35,7 +35,7 @@ export function* lowRankOf(a: Operand, share: Truncation): Steps<LowRank> {
   const most = 'M' in a ? Math.min(rows(a.M), cols(a.M)) : Math.min(rows(a.A), cols(a.A), cols(a.B));
   if (share.rank !== undefined) checkRank(share.rank, most, 'lowRank: rank');
   const svd = yield* decomposition(a, share);
-  let rank = share.rank ?? rankFor(svd.S, share);
+  let rank = share.rank ?? enoughOf(svd.S, share);
   for (let step = 1; ; step *= 2) {
     const factors = yield* even(yield* leading(svd, rank));
     const truncationError = yield* asPart(errorOf(a, factors));
@@ -52,21 +52,15 @@ function* decomposition(a: Operand, { rank }: Truncation): Steps<Svd> {
   return yield* rank === undefined ? denseSvd(a.M) : truncatedSvd(a.M, { rank });
 }
 
-/** The smallest number of triplets that is enough for every matrix, by the singular values that are left out. */
-function rankFor(S: Tensor, { tol, energy = 0 }: Truncation): number {
+/** The least number of triplets that is enough for every matrix. */
+function enoughOf(S: Tensor, share: Truncation): number {
   const p = S.shape[S.shape.length - 1];
-  let most = 0;
-  for (let at = 0; at < S.size; at += p) {
-    const sigma = (S.data as Float64Array).subarray(at, at + p);
-    if (sigma[0] === 0) continue;
-    const squares = Array.from(sigma, (s) => (s / sigma[0]) ** 2); // of which none is too large
-    const allowed =
-      tol === undefined ? (1 - energy) * squares.reduceRight((sum, x) => sum + x, 0) : (tol / sigma[0]) ** 2;
-    let [rank, left] = [p, 0];
-    while (rank > 0 && left + squares[rank - 1] <= allowed) left += squares[--rank];
-    most = Math.max(most, rank);
-  }
-  return most;
+  const ranks = Array.from({ length: p > 0 ? S.size / p : 0 }, (_, i) => {
+    const sigma = S.data.subarray(i * p, (i + 1) * p);
+    const unit = sigma[0] || 1;
+    return rankFor(tailsOf(Float64Array.from(sigma, (s) => (s / unit) ** 2)), share, unit);
+  });
+  return largest(ranks);
 }
 
 /** The first `rank` triplets. */

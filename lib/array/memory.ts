@@ -58,14 +58,15 @@ const tooLarge = (what: string, shape: readonly number[], bytes: number, cause?:
   });
 
 /**
- * Numbers that are said of the matrices of a batch, one for each: all 0. `ERR_SVD_TOO_LARGE` also where there are more of
- * them than lists in JavaScript can be made of, however small they are.
+ * Numbers that are said of the matrices of a batch, one for each: all 0. As `checkItems`, however small the
+ * matrices are.
  */
 export function perItem(leading: readonly number[], what: string): Float64Array {
   checkItems(leading, what);
   return zeros(Float64Array, leading, what);
 }
 
+/** `ERR_SVD_TOO_LARGE` for more matrices than lists in JavaScript can be made of. */
 export function checkItems(leading: readonly number[], what: string): void {
   const bytes = product(leading) * bytesPerItem;
   if (!(bytes <= mostBytesOfItems)) throw tooLarge(what, leading, bytes);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../../lib/array/tensor.ts';
-import { dist, FactoredMatrix, lowRank, lowRankAsync, norm, svdvals } from '../../lib/index.ts';
+import { dist, FactoredMatrix, lowRank, lowRankAsync, norm, svd, svdvals } from '../../lib/index.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import { bits, checkError, distance, errorOf, indices, matrixAt } from '../support/checks.ts';
 import { array, dtypes, randomMatrix, randomProduct, withSpectrum } from '../support/matrices.ts';
@@ -67,14 +67,19 @@ describe('lowRank', () => {
         for (const options of [{ rank: 2 }, { tol: 1 }, { energy: 0.9 }]) {
           const all = lowRank(a, options);
           const later = await lowRankAsync(a, options);
-          expect([bits(all.A as Tensor), bits(all.B as Tensor)]).toEqual([bits(later.A as Tensor), bits(later.B as Tensor)]); // biome-ignore format: one line
+          expect([bits(all.A as Tensor), bits(all.B as Tensor)]).toEqual([
+            bits(later.A as Tensor),
+            bits(later.B as Tensor),
+          ]);
           expect((later.truncationError as Tensor).data).toEqual((all.truncationError as Tensor).data);
           for (const [i, j] of indices([2, 3])) {
             const one = a instanceof FactoredMatrix ? a.at(i, j) : a.pick(i, j);
             const measured = dist(one, all.at(i, j)) as number;
             const stated = (all.truncationError as Tensor).get(i, j);
             expect(measured).toBeLessThanOrEqual(stated);
-            expect(stated - measured).toBeLessThanOrEqual(4 * bounds.reconstruction('float64', norm(one) as number, 8, 6, 100)); // biome-ignore format: one line
+            expect(stated - measured).toBeLessThanOrEqual(
+              4 * bounds.reconstruction('float64', norm(one) as number, 8, 6, 100),
+            );
             const rest = svdvals(one);
             const cut = Math.hypot(...Array.from(rest.data).slice(all.mdim));
             expect(Math.abs(stated - cut)).toBeLessThanOrEqual(
@@ -85,6 +90,13 @@ describe('lowRank', () => {
     },
   );
 
+  it('takes as many triplets as svd does for the same share', () => {
+    const a = withSpectrum(8, 9, 7, sigma); // of rank 5, but for rounding
+    for (const energy of [0, 0.5, 0.99, 1]) {
+      expect(lowRank(a, { energy }).mdim, `energy ${energy}`).toBe(svd(a, { energy }).S.shape[0]);
+    }
+  });
+
   it('sees an approximation that is not the best', () => {
     const a = withSpectrum(6, 9, 7, sigma);
     const x = lowRank(a, { rank: 2 });
@@ -93,7 +105,15 @@ describe('lowRank', () => {
 
   it('refuses no share, two, and those there cannot be', () => {
     const a = [[1, 2], [3, 4]]; // biome-ignore format: a matrix
-    for (const options of [{}, { rank: 1, tol: 1 }, { rank: 3 }, { rank: 1.5 }, { energy: 1.1 }, { tol: -1 }]) checkError(errorOf(() => lowRank(a, options)), 'ERR_SVD_ARGUMENT', 'lowRank'); // biome-ignore format: one line
-    checkError(errorOf(() => lowRank([[Number.NaN]], { rank: 1 })), 'ERR_SVD_NON_FINITE'); // biome-ignore format: one line
+    for (const options of [{}, { rank: 1, tol: 1 }, { rank: 3 }, { rank: 1.5 }, { energy: 1.1 }, { tol: -1 }])
+      checkError(
+        errorOf(() => lowRank(a, options)),
+        'ERR_SVD_ARGUMENT',
+        'lowRank',
+      );
+    checkError(
+      errorOf(() => lowRank([[Number.NaN]], { rank: 1 })),
+      'ERR_SVD_NON_FINITE',
+    );
   });
 });
