@@ -32,7 +32,11 @@ const norm = api.norm as (a: api.MatrixLike | api.Factored, ord?: Norm) => numbe
 const norms = ['fro', 'nuc', 2] as const;
 const near = (x: api.PerMatrix, y: number, bound: number): void =>
   expect(Math.abs((x as number) - y), `${x} and ${y}`).toBeLessThanOrEqual(bound);
-const identity = (n: number) => array(Array.from({ length: n * n }, (_, e) => (e % (n + 1) === 0 ? 1 : 0)), [n, n]); // biome-ignore format: one line
+const identity = (n: number) =>
+  array(
+    Array.from({ length: n * n }, (_, e) => (e % (n + 1) === 0 ? 1 : 0)),
+    [n, n],
+  );
 const zero = (m: number, n: number) => array(new Array(m * n).fill(0), [m, n]);
 
 describe('of matrices with exact references', () => {
@@ -53,7 +57,9 @@ describe('of matrices with exact references', () => {
     }
     const shares = sigma.map((s) => (s / sigma[0]) ** 2);
     const total = shares.reduce((sum, s) => sum + s, 0);
-    const rank = Math.exp(-shares.reduce((sum, s) => (s > 0 ? sum + (s / total) * Math.log(s / total) : sum), 0)); // biome-ignore format: one line
+    const rank = Math.exp(
+      -shares.reduce((sum, s) => (s > 0 ? sum + (s / total) * Math.log(s / total) : sum), 0),
+    );
     const relative = sigma.map((s) => s / sigma[0]);
     near(effectiveRank(matrix), rank, within.effectiveRank(delta / sigma[0], relative, rank));
     near(stableRank(matrix), total, within.stableRank(delta / sigma[0], exact / sigma[0], 1, m, n));
@@ -73,12 +79,27 @@ describe('norm', () => {
   it.each(dtypes)('times a power of two is that of the multiple, exactly: %s', (dtype) => {
     const a = randomMatrix(1, [9, 6], dtype);
     for (const scale of dtype === 'float64' ? [2 ** 900, 2 ** -900] : [2 ** 100, 2 ** -90])
-      for (const ord of norms) expect(norm(mapMatrix(a, (x) => x * scale), ord)).toBe(norm(a, ord) * scale); // biome-ignore format: one line
+      for (const ord of norms)
+        expect(
+          norm(
+            mapMatrix(a, (x) => x * scale),
+            ord,
+          ),
+        ).toBe(norm(a, ord) * scale);
   });
 
   it('of one element is its modulus, however large or small', () => {
-    for (const x of [1e200, -1e-200, 1e308, 5e-324, 0]) for (const ord of norms) expect(norm([[x]], ord)).toBe(Math.abs(x)); // biome-ignore format: one line
-    for (const s of [1e200, 1e-200]) near(norm([[3 * s, 0], [4 * s, 0]]), 5 * s, within.frobenius(5 * s, 2, 2)); // biome-ignore format: one line
+    for (const x of [1e200, -1e-200, 1e308, 5e-324, 0])
+      for (const ord of norms) expect(norm([[x]], ord)).toBe(Math.abs(x));
+    for (const s of [1e200, 1e-200])
+      near(
+        norm([
+          [3 * s, 0],
+          [4 * s, 0],
+        ]),
+        5 * s,
+        within.frobenius(5 * s, 2, 2),
+      );
   });
 
   it('is too large for float64: ERR_SVD_OVERFLOW with the matrix', () => {
@@ -108,7 +129,8 @@ describe('norm', () => {
       const [a, b] = [randomMatrix(seed, [7, 4]), randomMatrix(seed + 10, [7, 4])];
       const slack = 4 * 4 * bounds.singularValues('float64', svd(a).bound as number, svd(b).bound as number);
       const sum = mapMatrix(a, (x, i, j) => x + b.get(i, j));
-      for (const ord of norms) expect(norm(sum, ord)).toBeLessThanOrEqual(norm(a, ord) + norm(b, ord) + slack); // biome-ignore format: one line
+      for (const ord of norms)
+        expect(norm(sum, ord)).toBeLessThanOrEqual(norm(a, ord) + norm(b, ord) + slack);
       const [fro, nuc, two] = norms.map((ord) => norm(a, ord));
       expect(two).toBeLessThanOrEqual(fro + slack);
       expect(fro).toBeLessThanOrEqual(nuc + slack);
@@ -145,7 +167,17 @@ describe('cond', () => {
   });
 
   it('of an empty matrix is not defined; of no matrices at all there is none', () => {
-    for (const shape of [[0, 0], [0, 3], [3, 0], [2, 0, 4]]) checkError(errorOf(() => cond(array([], shape))), 'ERR_SVD_SHAPE', 'empty'); // biome-ignore format: one line
+    for (const shape of [
+      [0, 0],
+      [0, 3],
+      [3, 0],
+      [2, 0, 4],
+    ])
+      checkError(
+        errorOf(() => cond(array([], shape))),
+        'ERR_SVD_SHAPE',
+        'empty',
+      );
     expect((cond(array([], [0, 3, 2])) as unknown as Tensor).shape).toEqual([0]);
   });
 });
@@ -181,7 +213,12 @@ describe('matrixRank', () => {
 describe('effectiveRank and stableRank', () => {
   it('are k for k equal singular values, whatever their size', () => {
     for (const scale of [1, 1e200, 1e-200]) {
-      const a = withSpectrum(8, 7, 5, [1, 1, 1].map((s) => s * scale)); // biome-ignore format: one line
+      const a = withSpectrum(
+        8,
+        7,
+        5,
+        [1, 1, 1].map((s) => s * scale),
+      );
       const delta = bounds.singularValues('float64', svd(a).bound as number, 0) / scale;
       near(effectiveRank(a), 3, within.effectiveRank(2 * delta, [1, 1, 1, 0, 0], 3));
       near(stableRank(a), 3, within.stableRank(2 * delta, Math.sqrt(3), 1, 7, 5));
@@ -268,7 +305,11 @@ describe.each(Object.entries(functions))('%s', (name, f) => {
         expect([error.index, error.batchIndex]).toEqual([[1, 1], [1]]);
       }
     }
-    checkError(errorOf(() => f([1, 2])), 'ERR_SVD_ARGUMENT', 'matrix'); // biome-ignore format: one line
+    checkError(
+      errorOf(() => f([1, 2])),
+      'ERR_SVD_ARGUMENT',
+      'matrix',
+    );
   });
 
   it('changes nothing it is given', () => {
@@ -280,7 +321,12 @@ describe.each(Object.entries(functions))('%s', (name, f) => {
 
   it('of an empty matrix is 0, if it is defined', () => {
     if (name === 'cond') return;
-    for (const shape of [[0, 0], [0, 3], [3, 0]]) expect(f(array([], shape))).toBe(0); // biome-ignore format: one line
+    for (const shape of [
+      [0, 0],
+      [0, 3],
+      [3, 0],
+    ])
+      expect(f(array([], shape))).toBe(0);
     expect((f(array([], [2, 0, 3])) as Tensor).data).toEqual(new Float64Array(2));
   });
 });

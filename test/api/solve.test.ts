@@ -78,7 +78,11 @@ describe('pinv', () => {
       const X = pinv(mapMatrix(a, (x) => x * 2 ** e)) as Tensor;
       expect(X.data).toEqual(mapMatrix(pinv(a) as Tensor, (x) => x * 2 ** -e).data);
     }
-    checkError(errorOf(() => pinv([[1e-310]])), 'ERR_SVD_OVERFLOW', 'pinv'); // biome-ignore format: one line
+    checkError(
+      errorOf(() => pinv([[1e-310]])),
+      'ERR_SVD_OVERFLOW',
+      'pinv',
+    );
   });
 
   it('of a batch is that of every item, of a product a product, of an empty matrix empty', () => {
@@ -91,7 +95,12 @@ describe('pinv', () => {
     const M = new FactoredMatrix(A, B);
     expect(pinv(M)).toBeInstanceOf(FactoredMatrix);
     expect(rowsOf(pinv(M).AB)).toEqual(rowsOf(M.pinv().AB));
-    for (const [m, n] of [[0, 3], [3, 0], [0, 0]]) expect((pinv(array([], [m, n])) as Tensor).shape).toEqual([n, m]); // biome-ignore format: one line
+    for (const [m, n] of [
+      [0, 3],
+      [3, 0],
+      [0, 0],
+    ])
+      expect((pinv(array([], [m, n])) as Tensor).shape).toEqual([n, m]);
   });
 
   it('says what is wrong', async () => {
@@ -104,7 +113,13 @@ describe('pinv', () => {
 });
 
 describe('lstsq', () => {
-  const shapes: [number, number][] = [[8, 4], [4, 8], [5, 5], [6, 1], [1, 6]]; // biome-ignore format: one line
+  const shapes: [number, number][] = [
+    [8, 4],
+    [4, 8],
+    [5, 5],
+    [6, 1],
+    [1, 6],
+  ];
   const cases = dtypes.flatMap((dtype) => shapes.map(([m, n]) => ({ dtype, m, n })));
 
   /** What b − a·x leaves in the range of a, and x outside the range of aᵀ, as multiples of their bounds. */
@@ -128,7 +143,11 @@ describe('lstsq', () => {
     expect(optimality(rowsOf(a), rowsOf(b), rowsOf(x), dtype)).toBeLessThanOrEqual(1);
     expect(residuals.shape).toEqual([m > n ? 3 : 0]);
     const other = await lstsqAsync(a, b);
-    expect([bits(other.x as Tensor), bits(other.residuals), bits(other.S)]).toEqual([bits(x as Tensor), bits(residuals), bits(S)]); // biome-ignore format: one line
+    expect([bits(other.x as Tensor), bits(other.residuals), bits(other.S)]).toEqual([
+      bits(x as Tensor),
+      bits(residuals),
+      bits(S),
+    ]);
   });
 
   it('the conditions see a solution that is off by 1e-9', () => {
@@ -160,7 +179,8 @@ describe('lstsq', () => {
   });
 
   it('neither overflows nor underflows on the way', () => {
-    const near = (x: number, y: number) => expect(Math.abs(x / y - 1)).toBeLessThanOrEqual(bounds.reconstruction('float64', 4, 2, 2)); // biome-ignore format: one line
+    const near = (x: number, y: number) =>
+      expect(Math.abs(x / y - 1)).toBeLessThanOrEqual(bounds.reconstruction('float64', 4, 2, 2));
     for (const [a, b] of [
       [1e-300, 1e-300],
       [1e300, 1e300],
@@ -169,8 +189,13 @@ describe('lstsq', () => {
       [1e-300, 5],
       [1e300, 1.5e308],
     ]) {
-      // biome-ignore format: one line
-      const { x } = lstsq([[a, 0], [0, 2 * a]], [b, b]);
+      const { x } = lstsq(
+        [
+          [a, 0],
+          [0, 2 * a],
+        ],
+        [b, b],
+      );
       near(x.get(0), b / a);
       near(x.get(1), b / a / 2);
     }
@@ -186,7 +211,10 @@ describe('lstsq', () => {
     const all = lstsq(a, b);
     expect([all.x.shape, all.residuals.shape, all.S.shape]).toEqual([[2, 4, 3, 2], [2, 4, 2], [2, 1, 3]]); // biome-ignore format: shapes
     const later = await lstsqAsync(a, b);
-    expect([bits(later.x as Tensor), bits(later.residuals)]).toEqual([bits(all.x as Tensor), bits(all.residuals)]); // biome-ignore format: one line
+    expect([bits(later.x as Tensor), bits(later.residuals)]).toEqual([
+      bits(all.x as Tensor),
+      bits(all.residuals),
+    ]);
     for (const [i, j] of indices([2, 4])) {
       const one = lstsq(a.pick(i, 0), b.pick(j));
       expect(rowsOf((all.x as Tensor).pick(i, j))).toEqual(rowsOf(one.x));
@@ -222,7 +250,11 @@ describe('lstsq', () => {
     // biome-ignore format: shapes
     'of empty arrays as in numpy: %i by %i, %i columns',
     (m, n, k) => {
-      const ramp = (rows: number, cols: number) => array(Array.from({ length: rows * cols }, (_, i) => i), [rows, cols]); // biome-ignore format: one line
+      const ramp = (rows: number, cols: number) =>
+        array(
+          Array.from({ length: rows * cols }, (_, i) => i),
+          [rows, cols],
+        );
       const [a, b] = [ramp(m, n), array(new Array(m * k).fill(1), [m, k])];
       const { x, residuals, rank, S } = lstsq(a, b);
       expect([x.shape, rank, S.shape]).toEqual([[n, k], Math.min(m, n), [Math.min(m, n)]]);
@@ -235,13 +267,20 @@ describe('lstsq', () => {
   it('is frozen, and says what is wrong', async () => {
     const a = [[1, 2], [3, 4], [5, 6]]; // biome-ignore format: a matrix
     expect(Object.isFrozen(lstsq(a, [1, 2, 3]))).toBe(true);
-    checkError(errorOf(() => lstsq(a, [1, 2])), 'ERR_SVD_SHAPE', '[3, 2]', '[2]'); // biome-ignore format: one line
-    checkError(errorOf(() => lstsq([a, a], array(new Array(9).fill(1), [3, 3, 1]))), 'ERR_SVD_SHAPE'); // biome-ignore format: one line
+    checkError(
+      errorOf(() => lstsq(a, [1, 2])),
+      'ERR_SVD_SHAPE',
+      '[3, 2]',
+      '[2]',
+    );
+    checkError(
+      errorOf(() => lstsq([a, a], array(new Array(9).fill(1), [3, 3, 1]))),
+      'ERR_SVD_SHAPE',
+    );
     for (const error of [
       errorOf(() => lstsq(a, [1, Number.NaN, 3])),
       await rejectionOf(lstsqAsync(a, [1, Number.NaN, 3])),
     ]) {
-      // biome-ignore format: one line
       checkError(error, 'ERR_SVD_NON_FINITE', 'b');
       expect(error.index).toEqual([1]);
     }
