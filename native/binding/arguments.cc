@@ -161,8 +161,9 @@ Batch<T> Arguments::output(const char* name, const char* kind) {
   const bool by_rows = out.col_stride == 1 && (out.row_stride >= out.cols || out.rows == 1);
   const bool by_cols = out.row_stride == 1 && (out.col_stride >= out.rows || out.cols == 1);
   if (!by_rows && !by_cols) fail("neither rows nor columns lie one behind the other");
-  if (by_rows) out.row_stride = std::max(out.row_stride, out.cols);  // a single row may say anything
-  else out.col_stride = std::max(out.col_stride, out.rows);          // a single column too
+  // What a single row or column says of where the next one would lie counts for nothing, and BLAS takes it for a size.
+  if (by_rows && out.rows == 1) out.row_stride = out.cols;
+  if (!by_rows && out.cols == 1) out.col_stride = out.rows;
   const std::int64_t reach = (out.rows - 1) * out.row_stride + (out.cols - 1) * out.col_stride + 1;
   for (std::int64_t i = 1; i < (out.offsets ? out.count : std::min<std::int64_t>(out.count, 2)); ++i) {
     if (!(out.offsets ? out.offsets[i] - out.offsets[i - 1] >= static_cast<double>(reach) : out.step >= reach))
