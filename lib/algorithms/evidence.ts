@@ -1,9 +1,10 @@
+import type { Dtype } from '../array/elements.ts';
 import { ldexp } from '../array/power-of-two.ts';
 import { epsilon } from '../array/tensor.ts';
 import { type Batch, dtypeOfBatch, offsetOf, packed, range, rowRange, transposed } from '../native/batch.ts';
 import { type ColumnNorms, gemm, pack, packInto, type SvdFactors, scan } from '../native/kernels.ts';
 import type { Steps } from '../native/steps.ts';
-import { scratch } from '../native/workspace.ts';
+import { inWorkspace, scratch, Workspace } from '../native/workspace.ts';
 import { downBy, frobenius, largestExponents, scaledNorms } from './norm.ts';
 
 /** What shows how good some singular triplets are, for each item of a batch. */
@@ -17,41 +18,47 @@ export interface Residuals {
 /**
  * η_i = √((‖A·v − σ·u‖² + ‖Aᵀ·u − σ·v‖²)/2) and ‖A − U·diag(S)·Vh‖_F, in float64 block by block of rows, from the factors
  * as they are returned, with what rounding can do to these numbers added. (Weyl's theorem on the symmetric matrix
- * `[0 A; Aᵀ 0]`, to which (u; v)/√2 is nearly an eigenvector; docs/numerics.md.)
+ * `[0 A; Aᵀ 0]`, to which (u; v)/√2 is nearly an eigenvector; docs/numerics.md.) Another `arithmetic` than float64 is for
+ * residuals far above its rounding errors.
  */
-export function* residualsOf(A: Batch, factors: SvdFactors): Steps<Residuals> {
+export function* residualsOf(A: Batch, factors: SvdFactors, arithmetic: Dtype = 'float64'): Steps<Residuals> {
   const [count, m, n, r] = [A.count, A.rows, A.cols, factors.S.cols];
   const columns = yield* scan(A);
   const exponent = largestExponents(columns, count);
   const norms = scaledNorms(columns, exponent);
   const S = packed(scaledValues(factors.S, exponent), count, 1, r);
-  const diagonal = packed(diagonals(S.data as Float64Array, count, r), count, r, r);
-  const Vh = yield* pack(factors.Vh, { dtype: 'float64' });
-  const US = yield* gemm(yield* pack(factors.U, { dtype: 'float64' }), diagonal, 'U·diag(S)');
-  const right = packed(scratch('float64', [count, r, n]), count, r, n); // Uᵀ·A − diag(S)·Vh
+  const dtype = arithmetic;
+  const diagonal = yield* pack(packed(diagonals(S.data as Float64Array, count, r), count, r, r), { dtype });
+  const Vh = yield* pack(factors.Vh, { dtype });
+  const U = yield* pack(factors.U, { dtype });
+  const US = yield* gemm(U, diagonal, 'U·diag(S)');
+  const right = packed(scratch(dtype, [count, r, n]), count, r, n); // Uᵀ·A − diag(S)·Vh
   yield* gemm(diagonal, Vh, 'diag(S)·Vh', { alpha: -1, out: right });
   const left = new Float64Array(count * r); // ‖A·v − σ·u‖
   const error = new Float64Array(count);
   const scale = downBy(exponent, n);
-  const step = Math.max(1, Math.floor(blockElements / Math.max(1, n * count)));
-  for (let from = 0; from < m; from += step) {
-    const to = Math.min(m, from + step);
-    const D = yield* pack(rowRange(A, from, to), { gauge: scale, dtype: 'float64' });
-    const u = yield* pack(rowRange(factors.U, from, to), { dtype: 'float64' });
-    yield* gemm(transposed(u), D, 'Uᵀ·A', { accumulate: true, out: right });
+  const block = function* (from: number, to: number): Steps<void> {
+    const D = yield* pack(rowRange(A, from, to), { gauge: scale, dtype });
+    yield* gemm(transposed(rowRange(U, from, to)), D, 'Uᵀ·A', { accumulate: true, out: right });
     const us = rowRange(US, from, to);
     const L = yield* gemm(D, transposed(Vh), 'A·V');
     addNorms(left, yield* scan(yield* packInto(us, L, { alpha: -1, accumulate: true })));
     yield* gemm(us, Vh, 'U·diag(S)·Vh', { alpha: -1, accumulate: true, out: D });
     const part = yield* frobenius(D, new Int32Array(count));
     for (let i = 0; i < count; i++) error[i] = Math.hypot(error[i], part[i]);
+  };
+  const step = Math.max(1, Math.floor(blockElements / Math.max(1, n * count)));
+  const memory = new Workspace(); // of one block
+  for (let from = 0; from < m; from += step) {
+    yield* inWorkspace(memory, block(from, Math.min(m, from + step)));
   }
   const other = new Float64Array(count * r);
   addNorms(other, yield* scan(transposed(right)));
   const units = 1 + 8 * epsilon(dtypeOfBatch(factors.U)); // of the length of u and v
   const residuals = new Float64Array(count * r);
   for (let i = 0; i < count; i++) {
-    const rounding = roundingOf(norms[i], r > 0 ? S.data[i * r] : norms[i], Math.max(m, n));
+    const unit = epsilon(dtype);
+    const rounding = unit * roundingErrors(norms[i], r > 0 ? S.data[i * r] : norms[i], Math.max(m, n));
     for (let j = i * r; j < (i + 1) * r; j++) {
       const eta = Math.hypot(left[j], other[j]) * Math.SQRT1_2 * units + rounding;
       // Where a 0 that no singular value belongs to is as near, what is proved is a little less.
@@ -62,14 +69,20 @@ export function* residualsOf(A: Batch, factors: SvdFactors): Steps<Residuals> {
   return { residuals, error };
 }
 
-const blockElements = 2 ** 21;
+const blockElements = 2 ** 23;
 
 /**
- * What rounding errors are in sums of `n` products, all rows of a matrix together: those of elements without a pattern cancel to
- * less than ε·‖A‖_F; of equal ones, which σ₁ shows, they need not.
+ * What rounding errors are in sums of `n` products, all rows of a matrix together, in units of ε: those of elements without
+ * a pattern cancel to less than ‖A‖_F; of equal ones, which σ₁ shows, they need not.
  */
-const roundingOf = (norm: number, sigma1: number, n: number): number =>
-  epsilon('float64') * (norm + (2 + Math.sqrt(n) / 4) * sigma1);
+const roundingErrors = (norm: number, sigma1: number, n: number): number =>
+  norm + (2 + Math.sqrt(n) / 4) * sigma1;
+
+/** In which arithmetic what is wanted to `accuracy`·σ₁ of an m×n matrix in `dtype` can be computed, and proved. */
+export function arithmeticFor(accuracy: number, dtype: Dtype, m: number, n: number): Dtype {
+  const norm = Math.sqrt(Math.min(m, n)); // at most, as a share of σ₁
+  return accuracy > 32 * epsilon(dtype) * roundingErrors(norm, 1, Math.max(m, n)) ? dtype : 'float64';
+}
 
 function scaledValues(S: Batch, exponent: Int32Array): Float64Array {
   const out = new Float64Array(S.count * S.cols);

@@ -1,8 +1,9 @@
+import type { Dtype } from '../array/elements.ts';
 import { epsilon } from '../array/tensor.ts';
 import { type Batch, colRange, dtypeOfBatch, packed, rowRange, transposed } from '../native/batch.ts';
 import { areDefinite, gemm, outer, pack, packInto, type SvdFactors, svdLadder } from '../native/kernels.ts';
 import type { Steps } from '../native/steps.ts';
-import { scratch } from '../native/workspace.ts';
+import { inWorkspace, scratch, Workspace } from '../native/workspace.ts';
 import { randomMatrix } from './random.ts';
 import { type Estimates, leadingSubspace, type Operator } from './subspace.ts';
 
@@ -12,7 +13,7 @@ import { type Estimates, leadingSubspace, type Operator } from './subspace.ts';
 /** How a subspace is found that holds the leading left singular vectors. */
 export type Method = 'gram' | 'krylov';
 
-/** Leading triplets in float64. */
+/** Leading triplets; U in float64. */
 export interface Leading extends SvdFactors {
   /** The singular value after the last one, as far as it is known. */
   readonly next: number;
@@ -28,6 +29,8 @@ export interface Wanted {
   readonly seed: number;
   /** Largest residual η of a triplet, as a share of σ₁. */
   readonly accuracy: number;
+  /** In which the triplets are computed from the subspace that holds them. */
+  readonly arithmetic: Dtype;
 }
 
 /**
@@ -57,7 +60,8 @@ export function* leadingTriplets(A: Batch, method: Method, wanted: Wanted): Step
       found = yield* leadingSubspace(throughBoth(A), { ...search, start: found.X, most: mostRefining });
     }
     const number = typeof rank === 'number' ? rank : rank(found.values.subarray(0, known));
-    if (number !== undefined) return { ...(yield* rayleighRitz(A, found.X, number)), gram };
+    if (number !== undefined)
+      return { ...(yield* rayleighRitz(A, found.X, number, wanted.arithmetic)), gram };
     if (known >= most) return undefined;
     start = found.X;
   }
@@ -99,26 +103,34 @@ function* widened(X: Batch, columns: number, seed: number): Steps<Batch> {
   return out;
 }
 
-/** The singular triplets that A has in the space of X, whose columns are orthonormal: those of XᵀA, in float64. */
-function* rayleighRitz(A: Batch, X: Batch, rank: number): Steps<SvdFactors & { readonly next: number }> {
-  const W = packed(scratch('float64', [X.cols, A.cols]), 1, X.cols, A.cols, A.origin);
-  const step = Math.max(1, Math.floor(blockElements / A.cols));
-  for (let from = 0; from < A.rows; from += step) {
-    const to = Math.min(A.rows, from + step);
-    const rows = yield* pack(rowRange(A, from, to), { dtype: 'float64' });
-    const left = transposed(rowRange(X, from, to));
+/** The singular triplets that A has in the space of X, whose columns are orthonormal: those of XᵀA. */
+function* rayleighRitz(
+  A: Batch,
+  X: Batch,
+  rank: number,
+  dtype: Dtype,
+): Steps<SvdFactors & { readonly next: number }> {
+  const W = packed(scratch(dtype, [X.cols, A.cols]), 1, X.cols, A.cols, A.origin);
+  const block = function* (from: number, to: number): Steps<void> {
+    const rows = yield* pack(rowRange(A, from, to), { dtype });
+    const left = yield* pack(transposed(rowRange(X, from, to)), { dtype });
     yield* gemm(left, rows, 'Xᵀ·A', { accumulate: from > 0, out: W });
+  };
+  const step = Math.max(1, Math.floor(blockElements / A.cols));
+  const memory = new Workspace(); // of one block
+  for (let from = 0; from < A.rows; from += step) {
+    yield* inWorkspace(memory, block(from, Math.min(A.rows, from + step)));
   }
   const { U, S, Vh } = yield* svdLadder(W, 'thin');
   return {
-    U: yield* gemm(X, colRange(U, 0, rank), 'X·U'),
+    U: yield* gemm(X, yield* pack(colRange(U, 0, rank), { dtype: 'float64' }), 'X·U'),
     S: colRange(S, 0, rank),
     Vh: rowRange(Vh, 0, rank),
     next: S.cols > rank ? S.data[rank] : 0,
   };
 }
 
-const blockElements = 2 ** 21;
+const blockElements = 2 ** 23;
 
 /**
  * Whether no singular value of A is larger than `most` but those of the triplets in `leading`. Where `most`²·I − D has a

@@ -42,6 +42,8 @@ interface Search {
 
 /** How many blocks the basis may have before it is restarted. */
 const basisBlocks = (block: number): number => (block <= 128 ? 8 : block <= 320 ? 5 : 3);
+/** How many are kept then: what is thrown away has to be found again. */
+const keptBlocks = (block: number): number => Math.floor(basisBlocks(block) / 2);
 
 export function* leadingSubspace(
   apply: Operator,
@@ -52,14 +54,19 @@ export function* leadingSubspace(
   yield* inWorkspace(memory, basis.begin(start ?? (yield* randomMatrix(order, block, seed)), seed));
   for (let products = 1; ; products++) {
     yield* inWorkspace(memory, basis.expand(apply, seed + products));
-    if (!basis.isFull && products < most && (basis.blocks < 4 || basis.blocks % 2 !== 0)) {
+    if (!basis.isFull && products < most && basis.blocks < 3) {
       yield* basis.grow(); // to decompose T takes longer than many a product
       continue;
     }
-    const found = yield* inWorkspace(memory, basis.ritz(block));
-    const estimates = { ...found, products };
+    const found = yield* inWorkspace(memory, basis.ritz(keptBlocks(block) * block));
+    const { values, residuals } = found;
+    const estimates = {
+      values: values.subarray(0, block),
+      residuals: residuals.subarray(0, block),
+      products,
+    };
     if (enough(estimates) || products >= most || basis.isComplete) {
-      return { ...estimates, X: yield* basis.vectors(found.Y) };
+      return { ...estimates, X: yield* basis.vectors(colRange(found.Y, 0, estimates.values.length)) };
     }
     if (basis.isFull) yield* inWorkspace(memory, basis.restart(found));
     yield* basis.grow();

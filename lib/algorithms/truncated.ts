@@ -26,7 +26,7 @@ import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace
 import { type ErrorOptions, inBlock } from './blocks.ts';
 import { denseBound } from './bounds.ts';
 import { denseSvd } from './dense.ts';
-import { type Residuals, residualsOf } from './evidence.ts';
+import { arithmeticFor, type Residuals, residualsOf } from './evidence.ts';
 import { leadingTriplets, noneAbove } from './leading.ts';
 import { downBy, largestExponents, scaledNorms } from './norm.ts';
 import { checkRank } from './product.ts';
@@ -208,11 +208,13 @@ function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positio
   const relative = denseBound(dtypeOfBatch(given), m, n, 1, 'gesdd-blocked');
   const truncation = { rank, energy, tol: tol === undefined ? undefined : ldexp(tol, -exponent) };
   const tails = (squares: Float64Array) => tailsOf(squares, Math.max(0, norm ** 2 - sum(squares)));
+  const arithmetic = arithmeticFor(accuracy ?? 0, dtypeOfBatch(given), m, n);
   const found = yield* leadingTriplets(wide, method === 'krylov' ? 'krylov' : 'gram', {
     rank: rank ?? ((squares) => rankFor(tails(squares), truncation, 1)),
     most: method === 'auto' ? mostTriplets(wide.rows) : wide.rows,
     seed,
     accuracy: accuracy ?? relative / 4,
+    arithmetic,
   });
   if (!found) return undefined;
   const { U, S, Vh } = m <= n ? found : { ...found, U: transposed(found.Vh), Vh: transposed(found.U) };
@@ -221,7 +223,7 @@ function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positio
     S: yield* kept(S, given, 'S'),
     Vh: yield* kept(Vh, given, 'Vh'),
   };
-  const { residuals, error } = yield* residualsOf(a, factors);
+  const { residuals, error } = yield* residualsOf(a, factors, arithmetic);
   const r = S.cols;
   const more = rankOnceMore(tails(S.data.map((s) => s ** 2) as Float64Array), truncation, 1, r, error[0]);
   if (more > r) return yield* leadingPart(given, { ...options, tol: undefined, rank: more });
