@@ -2,6 +2,7 @@ import { denseSvd } from './algorithms/dense.ts';
 import { denseNorm } from './algorithms/norm.ts';
 import { type Factored, isFactored } from './algorithms/operands.ts';
 import { type PerMatrix, perMatrix } from './algorithms/result.ts';
+import { denseSpectralNorm } from './algorithms/spectral-norm.ts';
 import * as spectra from './algorithms/spectrum.ts';
 import { exposed, exposedAsync } from './arguments/boundary.ts';
 import {
@@ -40,7 +41,8 @@ function* frobenius(a: Matrices, foreign: boolean): Steps<PerMatrix> {
 
 /** ‖a‖₂ per matrix. */
 function* spectral(a: Matrices, foreign: boolean): Steps<PerMatrix> {
-  return spectra.schattenNorm(yield* spectrumOf(a, foreign), 2);
+  if (a instanceof FactoredMatrix) return spectra.schattenNorm(yield* ofProduct.spectrum(a, foreign), 2);
+  return perMatrix(yield* denseSpectralNorm(a, { foreign }), leadingDims(a));
 }
 
 function* normSteps(a: Operand, ord: spectra.Norm = 'fro', foreign = false): Steps<PerMatrix> {
@@ -75,6 +77,10 @@ function* stableRankSteps(a: Operand, foreign = false): Steps<PerMatrix> {
  * Norm of a matrix as `numpy.linalg.norm` means it: `'fro'` (default) ‖a‖_F, the root of the sum of the squares of all
  * elements; `'nuc'` the sum of the singular values; `2` the largest of them. Neither overflows nor underflows on the way.
  * Of a `FactoredMatrix` its own `norm`. Of an empty matrix 0.
+ *
+ * The largest singular value of a matrix with 256 rows and columns or more is found without the others, by block Krylov from
+ * a start that looks random, until the estimate of its error is below `bound` of `svd`. That none larger was missed is not
+ * proved, as it is by `svd(a, { rank: 1 })`.
  *
  * @param a `[..., m, n]`; leading dimensions are a batch
  * @param ord which norm

@@ -72,7 +72,7 @@ const mostProducts = 100;
 const mostRefining = 12;
 
 /** A·(Aᵀ·x), in the arithmetic of A. */
-const throughBoth = (A: Batch): Operator =>
+export const throughBoth = (A: Batch): Operator =>
   function* (x) {
     const dtype = dtypeOfBatch(A);
     const y = yield* gemm(transposed(A), yield* pack(x, { dtype }), 'Aᵀ·x');

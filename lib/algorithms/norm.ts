@@ -2,8 +2,17 @@ import type { Dtype, FloatArray } from '../array/elements.ts';
 import { perItem } from '../array/memory.ts';
 import { ldexp } from '../array/power-of-two.ts';
 import { cols, dtypeOf, type Input, leadingDims, rows } from '../array/tensor.ts';
-import { type Batch, batchOf, type InputBatch, items, named, range, transposed } from '../native/batch.ts';
-import { type ColumnNorms, scan } from '../native/kernels.ts';
+import {
+  type Batch,
+  batchOf,
+  dtypeOfBatch,
+  type InputBatch,
+  items,
+  named,
+  range,
+  transposed,
+} from '../native/batch.ts';
+import { type ColumnNorms, pack, scan } from '../native/kernels.ts';
 import { ahead, type InputOptions, owned } from '../native/owned.ts';
 import { checkOverflow } from '../native/status.ts';
 import type { Steps } from '../native/steps.ts';
@@ -110,3 +119,15 @@ export function scaledNorms({ fraction, exponent }: ColumnNorms, common: Int32Ar
     return Math.sqrt(sum);
   });
 }
+
+/** The same matrix times 2^−exponent where its squares might overflow or vanish, and ‖a‖_F. */
+export function* inRange(given: Batch): Steps<{ a: Batch; exponent: number; norm: number }> {
+  const columns = yield* scan(given);
+  const exponents = largestExponents(columns, 1);
+  if (Math.abs(exponents[0]) <= plainExponents[dtypeOfBatch(given)]) exponents[0] = 0;
+  const [norm] = scaledNorms(columns, exponents);
+  if (exponents[0] === 0) return { a: given, exponent: 0, norm };
+  return { a: yield* pack(given, { gauge: downBy(exponents, given.cols) }), exponent: exponents[0], norm };
+}
+
+const plainExponents = { float32: 20, float64: 200 } as const satisfies Record<Dtype, number>;

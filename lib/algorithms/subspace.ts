@@ -41,9 +41,11 @@ interface Search {
 }
 
 /** How many blocks the basis may have before it is restarted. */
-const basisBlocks = (block: number): number => (block <= 128 ? 8 : block <= 320 ? 5 : 3);
+const basisBlocks = (block: number): number => (block <= 16 ? 24 : block <= 128 ? 8 : block <= 320 ? 5 : 3);
 /** How many are kept then: what is thrown away has to be found again. */
 const keptBlocks = (block: number): number => Math.floor(basisBlocks(block) / 2);
+/** Whether T is decomposed when the basis has so many, which takes longer than many a product. */
+const isLookedAt = (blocks: number): boolean => blocks > 2 && (blocks <= 8 || blocks % 4 === 0);
 
 export function* leadingSubspace(
   apply: Operator,
@@ -54,8 +56,8 @@ export function* leadingSubspace(
   yield* inWorkspace(memory, basis.begin(start ?? (yield* randomMatrix(order, block, seed)), seed));
   for (let products = 1; ; products++) {
     yield* inWorkspace(memory, basis.expand(apply, seed + products));
-    if (!basis.isFull && products < most && basis.blocks < 3) {
-      yield* basis.grow(); // to decompose T takes longer than many a product
+    if (!basis.isFull && products < most && !isLookedAt(basis.blocks)) {
+      yield* basis.grow();
       continue;
     }
     const found = yield* inWorkspace(memory, basis.ritz(keptBlocks(block) * block));

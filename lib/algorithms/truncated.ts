@@ -1,4 +1,4 @@
-import type { Dtype, FloatArray } from '../array/elements.ts';
+import type { FloatArray } from '../array/elements.ts';
 import type { SvdError } from '../array/errors.ts';
 import { allocate, checkItems } from '../array/memory.ts';
 import { ndarray } from '../array/ndarray.ts';
@@ -18,7 +18,7 @@ import {
   rowRange,
   transposed,
 } from '../native/batch.ts';
-import { ofFactors, pack, packInto, type SvdFactors, scan } from '../native/kernels.ts';
+import { ofFactors, packInto, type SvdFactors } from '../native/kernels.ts';
 import { type InputOptions, owned } from '../native/owned.ts';
 import { checkOverflow, type Failure, failuresBehind } from '../native/status.ts';
 import { asPart, type Steps } from '../native/steps.ts';
@@ -28,7 +28,7 @@ import { denseBound } from './bounds.ts';
 import { denseSvd } from './dense.ts';
 import { arithmeticFor, type Residuals, residualsOf } from './evidence.ts';
 import { leadingTriplets, noneAbove } from './leading.ts';
-import { downBy, largestExponents, scaledNorms } from './norm.ts';
+import { inRange } from './norm.ts';
 import { checkRank } from './product.ts';
 import { type Driver, perMatrix, perMatrixNames, Svd, type TruncatedSvd } from './result.ts';
 import { largest, rankFor, rankOnceMore, type Tails, type Truncation, tailsOf } from './truncation.ts';
@@ -254,18 +254,6 @@ const kept = (x: Batch, given: Batch, name: string): Steps<Batch> => {
   const data = allocate(dtypeOfBatch(given), [x.rows, x.cols], name);
   return packInto(x, packed(data, 1, x.rows, x.cols, given.origin));
 };
-
-/** The same matrix times 2^−exponent where its squares might overflow or vanish, and ‖a‖_F. */
-function* inRange(given: Batch): Steps<{ a: Batch; exponent: number; norm: number }> {
-  const columns = yield* scan(given);
-  const exponents = largestExponents(columns, 1);
-  if (Math.abs(exponents[0]) <= plainExponents[dtypeOfBatch(given)]) exponents[0] = 0;
-  const [norm] = scaledNorms(columns, exponents);
-  if (exponents[0] === 0) return { a: given, exponent: 0, norm };
-  return { a: yield* pack(given, { gauge: downBy(exponents, given.cols) }), exponent: exponents[0], norm };
-}
-
-const plainExponents = { float32: 20, float64: 200 } as const satisfies Record<Dtype, number>;
 
 const sum = (x: Float64Array): number => x.reduce((all, one) => all + one, 0);
 
