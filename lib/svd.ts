@@ -22,12 +22,12 @@ import type { InputOptions } from './native/owned.ts';
 import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './native/steps.ts';
 
 function* steps(a: MatrixLike, options: SvdOptions & InputOptions): Steps<Svd> {
-  const { fullMatrices = false, signs, onError, foreign } = options;
+  const { fullMatrices = false, signs, onError, foreign, driver } = options;
   const truncating = checkTruncation(options, 'svd');
   const A = yield* readInput(a, 'svd');
   const result = truncating
     ? yield* truncatedSvd(A, options)
-    : yield* denseSvd(A, fullMatrices ? 'full' : 'thin', { onError, foreign });
+    : yield* denseSvd(A, fullMatrices ? 'full' : 'thin', { onError, foreign, driver });
   return signs === 'canonical' ? yield* canonicalSigns(result) : result;
 }
 
@@ -56,7 +56,7 @@ interface SvdFunction {
  *
  * The steps are those of LAPACK's `?gesdd`, taken by kernels of this library that share a large matrix among the threads
  * (`gesdd-blocked` in `driver`); up to 32 rows or columns all of it is computed in float64. Only the square factors of a
- * matrix that is not square come from `?gesdd` itself. What does not converge is tried again by `?gesdd`, `?gesvd`, `?gesvd`
+ * matrix that is not square come from `?gesdd` itself, or all of it from the routine that `driver` names. What does not converge is tried again by `?gesdd`, `?gesvd`, `?gesvd`
  * of the matrix scaled to a largest element of 1, and `?gejsv`; `driver` names the one that answered. docs/numerics.md has
  * the sources and derives `bound`.
  *

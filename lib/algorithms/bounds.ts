@@ -33,14 +33,17 @@ export const relativeAccuracy = (dtype: Dtype): number => (dtype === 'float32' ?
  * Error bound of the singular values of a plain m×n matrix, 4ε·σ₁·(√p + √max(m, n)/16): the errors grow with the size, to
  * some 12ε·σ₁ at 600×600. In float32 what has no more than 32 rows or columns is computed in float64, and only
  * rounded: ε·σ₁. LAPACK's own routines, and what computed results from elsewhere, drop elements of the bidiagonal form up
- * to 100 (`?bdsqr`: 49) times 2⁻⁵² beside their neighbours, in float32 100ε too: that comes on top.
+ * to 100 (`?bdsqr`: 49) times 2⁻⁵² beside their neighbours, in float32 100ε too: that comes on top. So does, where
+ * LAPACK is known to have answered, what its sums over all rows lose, one term after the other: max(m, n)/4·ε where
+ * all are equal, because each addition rounds by up to ε/2 of a partial sum, which is half of the whole on average.
  */
 export function denseBound(dtype: Dtype, m: number, n: number, sigma1: number, driver?: DenseDriver): number {
   const [short, long] = [Math.min(m, n), Math.max(m, n)];
   if (short === 0) return 0;
   const own = driver === 'gesdd-blocked';
   if (own && dtype === 'float32' && short <= narrow) return epsilon(dtype) * sigma1;
-  return epsilon(dtype) * sigma1 * (4 * Math.sqrt(short) + Math.sqrt(long) / 4 + (own ? 0 : dropped));
+  const lapack = (own ? 0 : dropped) + (own || driver === undefined ? 0 : long / 4);
+  return epsilon(dtype) * sigma1 * (4 * Math.sqrt(short) + Math.sqrt(long) / 4 + lapack);
 }
 
 const narrow = 32; // as in native/core/dense/narrow_reflectors.h

@@ -79,7 +79,7 @@ export function* productSvd(
   const [l, k, r] = [rows(A), cols(A), cols(B)];
   const most = Math.min(l, k, r);
   const p = rank === undefined ? most : checkRank(rank, most);
-  checkSvdSize(Math.min(l, k), Math.min(r, k), vectors, dtype, 'core of A·B');
+  checkSvdSize(Math.min(l, k), Math.min(r, k), { vectors, dtype, name: 'core of A·B' });
   const thin = { U: [l, p], S: [1, p], Vh: [p, r] } as const;
   const shapes = vectors === 'none' ? ({ U: [0, 0], S: [1, p], Vh: [0, 0] } as const) : thin;
   const truncated = p < Math.min(l, r);

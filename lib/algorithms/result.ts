@@ -114,7 +114,8 @@ export type { PerMatrix } from '../array/types.ts';
 
 /**
  * How a matrix was decomposed. A dense one: `gesdd-blocked`, the steps of `?gesdd` by kernels of this library; or a routine of
- * LAPACK itself, `gesdd`, `gesvd`, `gesvd-scaled` or `gejsv`, for square factors and where those kernels did not converge;
+ * LAPACK itself, `gesdd`, `gesvd`, `gesvd-scaled` or `gejsv`, where that was asked for, for square factors, and where those
+ * kernels did not converge;
  * `gram` or `krylov`, where leading triplets were found without decomposing all of it. A
  * product: how its left factor, its right factor and its core were, for example `cholesky/householder/jacobi`.
  * docs/numerics.md says which is taken when.

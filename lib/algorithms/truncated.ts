@@ -25,7 +25,7 @@ import { asPart, type Steps } from '../native/steps.ts';
 import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace.ts';
 import { type ErrorOptions, inBlock } from './blocks.ts';
 import { denseBound } from './bounds.ts';
-import { denseSvd } from './dense.ts';
+import { denseSvd, type Routines } from './dense.ts';
 import { arithmeticFor, type Residuals, residualsOf } from './evidence.ts';
 import { leadingTriplets, noneAbove } from './leading.ts';
 import { inRange } from './norm.ts';
@@ -51,7 +51,7 @@ export interface Method {
   readonly seed?: number | undefined;
 }
 
-interface Options extends Truncation, Method, ErrorOptions, InputOptions {}
+interface Options extends Truncation, Method, Routines, ErrorOptions, InputOptions {}
 
 /** Leading triplets of some items of the batch, as many as they need, with the evidence for them. */
 interface Part extends Residuals {
@@ -75,7 +75,7 @@ interface Part extends Residuals {
  */
 export function* truncatedSvd(A: Input, options: Options): Steps<TruncatedSvd> {
   const p = Math.min(rows(A), cols(A));
-  const { rank, method = 'auto' } = options;
+  const { rank, driver = 'auto', method = driver === 'auto' ? 'auto' : 'full' } = options;
   if (rank !== undefined) checkRank(rank, p);
   checkItems(leadingDims(A), 'bound');
   const whole = method === 'full' || (method === 'auto' && (p < leastOrder || (rank ?? 0) > mostTriplets(p)));
@@ -88,8 +88,8 @@ const leastOrder = 2000;
 const mostTriplets = (p: number): number => Math.floor(p / 6);
 
 /** The leading part of all of the decomposition. */
-function* partOfAll(A: Input, { foreign, onError, ...truncation }: Options): Steps<Part> {
-  const all = yield* denseSvd(A, 'thin', { foreign, onError });
+function* partOfAll(A: Input, { foreign, onError, driver, ...truncation }: Options): Steps<Part> {
+  const all = yield* denseSvd(A, 'thin', { foreign, onError, driver });
   const leading = leadingDims(A);
   const [count, p] = [product(leading), Math.min(rows(A), cols(A))];
   const S = packed(all.S.data, count, 1, p);

@@ -1,5 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import type { ErrorOptions } from '../algorithms/blocks.ts';
+import type { Routines } from '../algorithms/dense.ts';
 import type { Norm, Tolerance } from '../algorithms/spectrum.ts';
 import type { Method } from '../algorithms/truncated.ts';
 import type { Truncation } from '../algorithms/truncation.ts';
@@ -8,6 +9,9 @@ import { type SvdError, shown, svdError } from '../array/errors.ts';
 import type { AsyncOptions, Progress } from '../native/steps.ts';
 
 // Names that users of numpy, scipy and torch look for, and what has them here.
+
+const routineOfSvd =
+  'svd takes driver, for matrices that are not kept as a product: svd(M.AB, { driver }); driver of any result says which routine it was';
 
 const elsewhere: Readonly<Record<string, string>> = {
   compute_uv: 'for singular values alone call svdvals',
@@ -26,8 +30,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   out: 'results are always new arrays',
   dtype: 'float32 stays float32 and float64 stays float64',
   keepdims: 'one number per matrix has the leading dimensions alone',
-  lapack_driver: 'the routine is chosen by the package; driver of the result says which it was',
-  driver: 'not available yet; driver of the result says which routine it was',
+  lapack_driver: routineOfSvd,
+  driver: routineOfSvd,
   niter: 'it goes on until its residuals are small enough: accuracy',
   q: 'the number of triplets is rank',
   k: 'the number of triplets is rank',
@@ -58,6 +62,7 @@ const synonyms: Readonly<Record<string, string>> = Object.assign(Object.create(n
   atol: 'tol',
   k: 'rank',
   q: 'rank',
+  lapack_driver: 'driver',
 });
 
 const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '');
@@ -190,7 +195,7 @@ export interface ProductSvdOptions extends ErrorOptions {
 }
 
 /** Options of `svd`. */
-export interface SvdOptions extends ErrorOptions, Truncation, Method {
+export interface SvdOptions extends ErrorOptions, Truncation, Method, Routines {
   /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. Not for a `FactoredMatrix`. */
   readonly fullMatrices?: boolean | undefined;
   /**
@@ -222,6 +227,7 @@ const truncation: OptionTable<Truncation> = { rank: count, tol: tolerance, energ
 
 export const svdOptions: OptionTable<SvdOptions> = {
   fullMatrices: flag,
+  driver: oneOf('auto', 'gesdd', 'gesvd', 'gejsv'),
   signs,
   ...truncation,
   method: oneOf('auto', 'full', 'gram', 'krylov'),
@@ -255,6 +261,9 @@ export function checkTruncation(options: SvdOptions, of: string): boolean {
   if (given.length > 1) throw wrong(`expected one of rank, tol and energy, got ${given.join(' and ')}`);
   if (given.length === 1 && options.fullMatrices)
     throw wrong(`fullMatrices and ${given[0]} exclude each other`);
+  const { driver = 'auto', method = 'auto' } = options;
+  if (driver !== 'auto' && method !== 'auto' && method !== 'full')
+    throw wrong(`driver: ${shown(driver)} computes all of the decomposition: only with method: 'full'`);
   if (given.length === 0 && how.length > 0) throw wrong(`${how[0]}: only with one of rank, tol and energy`);
   return given.length === 1;
 }

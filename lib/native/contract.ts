@@ -65,10 +65,11 @@ const contract = {
   gemm: { a: 'batch', b: 'batch', alpha: 'number', accumulate: 'flag', c: 'output', status: 'float64' },
   /** c = a · diag(2^exponents) · bᵀ, its columns scaled */
   scaledCore: { a: 'batch', b: 'batch', exponents: 'int32?', c: 'float64', scales: 'int32' },
-  /** a = u · diag(s) · vh, by the first of some routines that converges */
+  /** a = u · diag(s) · vh, by the first of some routines that converges, or by `only` one of LAPACK's */
   svdLadder: {
     a: 'batch',
     vectors: 'integer',
+    only: 'integer',
     scales: 'int32?',
     u: 'output',
     s: 'output',

@@ -158,9 +158,12 @@ const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv', 'gesdd-blocked', 'ja
 
 /**
  * Routine that decomposed one dense matrix: `gesdd-blocked`, the steps of `?gesdd` in parts that several threads take;
- * `jacobi` for the graded core of a product; or LAPACK's own, for square factors and where these did not converge.
+ * `jacobi` for the graded core of a product; or LAPACK's own, where that was asked for, for square factors, and where these did not converge.
  */
 export type DenseDriver = (typeof drivers)[number];
+
+/** Which routine decomposes a dense matrix: the first of several that converges, or one of LAPACK's alone. */
+export type Routine = 'auto' | 'gesdd' | 'gesvd' | 'gejsv';
 
 /** How many singular vectors: none, min(m, n), or all. */
 export type Vectors = 'none' | 'thin' | 'full';
@@ -194,9 +197,14 @@ export const ofFactors = ({ U, S, Vh }: SvdFactors, take: (x: Batch) => Batch): 
   Vh: take(Vh),
 });
 
-/** Elements of workspace that `?gesdd` of an m×n matrix needs at the least, as native/core/kernels/svd.cc counts them. */
-function gesddWorkspace(m: number, n: number, vectors: Vectors): number {
+/**
+ * Elements of workspace that a routine needs at the least for an m×n matrix, as native/core/kernels/svd.cc counts them; of
+ * `'auto'` those of `?gesdd`.
+ */
+function workspaceSize(m: number, n: number, vectors: Vectors, routine: Routine): number {
   const [short, long] = [Math.min(m, n), Math.max(m, n)];
+  if (routine === 'gesvd') return Math.max(3 * short + long, 5 * short);
+  if (routine === 'gejsv') return Math.max(2 * long + short, 6 * short + 2 * short ** 2, 7);
   const squares = vectors === 'none' ? 0 : 6 * long >= 11 * short ? 4 : 3; // with QR first, one more
   return squares * short ** 2 + 10 * short + long;
 }
@@ -204,9 +212,22 @@ function gesddWorkspace(m: number, n: number, vectors: Vectors): number {
 /** Mirrors `enum class Vectors` in native/core/kernels/svd.h. */
 const vectorsCode = { none: 0, thin: 1, full: 2 } as const;
 
+/** What `checkSvdSize` says of an m×n matrix. */
+interface SvdSize {
+  readonly vectors: Vectors;
+  readonly dtype: Dtype;
+  /** Of the matrix, for the error. */
+  readonly name: string;
+  readonly routine?: Routine | undefined;
+}
+
 /** `ERR_SVD_TOO_LARGE` when LAPACK with 32-bit integers cannot decompose an m×n matrix: before any work on it. */
-export function checkSvdSize(m: number, n: number, vectors: Vectors, dtype: Dtype, name: string): void {
-  const elements = gesddWorkspace(m, n, vectors);
+export function checkSvdSize(
+  m: number,
+  n: number,
+  { vectors, dtype, name, routine = 'auto' }: SvdSize,
+): void {
+  const elements = workspaceSize(m, n, vectors, routine);
   if (elements < 2 ** 31 && Math.max(m, n) < 2 ** 31) return;
   const bytes = elements * (dtype === 'float32' ? 4 : 8);
   const message = `${name}: shape ${showShape([m, n])} is too large for LAPACK with 32-bit integers (needs ${bytes} bytes)`;
@@ -214,7 +235,8 @@ export function checkSvdSize(m: number, n: number, vectors: Vectors, dtype: Dtyp
 }
 
 /** How `svdLadder` is to decompose, and where to. */
-interface SvdOptions {
+interface LadderOptions {
+  readonly routine?: Routine | undefined;
   /** Where the factors are written; default new storage. */
   readonly out?: SvdFactors;
   /** Of graded cores: column j of an item stands for itself times 2^scales[j]. */
@@ -229,12 +251,13 @@ interface SvdOptions {
 export function* svdLadder(
   a: Batch,
   vectors: Vectors,
-  { out = scratchSvd(a, vectors), scales }: SvdOptions = {},
+  { out = scratchSvd(a, vectors), scales, routine = 'auto' }: LadderOptions = {},
 ): Steps<SvdFactors & { readonly routines: DenseDriver[] }> {
   const status = statusOf(a.count);
   const { U: u, S: s, Vh: vh } = out;
-  yield call('svdLadder', { a, vectors: vectorsCode[vectors], scales, u, s, vh, status });
-  checkStatus(status, a);
+  const only = routine === 'auto' ? -1 : drivers.indexOf(routine);
+  yield call('svdLadder', { a, vectors: vectorsCode[vectors], only, scales, u, s, vh, status });
+  checkStatus(status, routine === 'auto' ? a : { ...a, origin: { ...a.origin, routine } });
   const routines = new Array<DenseDriver>(a.count);
   for (let i = 0; i < routines.length; i++) routines[i] = drivers[driverOf(status, i)];
   return { ...out, routines };

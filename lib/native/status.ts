@@ -17,6 +17,8 @@ export interface Origin extends Place {
   readonly name: string;
   /** The user's array is the transpose of what the kernel is given; `scan` looks at it the right way round. */
   readonly transposed?: boolean;
+  /** The one routine of LAPACK that was to be called. */
+  readonly routine?: string;
 }
 
 const positionOf = ({ positions }: Place, i: number): number => (positions ? positions[i] : i);
@@ -86,7 +88,7 @@ function itemError(
   detail: number,
   rows: number,
   cols: number,
-  { name, leading }: Origin,
+  { name, leading, routine }: Origin,
   position: number,
 ): SvdError {
   const batchIndex = leading.length > 0 ? unravel(position, leading) : undefined;
@@ -99,7 +101,9 @@ function itemError(
       return svdError('ERR_SVD_NON_FINITE', message, { index, batchIndex });
     }
     case codes.noConvergence: {
-      const message = `${where}: LAPACK did not converge (info ${detail}), nor did any fallback`;
+      const message = routine
+        ? `${where}: ?${routine} did not converge (info ${detail}); with driver: 'auto' other routines follow`
+        : `${where}: LAPACK did not converge (info ${detail}), nor did any fallback`;
       return svdError('ERR_SVD_NO_CONVERGENCE', message, { info: detail, batchIndex });
     }
     case codes.overflow: {

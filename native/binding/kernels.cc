@@ -69,6 +69,9 @@ struct BuildSvdLadder {
     const std::int64_t vectors = in.integer("vectors");
     in.require(vectors >= 0 && vectors <= 2, "unknown vectors");
     k.vectors = static_cast<Vectors>(vectors);
+    const std::int64_t only = in.integer("only");
+    in.require(only >= -1 && only <= static_cast<std::int64_t>(Driver::gejsv), "no routine of LAPACK");
+    if (only >= 0) k.only = static_cast<Driver>(only);
     k.scales = column_exponents(in, "scales", in.extent(k.a.count, k.a.cols));
     const std::int64_t n = k.a.count, rows = k.a.rows, cols = k.a.cols, p = std::min(rows, cols);
     const bool full = k.vectors == Vectors::full, none = k.vectors == Vectors::none;

@@ -36,6 +36,7 @@ static void decompose(std::int64_t least, std::int64_t most) {
   const Random<T> a(m, n, count);
   SvdLadder<T> k;
   k.a = a.batch, k.vectors = static_cast<Vectors>(up_to(2));
+  if (up_to(3) == 0) k.only = static_cast<Driver>(up_to(3));
   std::vector<std::int32_t> scales(count * n);
   for (std::int32_t& scale : scales) scale = static_cast<std::int32_t>(up_to(100) ? up_to(4000) - 3000 : -(1 << 14));
   if (up_to(3) == 0) k.scales = scales.data();

@@ -269,6 +269,7 @@ void describe(const std::string& kernel, const Sizes& s, Choices& choices, Call&
     const int vectors = choices.up_to(m < 2000 ? 2 : 1);  // all of that many take too long
     const bool none = vectors == 0, full = vectors == 2;
     call.batch<T>(m, n, count), call.number(vectors);
+    call.number(flag() ? -1 : choices.up_to(3));  // the ladder, or one of its routines
     if (flag()) call.exponents(count * n);
     else call.missing();
     call.output<T>(none ? 0 : m, none ? 0 : full ? m : r, count), call.output<T>(1, r, count);

@@ -39,6 +39,7 @@ const svdLadder = (fields: Partial<Fields<'svdLadder'>>) => () =>
   run('svdLadder', {
     a: batch(3, 2),
     vectors: 1,
+    only: -1,
     scales: undefined,
     u: batch(3, 2),
     s: batch(1, 2),
@@ -102,6 +103,8 @@ const wrong: [message: string, f: () => void][] = [
   ['u: another shape', svdLadder({ vectors: 0 })],
   ['vh: another number of items', svdLadder({ vectors: 0, u: batch(0, 0), vh: batch(0, 0, 2) })],
   ['vectors: unknown vectors', svdLadder({ vectors: 3 })],
+  ['only: no routine of LAPACK', svdLadder({ only: 4 })],
+  ['only: no routine of LAPACK', svdLadder({ only: -2 })],
   ['scales: an exponent is out of range', svdLadder({ scales: i32(2 ** 30, 0) })],
   ['status: expected 3 elements, not 2', svdLadder({ status: f64(2) })],
   [

@@ -172,6 +172,27 @@ describe.each(['float64', 'float32'] as const)('%s', (dtype) => {
     expect(error.batchIndex).toEqual([0]);
   });
 
+  it('a routine that was asked for stands alone', async () => {
+    for (const shape of [
+      [5, 4],
+      [2, 40, 50],
+    ]) {
+      const A = randomMatrix(10, shape, dtype);
+      for (const driver of ['gesdd', 'gesvd', 'gejsv'] as const)
+        for (const fullMatrices of [false, true]) {
+          const own = 1 << drivers.indexOf(driver);
+          faults.setFaults(all & ~own);
+          expect(driversOf(svd(A, { driver, fullMatrices }))).toEqual(new Set([driver]));
+          faults.setFaults(own);
+          const error = errorOf(() => svd(A, { driver, fullMatrices }));
+          checkError(error, 'ERR_SVD_NO_CONVERGENCE', `?${driver} did not converge`, "driver: 'auto'");
+          expect(error.batchIndex).toEqual(shape.length > 2 ? [0] : undefined);
+          expect((await rejectionOf(svdAsync(A, { driver, fullMatrices }))).message).toBe(error.message);
+          expect(driversOf(svd(A))).toEqual(new Set(['gesdd-blocked']));
+        }
+    }
+  });
+
   describe.each([
     ['left', 0b01],
     ['right', 0b10],

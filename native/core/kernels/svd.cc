@@ -79,6 +79,15 @@ WorkSize gejsv_work(std::int64_t tall, std::int64_t n) {
   return {least, least + 64 * (tall + n)};
 }
 
+WorkSize work_size(Driver driver, std::int64_t m, std::int64_t n, Vectors vectors) {
+  switch (driver) {
+    case Driver::gesvd:
+    case Driver::gesvd_scaled: return gesvd_work(m, n);
+    case Driver::gejsv: return gejsv_work(std::max(m, n), std::min(m, n));
+    default: return gesdd_work(m, n, vectors);
+  }
+}
+
 // A copy whose columns, where they have scales, are scaled relative to the largest scale.
 template <class T>
 bool gather(const Item<T>& item, T* x) {
@@ -88,17 +97,26 @@ bool gather(const Item<T>& item, T* x) {
   return true;
 }
 
-// Whether the n vectors, each `size` elements behind the last, are orthonormal as docs/numerics.md promises.
+// The sum of products of long vectors, in short sums.
+template <class T>
+double long_dot(const T* x, const T* y, std::int64_t n) {
+  constexpr std::int64_t stretch = 512;
+  double sum = 0;
+  for (std::int64_t r = 0; r < n; r += stretch) sum += dot(x + r, y + r, std::min(stretch, n - r));
+  return sum;
+}
+
+// Whether the n vectors, each `size` elements behind the last, are orthonormal as docs/numerics.md promises of LAPACK.
 template <class T>
 bool orthonormal(const T* x, std::int64_t size, std::int64_t n) {
-  T sum = 0;
-  for (std::int64_t i = 0; i < n; ++i)
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i, look_up())
     for (std::int64_t j = 0; j <= i; ++j) {
-      const T d = dot(x + i * size, x + j * size, size) - (i == j ? 1 : 0);
+      const double d = long_dot(x + i * size, x + j * size, size) - (i == j ? 1 : 0);
       sum += (i == j ? 1 : 2) * d * d;
     }
-  const T most = 40 * std::numeric_limits<T>::epsilon();
-  return sum <= most * most * static_cast<T>(n);
+  const double most = (40 + static_cast<double>(size) / 4) * std::numeric_limits<T>::epsilon();
+  return sum <= most * most * static_cast<double>(n);
 }
 
 // For the tests: turns the last of the vectors towards the first.
@@ -136,8 +154,9 @@ lapack_int run_apart(const Item<T>& item, const Routine& routine) {
 }
 
 template <class T>
-lapack_int run_gesdd(const Item<T>& item, const WorkSize& size) {
+lapack_int run_gesdd(const Item<T>& item) {
   using W = Workspace;
+  const WorkSize size = gesdd_work(item.m, item.n, item.job.vectors);
   const std::int64_t n_iwork = 8 * item.p;
   W ws(W::bytes_for<T>(item.m * item.n) + W::bytes_for<T>(size.length()) + W::bytes_for<lapack_int>(n_iwork));
   T* x = ws.template take<T>(item.m * item.n);
@@ -200,10 +219,11 @@ lapack_int run_gejsv(const Item<T>& item) {
   const T scale = work[0] / work[1];
   std::transform(s, s + n, item.s, [&](T x) { return std::ldexp(x * scale, exponent); });
   if (!vectors) return 0;
-  if (skewed(Side::left)) skew(left, tall, left_cols);
+  if (skewed(Side::left)) skew(left, tall, n);
   if (skewed(Side::right)) skew(right, n, n);
-  // Of matrices without full rank it can answer with vectors that are not.
-  if (!orthonormal(left, tall, left_cols) || !orthonormal(right, n, n)) return 1;
+  // Of matrices without full rank it can answer with vectors that are not. Those behind the first n are columns of a
+  // product of reflections.
+  if (!orthonormal(left, tall, n) || !orthonormal(right, n, n)) return 1;
   T* long_side = wide ? item.vh : item.u;  // vectors of the longer dimension: left is tall x left_cols, column-major
   T* short_side = wide ? item.u : item.vh;
   const std::int64_t one = 1;
@@ -254,9 +274,10 @@ void SvdLadder<T>::operator()(std::int64_t i) const {
   item.status.set(Status::ok);
   if (item.p == 0) {  // LAPACK is not asked about empty matrices
     if (vectors != Vectors::none) identity(item.u, item.m, item.u_cols), identity(item.vh, item.vh_rows, item.n);
+    item.status.driver = static_cast<double>(only.value_or(Driver::gesdd));
     return;
   }
-  const WorkSize size = gesdd_work(item.m, item.n, vectors);
+  const WorkSize size = work_size(only.value_or(Driver::gesdd), item.m, item.n, vectors);
   if (std::max(item.m, item.n) > lapack_int_max || !size.fits()) {
     item.status.set(Status::too_large, static_cast<double>(size.least) * sizeof(T));
     return;
@@ -266,11 +287,12 @@ void SvdLadder<T>::operator()(std::int64_t i) const {
                              Driver::gesvd,  Driver::gesvd_scaled, Driver::gejsv};
   const bool thin = vectors != Vectors::full || item.m == item.n;
   for (const Driver driver : rungs) {
+    if (only && driver != *only) continue;
     if ((driver == Driver::jacobi && !scales) || (driver == Driver::blocked && !thin)) continue;
     switch (driver) {
       case Driver::jacobi: info = run_jacobi(item); break;
       case Driver::blocked: info = DenseSvd<T>{a, i, item.u, item.s, item.vh, &item.status}.run(); break;
-      case Driver::gesdd: info = run_gesdd(item, size); break;
+      case Driver::gesdd: info = run_gesdd(item); break;
       case Driver::gesvd: info = run_gesvd(item, false); break;
       case Driver::gesvd_scaled: info = run_gesvd(item, true); break;
       case Driver::gejsv: info = run_gejsv(item); break;

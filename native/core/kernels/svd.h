@@ -1,5 +1,7 @@
 // Singular value decomposition of each item of a batch: the fastest way, and what to do when it fails.
 #pragma once
+#include <optional>
+
 #include "core/base/batch.h"
 
 namespace fsvd {
@@ -20,11 +22,13 @@ enum class Vectors { none = 0, thin = 1, full = 2 };
 //   4. gesvd         LAPACK's: implicit QR where divide and conquer failed
 //   5. gesvd_scaled  the same of the matrix scaled to a largest element of 1
 //   6. gejsv         LAPACK's, whose vectors are looked at first
+// Where `only` names one of LAPACK's, that one alone is called, whatever the size.
 template <class T>
 struct SvdLadder {
   Batch<const T> a;
   Vectors vectors = Vectors::thin;
   const std::int32_t* scales = nullptr;
+  std::optional<Driver> only;
   Batch<T> u, s, vh;  // contiguous items, s of one row; without vectors u and vh mean nothing
   Status* status = nullptr;
 
