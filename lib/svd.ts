@@ -111,8 +111,8 @@ export const svdAsync = exposedAsync(
 ) as SvdAsyncFunction;
 
 /**
- * Singular values alone: cheaper than `svd`, and equal to `svd(a).S` within its `bound`. By the same steps, without the
- * vectors.
+ * Singular values alone: cheaper than `svd`, and equal to `svd(a).S` within its `bound`. By the same steps without the
+ * vectors; from 640 rows and columns on to bidiagonal form by way of a band matrix (docs/numerics.md).
  *
  * @param a `[..., m, n]`; leading dimensions are a batch
  * @returns `[..., p]`, descending, p = min(m, n)

@@ -6,10 +6,13 @@
 #include <vector>
 
 #include "core/base/workspace.h"
+#include "core/dense/bidiagonal_qr.h"
 #include "core/dense/divide.h"
+#include "core/dense/reduce.h"
 #include "core/dense/reflectors.h"
 #include "core/dense/tridiagonal.h"
 #include "core/dense/twisted.h"
+#include "core/dense/two_stage.h"
 #include "fuzz/random.h"
 
 namespace fsvd::fuzz {
@@ -62,6 +65,37 @@ void divide() {
   check(residual <= 20 * eps * std::sqrt(size) * largest, "U, S and Vt make up the bidiagonal matrix");
   check(departure(u, n, n) <= 40 * eps * std::sqrt(size), "U is orthogonal");
   check(departure(vt, n, n) <= 40 * eps * std::sqrt(size), "Vt is orthogonal");
+}
+
+// The bidiagonal form by way of a band: its singular values are those of the form in one stage. Of low rank and with zeros
+// too, up to some bands wide.
+template <class T>
+void reduce_in_two_stages() {
+  const std::int64_t cols = 1 + up_to(up_to(7) ? 60 : 400), rows = cols + up_to(40),
+                     rank = up_to(2) ? cols : up_to(cols);
+  const int kind = up_to(1) ? 0 : 4;
+  std::vector<T> a(rows * cols);
+  for (std::int64_t j = 0; j < cols; ++j)
+    for (std::int64_t i = 0; i < rows; ++i) a[i + j * rows] = j < rank ? element<T>(kind) : a[i + (j - rank) * rows];
+  std::vector<T> again = a;
+  Team team(true);
+  Bidiagonalisation<T> one;
+  one.rows = one.ld = rows, one.cols = cols, one.a = again.data();
+  std::vector<T> d(cols), e(cols), tau_q(cols), tau_p(cols), one_work(one.work_size());
+  one.d = d.data(), one.e = e.data(), one.tau_q = tau_q.data(), one.tau_p = tau_p.data(), one.work = one_work.data();
+  one.run(team);
+  std::vector<T> d2(cols), e2(cols), work(TwoStageReduction<T>::work_size(rows, cols));
+  TwoStageReduction<T>{rows, cols, a.data(), d2.data(), e2.data(), work.data()}.run(team);
+  check(all_finite(d2) && all_finite(e2), "two stages: not finite");
+  const auto values = [cols](const std::vector<T>& diagonal, const std::vector<T>& above) {
+    std::vector<double> s(diagonal.begin(), diagonal.end()), rest(above.begin(), above.end()), own(values_work(cols));
+    check(bidiagonal_values(cols, s.data(), rest.data(), own.data()), "two stages: values of the bidiagonal form");
+    return s;
+  };
+  const std::vector<double> expected = values(d, e), s = values(d2, e2);
+  const double eps = std::numeric_limits<T>::epsilon(), size = std::sqrt(static_cast<double>(rows));
+  for (std::int64_t i = 0; i < cols; ++i)
+    check(std::abs(s[i] - expected[i]) <= 8 * eps * size * expected[0], "two stages: the same singular values");
 }
 
 // The tridiagonal form of symmetric matrices, of low rank and with zeros too.

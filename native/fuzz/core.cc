@@ -375,6 +375,7 @@ int main(int argc, char** argv) {
     if (cases % 8 == 0) decompose<double>(30, 90), decompose<float>(30, 90);
     rotate<double>(), rotate<float>();
     divide<double>(), divide<float>();
+    if (cases % 8 == 0) reduce_in_two_stages<double>(), reduce_in_two_stages<float>();
     tridiagonalise();
     twist();
     measure<double>(), measure<float>();

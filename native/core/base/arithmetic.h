@@ -11,7 +11,7 @@ constexpr std::int64_t parts_of(std::int64_t n, std::int64_t size) { return (n +
 // The sum of products, with rounding errors that stay small and an order that is fixed. In 16 lanes, which the compiler may
 // make vectors of: many equal elements would add up equal errors in one.
 template <class T>
-T dot(const T* x, const T* y, std::int64_t n) {
+inline __attribute__((always_inline)) T dot(const T* x, const T* y, std::int64_t n) {
   constexpr int lanes = 16;
   T lane[lanes] = {};
   std::int64_t i = 0;

@@ -8,6 +8,7 @@
 #include "divide.h"
 #include "reduce.h"
 #include "reflectors.h"
+#include "two_stage.h"
 
 namespace fsvd {
 namespace {
@@ -41,6 +42,7 @@ std::int64_t BlockedSvd<T>::work_size(bool vectors) const {
   const std::int64_t n = cols;
   Bidiagonalisation<T> b;
   b.rows = rows, b.cols = n;
+  if (!vectors && n >= least_two_stage) return n + TwoStageReduction<T>::work_size(rows, n);
   const std::int64_t divide = vectors ? BidiagonalSvd<T>::work_size(n) : 0;
   return 3 * n + 2 * Reflectors<T>::t_size(n) + std::max({b.work_size(), divide, reflector_work(n, n)});
 }
@@ -53,6 +55,10 @@ std::int64_t BlockedSvd<T>::index_size() const {
 template <class T>
 lapack_int BlockedSvd<T>::run(Team& team) const {
   const std::int64_t n = cols, t_size = Reflectors<T>::t_size(n);
+  if (!left && n >= least_two_stage) {
+    TwoStageReduction<T>{rows, n, a, s, work, work + n}.run(team);
+    return values_alone(n, s, work);
+  }
   T *e = work, *tau_q = e + n, *tau_p = tau_q + n;
   T *t_q = tau_p + n, *t_p = t_q + t_size, *scratch = t_p + t_size;
 

@@ -14,14 +14,15 @@ constexpr std::int64_t slice = 96;
 constexpr std::int64_t terms = 128, sums = 8 * terms;
 
 template <class T>
-struct Block {
-  std::int64_t first, size, length, ld, ldt;
-  const T* v;
-  T* t;
+struct Block : ReflectorBlock<T> {
+  std::int64_t first;
+  T* factor;  // t
 
-  Block(const Reflectors<T>& q, std::int64_t b)
-      : first(b * q.block()), size(std::min(q.block(), q.count - first)), length(q.length - first), ld(q.ld),
-        ldt(q.block()), v(q.v + first * (q.ld + 1)), t(q.t + b * q.block() * q.block()) {}
+  Block(const Reflectors<T>& q, std::int64_t b) : first(b * q.block()) {
+    this->size = std::min(q.block(), q.count - first), this->length = q.length - first, this->by_rows = q.by_rows;
+    this->v = q.v + first * (q.ld + 1), this->ld = q.ld, this->t = factor = q.t + b * q.block() * q.block(),
+    this->ldt = q.block();
+  }
 };
 
 // w = sum over the parts of 0 … length − 1 of what add(part, length of it, beta, out) forms; `spare` is as large as w.
@@ -62,11 +63,17 @@ void reflect(char trans, std::int64_t length, std::int64_t k, const T* v, std::i
     for (std::int64_t i = 0; i < k; ++i) c[i + j * ldc] -= w[i + j * k];
 }
 
-// c = c·(I − V·Tᵀ·Vᵀ), c of n rows; V of k columns, or given by rows.
+}  // namespace
+
 template <class T>
-void reflect_right(bool by_rows, const Block<T>& b, T* c, std::int64_t ldc, std::int64_t n, T* w) {
-  const std::int64_t k = b.size, rest = b.length - k, step = by_rows ? b.ld : 1;
-  const char half = by_rows ? 'U' : 'L', to_v = by_rows ? 'T' : 'N', from_v = by_rows ? 'N' : 'T';
+void reflect_left(char trans, const ReflectorBlock<T>& b, T* c, std::int64_t ldc, std::int64_t n, T* w) {
+  reflect(trans, b.length, b.size, b.v, b.ld, b.t, b.ldt, c, ldc, n, w);
+}
+
+template <class T>
+void reflect_right(char trans, const ReflectorBlock<T>& b, T* c, std::int64_t ldc, std::int64_t n, T* w) {
+  const std::int64_t k = b.size, rest = b.length - k, step = b.by_rows ? b.ld : 1;
+  const char half = b.by_rows ? 'U' : 'L', to_v = b.by_rows ? 'T' : 'N', from_v = b.by_rows ? 'N' : 'T';
   T* spare = w + k * n;
   add_in_parts(rest, k * n, w, spare, [&](std::int64_t from, std::int64_t cols, T beta, T* out) {
     lapack::gemm('N', to_v, n, k, cols, T(1), c + (k + from) * ldc, ldc, b.v + (k + from) * step, b.ld, beta, out, n);
@@ -75,23 +82,23 @@ void reflect_right(bool by_rows, const Block<T>& b, T* c, std::int64_t ldc, std:
   for (std::int64_t j = 0; j < k; ++j) std::copy_n(c + j * ldc, n, spare + j * n);
   lapack::trmm('R', half, to_v, 'U', n, k, T(1), b.v, b.ld, spare, n);
   std::transform(spare, spare + k * n, w, w, [](T x, T y) { return y + x; });
-  lapack::trmm('R', 'U', 'T', 'N', n, k, T(1), b.t, b.ldt, w, n);
+  lapack::trmm('R', 'U', trans, 'N', n, k, T(1), b.t, b.ldt, w, n);
   if (rest > 0) lapack::gemm('N', from_v, n, rest, k, T(-1), w, n, b.v + k * step, b.ld, T(1), c + k * ldc, ldc);
   lapack::trmm('R', half, from_v, 'U', n, k, T(1), b.v, b.ld, w, n);
   for (std::int64_t j = 0; j < k; ++j)
     for (std::int64_t i = 0; i < n; ++i) c[i + j * ldc] -= w[i + j * n];
 }
 
-// a = Q·R of a panel, by halves, as ?geqrt3: R in its upper triangle, Q below and in t.
 template <class T>
-void panel_qr(std::int64_t rows, std::int64_t n, T* a, std::int64_t ld, T* t, std::int64_t ldt, T* work) {
+ReflectorBlock<T> panel_qr(std::int64_t rows, std::int64_t n, T* a, std::int64_t ld, T* t, std::int64_t ldt, T* work) {
+  const ReflectorBlock<T> q{n, rows, false, a, ld, t, ldt};
   if (n == 1) {
     T squares = 0;
     for (std::int64_t r = 1; r < rows; r += sums) squares += sum_of_squares(a + r, std::min(sums, rows - r));
     const Reflector<T> h(a[0], squares);
     for (std::int64_t r = 1; r < rows; ++r) a[r] *= h.scale;
     a[0] = h.beta, t[0] = h.tau;
-    return;
+    return q;
   }
   const std::int64_t k = n / 2, rest = n - k;
   T *right = a + k * ld, *t_right = t + k * (ldt + 1), *corner = t + k * ldt;
@@ -105,7 +112,10 @@ void panel_qr(std::int64_t rows, std::int64_t n, T* a, std::int64_t ld, T* t, st
     for (std::int64_t j = 0; j < rest; ++j) corner[i + j * ldt] = w[j + i * rest];
   lapack::trmm('L', 'U', 'N', 'N', k, rest, T(-1), t, ldt, corner, ldt);
   lapack::trmm('R', 'U', 'N', 'N', k, rest, T(1), t_right, ldt, corner, ldt);
+  return q;
 }
+
+namespace {
 
 // All blocks, the last first, over each slice of the `others` columns or rows.
 template <class T, class Apply>
@@ -127,7 +137,7 @@ template <class T>
 void form_t(Team& team, const Reflectors<T>& q, const T* tau) {
   team.each(q.blocks(), [&](std::int64_t b) {
     const Block<T> block(q, b);
-    lapack::larft(q.storage(), block.length, block.size, block.v, q.ld, tau + block.first, block.t, q.block());
+    lapack::larft(q.storage(), block.length, block.size, block.v, q.ld, tau + block.first, block.factor, q.block());
   });
 }
 
@@ -137,13 +147,12 @@ Reflectors<T> qr_in_place(Team& team, T* a, std::int64_t ld, std::int64_t rows, 
   for (std::int64_t b = 0; b < q.blocks(); ++b) {
     const Block<T> block(q, b);
     T* panel = a + block.first * (ld + 1);
-    panel_qr(block.length, block.size, panel, ld, block.t, block.ldt, work);
+    panel_qr(block.length, block.size, panel, ld, block.factor, block.ldt, work);
     const std::int64_t rest = cols - block.first - block.size;
     T* right = panel + block.size * ld;
     team.each(parts_of(rest, slice), [&](std::int64_t s) {
       const std::int64_t n = std::min(slice, rest - s * slice);
-      reflect('T', block.length, block.size, block.v, ld, block.t, block.ldt, right + s * slice * ld, ld, n,
-              work + 2 * s * slice * block.ldt);
+      reflect_left('T', block, right + s * slice * ld, ld, n, work + 2 * s * slice * block.ldt);
     });
   }
   return q;
@@ -152,17 +161,24 @@ Reflectors<T> qr_in_place(Team& team, T* a, std::int64_t ld, std::int64_t rows, 
 template <class T>
 void multiply_left(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t others, T* work) {
   in_slices(team, q, others, work, [&](std::int64_t first, std::int64_t n, const Block<T>& b, T* own) {
-    reflect('N', b.length, b.size, b.v, b.ld, b.t, b.ldt, c + first * ld + b.first, ld, n, own);
+    reflect_left('N', b, c + first * ld + b.first, ld, n, own);
   });
 }
 
 template <class T>
 void multiply_right(Team& team, const Reflectors<T>& q, T* c, std::int64_t ld, std::int64_t others, T* work) {
   in_slices(team, q, others, work, [&](std::int64_t first, std::int64_t n, const Block<T>& b, T* own) {
-    reflect_right(q.by_rows, b, c + first + b.first * ld, ld, n, own);
+    reflect_right('T', b, c + first + b.first * ld, ld, n, own);
   });
 }
 
+template void reflect_left(char, const ReflectorBlock<float>&, float*, std::int64_t, std::int64_t, float*);
+template void reflect_left(char, const ReflectorBlock<double>&, double*, std::int64_t, std::int64_t, double*);
+template void reflect_right(char, const ReflectorBlock<float>&, float*, std::int64_t, std::int64_t, float*);
+template void reflect_right(char, const ReflectorBlock<double>&, double*, std::int64_t, std::int64_t, double*);
+template ReflectorBlock<float> panel_qr(std::int64_t, std::int64_t, float*, std::int64_t, float*, std::int64_t, float*);
+template ReflectorBlock<double> panel_qr(std::int64_t, std::int64_t, double*, std::int64_t, double*, std::int64_t,
+                                         double*);
 template void form_t(Team&, const Reflectors<float>&, const float*);
 template void form_t(Team&, const Reflectors<double>&, const double*);
 template Reflectors<float> qr_in_place(Team&, float*, std::int64_t, std::int64_t, std::int64_t, float*, float*);

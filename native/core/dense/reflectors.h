@@ -33,6 +33,27 @@ struct Reflector {
   T product(T with_x, T with_first) const { return (with_x - beta * with_first) * scale; }
 };
 
+// I − V·T·Vᵀ: V (length x size) has ones on and zeros above its diagonal, which are not read; or Vᵀ is given.
+template <class T>
+struct ReflectorBlock {
+  std::int64_t size = 0, length = 0;
+  bool by_rows = false;
+  const T* v = nullptr;
+  std::int64_t ld = 0;
+  const T* t = nullptr;  // upper triangular
+  std::int64_t ldt = 0;
+};
+
+// a (rows x n, rows >= n) = Q·R, by halves as ?geqrt3: R in its upper triangle, V below and T in t. `work`: 2·n·n.
+template <class T>
+ReflectorBlock<T> panel_qr(std::int64_t rows, std::int64_t n, T* a, std::int64_t ld, T* t, std::int64_t ldt, T* work);
+
+// c = (I − V·T·Vᵀ)·c of n columns, or with Tᵀ; c = c·(I − V·T·Vᵀ) of n rows. `work`: 2·size·n.
+template <class T>
+void reflect_left(char trans, const ReflectorBlock<T>& q, T* c, std::int64_t ld, std::int64_t n, T* work);
+template <class T>
+void reflect_right(char trans, const ReflectorBlock<T>& q, T* c, std::int64_t ld, std::int64_t n, T* work);
+
 // Reflectors that are applied together: the cost of their triangular factors grows with them, that of passing over the
 // matrix falls.
 constexpr std::int64_t reflector_block(std::int64_t count) { return count < 192 ? 8 : 48; }
