@@ -5,6 +5,7 @@ import { randomMatrix, randomProduct } from '../support/matrices.ts';
 
 const computations: Record<string, (onProgress: (progress: Progress) => void) => Promise<unknown>> = {
   'a dense matrix': (onProgress) => svdAsync(randomMatrix(1, [700, 700]), { onProgress }),
+  'a tall dense matrix': (onProgress) => svdAsync(randomMatrix(4, [12_000, 300]), { onProgress }),
   'a product': (onProgress) => {
     const { A, B } = randomProduct(2, [3000, 700, 900], 'float64');
     return new FactoredMatrix(A, B).svdAsync({ onProgress });

@@ -10,6 +10,7 @@
 #include "core/base/arithmetic.h"
 #include "core/base/copy.h"
 #include "core/base/workspace.h"
+#include "core/threads/task.h"
 #include "core/threads/team.h"
 #include "narrow.h"
 #include "tsqr.h"
@@ -41,25 +42,44 @@ class TallSvd {
   lapack_int run() {
     Core core(very_tall() ? cols_ : rows_, cols_, vectors_);
     std::optional<Tsqr<Real>> qr;
-    if (very_tall()) qr.emplace(rows_, cols_);
+    if (very_tall()) qr.emplace(rows_, cols_, vectors_, team_.size());
     const std::int64_t qr_size = qr ? qr->size() : 0;
     Workspace ws(core.bytes() + Workspace::bytes_for<Real>(qr_size));
     core.take(ws);
-    const int exponent = qr ? reduce_rows(*qr, ws.template take<Real>(qr_size), core)  // 1 and 2
-                            : load(0, rows_, core.a);                                  // 1
+    const Shares until(qr ? rows_ : 0, cols_, vectors_);
+    const int exponent = qr ? reduce_rows(*qr, ws.template take<Real>(qr_size), core, until.qr)  // 1 and 2
+                            : load(0, rows_, core.a);                                            // 1
     if (!finite_) {
       find_culprit();
       return 0;
     }
-    const lapack_int info = core.run(team_);                   // 3 to 5
-    if (info == 0) give(core, exponent, qr ? &*qr : nullptr);  // 6
-    return info;
+    lapack_int info = 0;
+    {  // 3 to 5
+      const Stage decomposing(until.qr, until.core);
+      info = core.run(team_);
+    }
+    if (info != 0) return info;
+    const Stage giving(until.core, 1);
+    give(core, exponent, qr ? &*qr : nullptr);  // 6
+    return 0;
   }
 
  private:
   static constexpr std::int64_t least_shared = 160 * 160;       // below, a second thread would cost more than it brings
   static constexpr std::int64_t least_tall = 64;                // below, so would a QR decomposition
   static constexpr bool narrow = std::is_same_v<Real, double>;  // may be
+
+  // When steps 1 and 2, and then 3 to 5, have been done, as a share of the time that all take; without rows there is no QR
+  // decomposition.
+  struct Shares {
+    double qr, core;
+
+    Shares(std::int64_t rows, std::int64_t cols, bool vectors) {
+      const double reduce = 2 * static_cast<double>(rows), decompose = (vectors ? 15 : 8) * static_cast<double>(cols);
+      const double all = reduce + decompose + (vectors ? 2 * reduce : 0);
+      qr = reduce / all, core = (reduce + decompose) / all;
+    }
+  };
 
   // 3 to 5. The SVD of a (rows x cols without gaps), no longer much taller than wide.
   struct Core {
@@ -116,7 +136,8 @@ class TallSvd {
   }
 
   // 2. X = Q·R: R is decomposed in its place.
-  int reduce_rows(Tsqr<Real>& qr, Real* memory, const Core& core) {
+  int reduce_rows(Tsqr<Real>& qr, Real* memory, const Core& core, double until) {
+    const Stage reducing(0, until);
     const auto load_rows = [&](std::int64_t first, std::int64_t count, Real* x) { return load(first, count, x); };
     return qr.factor(team_, load_rows, memory, core.a);
   }

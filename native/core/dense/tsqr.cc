@@ -1,6 +1,7 @@
 #include "tsqr.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <type_traits>
 
@@ -12,15 +13,61 @@
 namespace fsvd {
 namespace {
 
-// Rows of a block: the R's are a sixteenth of them, and so is the work above.
-constexpr std::int64_t least_rows = 256, least_ratio = 16;
+// Rows of a block: the R's are a sixteenth of them, and so is the work above. From some 500 columns on the cache
+// gains more by blocks of half as many.
+constexpr std::int64_t least_rows = 256;
 
-constexpr std::int64_t block_rows(std::int64_t cols) { return std::max(least_rows, least_ratio * cols); }
+constexpr std::int64_t block_rows(std::int64_t cols) { return std::max(least_rows, (cols <= 512 ? 16 : 8) * cols); }
+
+// Equal pieces of memory, each of which one thread has at a time.
+template <class T>
+class Scratches {
+ public:
+  Scratches(T* memory, std::int64_t count, std::int64_t size)
+      : memory_(memory), size_(size), free_(~std::uint64_t{0} >> (64 - count)) {}
+
+  class Use {
+   public:
+    explicit Use(Scratches& all) : all_(all) {
+      std::uint64_t free = 0;
+      do free = all.free_, bit_ = free & -free;
+      while (free == 0 || !all.free_.compare_exchange_weak(free, free & ~bit_));
+    }
+    ~Use() { all_.free_ |= bit_; }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+    T* memory() const { return all_.memory_ + __builtin_ctzll(bit_) * all_.size_; }
+
+   private:
+    Scratches& all_;
+    std::uint64_t bit_;
+  };
+
+ private:
+  T* memory_;
+  std::int64_t size_;
+  std::atomic<std::uint64_t> free_;
+};
+
+// Stages by their sizes.
+struct Progress {
+  const double total;
+  double done = 0;
+
+  explicit Progress(std::int64_t total) : total(static_cast<double>(total)) {}
+  Stage next(std::int64_t size) {
+    const double from = done;
+    done += static_cast<double>(size) / total;
+    return {from, done};
+  }
+};
 
 }  // namespace
 
 template <class T>
-Tsqr<T>::Tsqr(std::int64_t rows, std::int64_t cols) : cols_(cols) {
+Tsqr<T>::Tsqr(std::int64_t rows, std::int64_t cols, bool applied, int threads)
+    : cols_(cols), threads_(threads), applied_(applied) {
   for (std::int64_t units = rows, unit_rows = 1;; unit_rows = cols) {
     const std::int64_t blocks = std::max<std::int64_t>(1, units * unit_rows / block_rows(cols));
     levels_.push_back({blocks, units, unit_rows, nullptr, nullptr, nullptr, Vector<int>(blocks)});
@@ -48,9 +95,18 @@ std::int64_t Tsqr<T>::scratch() const {
 
 template <class T>
 std::int64_t Tsqr<T>::size() const {
-  std::int64_t sum = groups(levels_.front()) * scratch();
+  std::int64_t sum = scratches() * scratch();
+  if (!applied_) sum -= levels_.front().units * cols_;
   for (const Level& level : levels_)
     sum += level.units * level.unit_rows * cols_ + level.blocks * (scalars() + cols_ * cols_);
+  return sum;
+}
+
+// Of all depths.
+template <class T>
+std::int64_t Tsqr<T>::all_rows() const {
+  std::int64_t sum = 0;
+  for (const Level& level : levels_) sum += level.row(level.blocks);
   return sum;
 }
 
@@ -59,9 +115,15 @@ template <class T>
 void Tsqr<T>::each_block(Team& team, const Level& level, FunctionRef<void(Team&, std::int64_t, T*)> block) const {
   if (level.blocks == 1) return block(team, 0, scratch_);
   const std::int64_t parts = groups(level);
+  Scratches<T> scratches(scratch_, this->scratches(), scratch());
+  std::atomic<std::int64_t> done{0};
   team.each(parts, [&](std::int64_t part) {
+    const typename Scratches<T>::Use scratch(scratches);
     Team alone(true);
-    for (std::int64_t b = part; b < level.blocks; b += parts, look_up()) block(alone, b, scratch_ + part * scratch());
+    for (std::int64_t b = part; b < level.blocks; b += parts, look_up()) {
+      block(alone, b, scratch.memory());
+      advance(static_cast<double>(++done) / static_cast<double>(level.blocks));
+    }
   });
 }
 
@@ -80,9 +142,9 @@ void Tsqr<T>::stack(const Level& below, Level& level, std::int64_t block) const 
 }
 
 template <class T>
-void Tsqr<T>::factor_block(Team& team, Level& level, std::int64_t block, T* scratch) const {
+void Tsqr<T>::factor_block(Team& team, Level& level, std::int64_t block, T* x, T* scratch) const {
   const std::int64_t rows = level.rows(block);
-  T *x = reflectors(level, block), *own = level.scalars + block * scalars(), *r = corner(level, block);
+  T *own = level.scalars + block * scalars(), *r = corner(level, block);
   bool whole = true;
   if constexpr (std::is_same_v<T, double>) {
     if (narrow()) narrow_qr(x, rows, cols_, scratch, own), whole = false;
@@ -115,17 +177,20 @@ template <class T>
 int Tsqr<T>::factor(Team& team, Load load, T* memory, T* r) {
   const auto take = [&](std::int64_t n) { return memory += n, memory - n; };
   for (Level& level : levels_) {
-    level.data = take(level.units * level.unit_rows * cols_);
+    if (applied_ || &level != &levels_.front()) level.data = take(level.units * level.unit_rows * cols_);
     level.scalars = take(level.blocks * scalars());
     level.corners = take(level.blocks * cols_ * cols_);
   }
   scratch_ = memory;
+  Progress progress(all_rows());
   for (std::size_t l = 0; l < levels_.size(); ++l) {
     Level& level = levels_[l];
+    const Stage factoring = progress.next(level.row(level.blocks));
     each_block(team, level, [&](Team& own, std::int64_t block, T* scratch) {
-      if (l == 0) level.exponents[block] = load(level.row(block), level.rows(block), reflectors(level, block));
+      T* const x = level.data ? reflectors(level, block) : scratch;
+      if (l == 0) level.exponents[block] = load(level.row(block), level.rows(block), x);
       else stack(levels_[l - 1], level, block);
-      factor_block(own, level, block, scratch);
+      factor_block(own, level, block, x, level.data ? scratch : scratch + level.rows(block) * cols_);
     });
   }
   std::copy_n(corner(levels_.back(), 0), cols_ * cols_, r);
@@ -135,8 +200,10 @@ int Tsqr<T>::factor(Team& team, Load load, T* memory, T* r) {
 template <class T>
 void Tsqr<T>::apply(Team& team, const T* c, Store store) const {
   std::copy_n(c, cols_ * cols_, corner(levels_.back(), 0));
+  Progress progress(all_rows());
   for (std::size_t l = levels_.size(); l-- > 0;) {
     const Level& level = levels_[l];
+    const Stage multiplying = progress.next(level.row(level.blocks));
     each_block(team, level, [&](Team& own, std::int64_t block, T* scratch) {
       const std::int64_t rows = level.rows(block), one = 1;
       multiply_block(own, level, block, scratch, scratch + rows * cols_);

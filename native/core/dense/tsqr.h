@@ -1,5 +1,6 @@
 // Orthogonal-triangular decomposition of a tall matrix whose rows are cut into blocks: TSQR.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "core/base/callable.h"
@@ -26,7 +27,8 @@ class Tsqr {
   using Load = FunctionRef<int(std::int64_t first, std::int64_t count, T* x)>;
   using Store = FunctionRef<void(std::int64_t first, std::int64_t count, const T* x)>;
 
-  Tsqr(std::int64_t rows, std::int64_t cols);
+  // For as many threads as there are in the team that it is used with. Q is kept only where it is `applied`.
+  Tsqr(std::int64_t rows, std::int64_t cols, bool applied, int threads);
   std::int64_t size() const;  // elements of `memory`
 
   // R (cols x cols, without gaps) into r; the result is e.
@@ -46,21 +48,25 @@ class Tsqr {
     std::int64_t rows(std::int64_t block) const { return row(block + 1) - row(block); }
     std::int64_t most_rows() const { return (units + blocks - 1) / blocks * unit_rows; }
   };
-  // Blocks that one thread takes one after the other, in the same scratch.
+  // Blocks that one thread takes one after the other.
   static constexpr std::int64_t most_groups = 64;
-  static std::int64_t groups(const Level& level) { return level.blocks < most_groups ? level.blocks : most_groups; }
+  static std::int64_t groups(const Level& level) { return std::min(level.blocks, most_groups); }
+  // Memory for each thread at work.
+  std::int64_t scratches() const { return std::min(groups(levels_.front()), threads_); }
 
   bool narrow() const;
   std::int64_t scalars() const;  // of one block
   std::int64_t scratch() const;  // of one group
   T* corner(const Level& level, std::int64_t block) const { return level.corners + block * cols_ * cols_; }
   T* reflectors(const Level& level, std::int64_t block) const { return level.data + level.row(block) * cols_; }
+  std::int64_t all_rows() const;
   void each_block(Team& team, const Level& level, FunctionRef<void(Team&, std::int64_t, T*)> block) const;
   void stack(const Level& below, Level& level, std::int64_t block) const;
-  void factor_block(Team& team, Level& level, std::int64_t block, T* scratch) const;
+  void factor_block(Team& team, Level& level, std::int64_t block, T* x, T* scratch) const;
   void multiply_block(Team& team, const Level& level, std::int64_t block, T* x, T* scratch) const;
 
-  std::int64_t cols_;
+  const std::int64_t cols_, threads_;
+  const bool applied_;
   Vector<Level> levels_;
   T* scratch_ = nullptr;
 };

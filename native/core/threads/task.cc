@@ -31,7 +31,7 @@ void Working::finish() { tell(1); }
 Task* current_task() { return working ? working->task_ : nullptr; }
 
 void advance(double done) {
-  if (working) working->tell(working->from_ + done * working->share_);
+  if (working && !working->helps_) working->tell(working->from_ + done * working->share_);
 }
 
 Stage::Stage(double from, double to) : from_(0), share_(1) {

@@ -69,7 +69,8 @@ inline void look_up() {
   if (task && task->stopped()) throw Stopped{};
 }
 
-// So much of the unit is done, or of the stage of it that this thread is in.
+// So much of the unit is done, or of the stage of it that this thread is in; only who works on the unit says so, not who
+// helps.
 void advance(double done);
 
 // While it lives, what this thread does is the part of its unit, or of the stage around, from one share to another.

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <exception>
@@ -80,11 +81,10 @@ struct Team::Crew final : pool::Joint {
   }
 };
 
-Team::Team(bool alone) {
-  const int others = alone ? 0 : pool::threads() - 1;
-  if (others < 1) return;
+Team::Team(bool alone) : size_(alone ? 1 : std::max(1, pool::threads())) {
+  if (size_ == 1) return;
   crew_ = share<Crew>();
-  pool::open(crew_, others);
+  pool::open(crew_, size_ - 1);
 }
 
 Team::~Team() {

@@ -16,11 +16,15 @@ class Team {
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
+  // How many threads take parts at the same time, at the most.
+  int size() const { return size_; }
+
   // part(0) … part(parts − 1), each on one thread; returns when all are done. Rethrows the first exception.
   void each(std::int64_t parts, FunctionRef<void(std::int64_t part)> part);
 
  private:
   struct Crew;
+  const int size_;
   std::shared_ptr<Crew> crew_;  // null: the caller is alone
 };
 
