@@ -54,7 +54,8 @@ export function* residualsOf(A: Batch, factors: SvdFactors, arithmetic: Dtype = 
   }
   const other = new Float64Array(count * r);
   addNorms(other, yield* scan(transposed(right)));
-  const units = 1 + 8 * epsilon(dtypeOfBatch(factors.U)); // of the length of u and v
+  const sums = 1 + ((m + n + 8) / 4) * epsilon('float64'); // of squares, which are never negative (Higham, ASNA, section 4.2)
+  const units = sums + 8 * epsilon(dtypeOfBatch(factors.U)); // of the length of u and v
   const residuals = new Float64Array(count * r);
   for (let i = 0; i < count; i++) {
     const unit = epsilon(dtype);
@@ -64,7 +65,7 @@ export function* residualsOf(A: Batch, factors: SvdFactors, arithmetic: Dtype = 
       // Where a 0 that no singular value belongs to is as near, what is proved is a little less.
       residuals[j] = ldexp(m !== n && S.data[j] <= eta ? eta * Math.SQRT2 : eta, exponent[i]);
     }
-    error[i] = ldexp(error[i] + rounding, exponent[i]);
+    error[i] = ldexp(error[i] * sums + rounding, exponent[i]);
   }
   return { residuals, error };
 }

@@ -223,21 +223,30 @@ function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positio
     S: yield* kept(S, given, 'S'),
     Vh: yield* kept(Vh, given, 'Vh'),
   };
+  const up = (x: number) => ldexp(x, exponent);
+  const values = factors.S.data.map(up); // rounded, where they are subnormal
+  checkOverflow(values.includes(Number.POSITIVE_INFINITY) ? [0] : [], { ...given.origin, name: 'S' });
+  values.forEach((s, j) => {
+    factors.S.data[j] = ldexp(s, -exponent);
+  });
   const { residuals, error } = yield* residualsOf(a, factors, arithmetic);
   const r = S.cols;
-  const more = rankOnceMore(tails(S.data.map((s) => s ** 2) as Float64Array), truncation, 1, r, error[0]);
-  if (more > r) return yield* leadingPart(given, { ...options, tol: undefined, rank: more });
-
+  const most = truncation.tol ?? Number.POSITIVE_INFINITY;
+  if (error[0] > most && r < wide.rows) {
+    const helps = error[0] ** 2 - found.next ** 2 <= most ** 2; // rounding, or a low accuracy, has taken it above tol
+    return helps ? yield* leadingPart(given, { ...options, rank: r + 1 }) : undefined;
+  }
+  if (tol !== undefined && rank === undefined) {
+    // What is measured to be left tells more of a small tol than what is left of ‖a‖².
+    const fewer = rankFor(tailsOf(squaresOf(S), error[0] ** 2), truncation, 1) ?? r;
+    if (fewer < r) return yield* leadingPart(given, { ...options, rank: fewer });
+  }
   const [first, last] = r > 0 ? [S.data[0], S.data[r - 1]] : [0, Number.POSITIVE_INFINITY];
-  const most = last + relative * first;
+  const above = last + relative * first;
   if (residuals.some((eta) => eta > Math.max(relative, accuracy ?? 0) * first)) return undefined;
-  const certified = error[0] <= most || (certify && (yield* noneAbove(most, wide, found)));
+  const certified = error[0] <= above || (certify && (yield* noneAbove(above, wide, found)));
   if (certify && !certified) return undefined;
-  const up = (x: number) => ldexp(x, exponent);
-  factors.S.data.forEach((s, j) => {
-    factors.S.data[j] = up(s);
-  });
-  checkOverflow(factors.S.data.includes(Number.POSITIVE_INFINITY) ? [0] : [], { ...given.origin, name: 'S' });
+  factors.S.data.set(values);
   return {
     factors,
     residuals: residuals.map(up),
@@ -254,6 +263,8 @@ const kept = (x: Batch, given: Batch, name: string): Steps<Batch> => {
   const data = allocate(dtypeOfBatch(given), [x.rows, x.cols], name);
   return packInto(x, packed(data, 1, x.rows, x.cols, given.origin));
 };
+
+const squaresOf = ({ data }: Batch): Float64Array => Float64Array.from(data, (s) => s ** 2);
 
 const sum = (x: Float64Array): number => x.reduce((all, one) => all + one, 0);
 

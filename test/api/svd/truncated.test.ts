@@ -9,7 +9,7 @@ import { packed } from '../../../lib/native/batch.ts';
 import { runSync } from '../../../lib/native/steps.ts';
 import * as bounds from '../../../lib/testing/bounds.ts';
 import { dtypeOf, norm, vectorAt } from '../../support/checks.ts';
-import { array, dtypes, orthogonal, randomMatrix, withSpectrum } from '../../support/matrices.ts';
+import { array, dtypes, mapMatrix, orthogonal, randomMatrix, withSpectrum } from '../../support/matrices.ts';
 
 const methods = ['full', 'gram', 'krylov'] as const;
 
@@ -163,6 +163,49 @@ describe.each(dtypes)('leading triplets, %s', (dtype: Dtype) => {
     const [here, there] = [svd(a, { rank: 7, method }), await svdAsync(a, { rank: 7, method })];
     for (const x of ['U', 'S', 'Vh', 'residuals'] as const) {
       expect(Array.from(there[x].data)).toEqual(Array.from(here[x].data));
+    }
+  });
+});
+
+describe('what rounding does is counted', () => {
+  it.each(methods)('the singular values are those that are returned, subnormal ones too: %s', (method) => {
+    const a = array(
+      randomMatrix(61, [12, 9]).data.map((x) => x * 2 ** -140),
+      [12, 9],
+      'float32',
+    );
+    const exact = mapMatrix(a, (x) => x, 'float64');
+    const { S, residuals } = svd(a, { rank: 3, method });
+    const sigma = vectorAt(svdvals(exact) as Tensor);
+    for (let i = 0; i < 3; i++) {
+      expect(Math.abs(S.get(i) - sigma[i])).toBeLessThanOrEqual(residuals.get(i));
+      expect(Math.abs(S.get(i) - sigma[i])).toBeGreaterThan(0); // or this shows nothing
+    }
+  });
+
+  it.each(methods)('tol is kept far below where squares are left of ‖a‖²: %s', (method) => {
+    const a = withSpectrum(62, 20, 24, fast(20).map((s) => s ** 6), 'float64'); // biome-ignore format: a matrix
+    for (const tol of [1e-9, 1e-11]) {
+      const { truncationError, S } = svd(a, { tol, method });
+      expect(truncationError).toBeLessThanOrEqual(tol);
+      expect(S.shape[0]).toBeLessThan(20);
+    }
+  });
+
+  it.each(methods)('tol is kept where triplets are less exact than that: %s', (method) => {
+    const a = withSpectrum(63, 40, 60, slow(40), 'float64');
+    const left = norm(slow(40).slice(12));
+    const { truncationError, S } = svd(a, { tol: left * (1 + 1e-9), method, accuracy: 0.03 });
+    expect(truncationError).toBeLessThanOrEqual(left * (1 + 1e-9));
+    expect(S.shape[0]).toBeLessThan(20);
+  });
+
+  it('of many equal elements ‖a‖_F is no more than what is stated', () => {
+    const a = array(new Array(164 * 70).fill(0.1), [164, 70], 'float32');
+    const exact = Math.sqrt(Math.fround(0.1) ** 2 * 164 * 70);
+    for (const method of methods) {
+      const { truncationError } = svd(a, { rank: 0, method });
+      expect(truncationError, method).toBeGreaterThanOrEqual(exact * (1 - 2 ** -52));
     }
   });
 });
