@@ -1,18 +1,9 @@
 import { inspect } from 'node:util';
 import { contiguousCopy, matrixProduct, scaleColumns, scaled } from './algorithms/arithmetic.ts';
-import type { ErrorOptions } from './algorithms/blocks.ts';
-import {
-  canonicalSigns,
-  copyOfSpectrum,
-  copyOfSvd,
-  even,
-  legacy,
-  transposedVh,
-  withoutU,
-  withoutVh,
-} from './algorithms/derived.ts';
+import { copyOfSpectrum, even, legacy, transposedVh, withoutU, withoutVh } from './algorithms/derived.ts';
 import { type Eigenvalues, eigenvaluesOf } from './algorithms/eigenvalues.ts';
-import { productNorm } from './algorithms/norm.ts';
+import { asScalar, cornerOf, partOf, timesVector } from './algorithms/factors.ts';
+import { Known } from './algorithms/known.ts';
 import {
   broadcastFactors,
   type Factored,
@@ -20,43 +11,25 @@ import {
   keepFactors,
   type StoredFactors,
 } from './algorithms/operands.ts';
-import { checkRank, productSvd } from './algorithms/product.ts';
-import { type LegacySvd, type PerMatrix, perMatrix, type Svd } from './algorithms/result.ts';
-import {
-  cond,
-  type Norm,
-  pseudoInverseValues,
-  rank,
-  type Spectrum,
-  schattenNorm,
-  type Tolerance,
-} from './algorithms/spectrum.ts';
-import { threeSvd } from './algorithms/three.ts';
+import { checkRank } from './algorithms/product.ts';
+import type { LegacySvd, PerMatrix, Svd } from './algorithms/result.ts';
+import { cond, type Norm, pseudoInverseValues, rank, type Tolerance } from './algorithms/spectrum.ts';
 import { entering, exposed, exposeMembers } from './arguments/boundary.ts';
 import { warnLegacy } from './arguments/deprecation.ts';
-import {
-  asyncOptions,
-  checkKind,
-  norms,
-  type ProductSvdOptions,
-  productOptions,
-  type ToleranceOptions,
-  toleranceOptions,
-} from './arguments/options.ts';
+import { factoredSignatures } from './arguments/factored.ts';
+import { checkKind, norms, type ProductSvdOptions, type ToleranceOptions } from './arguments/options.ts';
 import { shown, svdError } from './array/errors.ts';
-import { type Index, select, selectLeading } from './array/indexing.ts';
+import type { Index } from './array/indexing.ts';
 import { asInput, type MatrixLike } from './array/input.ts';
 import {
   cols,
   type Dtype,
-  dropAxis,
   type FloatArray,
   frozenView,
   type Input,
   insertAxis,
   rows,
   showShape,
-  sliceAxis,
   swapLast,
   type Tensor,
 } from './array/tensor.ts';
@@ -71,7 +44,7 @@ import type {
   ShapeOf,
   VectorOf,
 } from './array/types.ts';
-import { asTensor, floats, ownedTensors } from './native/owned.ts';
+import { floats } from './native/owned.ts';
 import { type AsyncOptions, afterwards, runAsync, runSync, type Steps } from './native/steps.ts';
 
 /** What `FactoredMatrix.matmul` and `rmatmul` give: a vector for a vector, else again a product. */
@@ -128,12 +101,11 @@ export interface FactoredMatrixConstructor {
 export interface FactoredMatrix<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix>
   extends Product<D, N> {}
 
-/** The computations that functions of a `FactoredMatrix` share with its members, which keep what they find. */
-export let ofProduct: {
-  readonly spectrum: (M: FactoredMatrix, foreign?: boolean) => Steps<Spectrum>;
-  /** Frobenius norms. */
-  readonly norm: (M: FactoredMatrix, foreign?: boolean) => Steps<PerMatrix>;
-};
+const computed = new WeakMap<FactoredMatrix, Known<FloatArray, PerMatrix>>();
+
+/** What functions of a `FactoredMatrix` share with its members, which keep what they find. */
+export const knownOf = (M: FactoredMatrix): Known<FloatArray, PerMatrix> =>
+  computed.get(M) as Known<FloatArray, PerMatrix>;
 
 class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix> implements Factored {
   /** `[..., l, r]` */
@@ -144,7 +116,8 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   #A?: Tensor;
   #B?: Tensor;
   /** Handed out as copies only: what is written into a result, or transferred away with it, changes no later answer. */
-  readonly #known: { svd?: Svd<D, N>; spectrum?: Spectrum<D, N>; wasDecomposed?: boolean } = {};
+  /** What has been computed of it. */
+  readonly #known: Known<D, N>;
 
   /** @throws `ERR_SVD_ARGUMENT`, `ERR_SVD_SHAPE` (inner dimensions differ, or leading ones do not broadcast) */
   constructor(A: MatrixLike, B: MatrixLike) {
@@ -154,6 +127,8 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     );
     this.#stored = { A: factors.A, B: factors.B };
     this.#dtype = factors.dtype;
+    this.#known = new Known(this.#stored, this.#dtype);
+    computed.set(this, this.#known);
     keepFactors(this, this.#stored);
     this.shape = factors.shape as ShapeOf<N>;
   }
@@ -228,7 +203,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
    * @throws `ERR_SVD_ARGUMENT` for an option that does not exist, or a `rank` that is no integer from 0 to p
    */
   svd(options: ProductSvdOptions = {}): Svd<D, N> {
-    return runSync(this.#decomposed(options));
+    return runSync(this.#known.decomposition(options));
   }
 
   /** `svd` off the event loop. */
@@ -237,17 +212,17 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     onProgress,
     ...options
   }: ProductSvdOptions & AsyncOptions = {}): Promise<Svd<D, N>> {
-    return runAsync(this.#decomposed(options, true), { signal, onProgress });
+    return runAsync(this.#known.decomposition(options, true), { signal, onProgress });
   }
 
   /** Singular values alone, `[..., p]`: cheaper than `svd`, equal to its S within `bound`. Computed once. */
   svdvals(): VectorOf<D, N> {
-    return copyOfSpectrum(runSync(this.#spectrum())).S;
+    return copyOfSpectrum(runSync(this.#known.spectrum())).S;
   }
 
   /** `svdvals` off the event loop. */
   async svdvalsAsync(options: AsyncOptions = {}): Promise<VectorOf<D, N>> {
-    return copyOfSpectrum(await runAsync(this.#spectrum(true), options)).S;
+    return copyOfSpectrum(await runAsync(this.#known.spectrum(true), options)).S;
   }
 
   /**
@@ -272,19 +247,19 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   /** A copy of U, whose decomposition is computed once. */
   get U(): MatrixOf<D, N> {
-    return runSync(contiguousCopy(runSync(this.#kept()).U));
+    return runSync(contiguousCopy(runSync(this.#known.whole()).U));
   }
   /** A copy of S. */
   get S(): VectorOf<D, N> {
-    return copyOfSpectrum(runSync(this.#kept())).S;
+    return copyOfSpectrum(runSync(this.#known.whole())).S;
   }
   /** A copy of Vᵀ, `[..., p, r]`. */
   get Vh(): MatrixOf<D, N> {
-    return runSync(contiguousCopy(runSync(this.#kept()).Vh));
+    return runSync(contiguousCopy(runSync(this.#known.whole()).Vh));
   }
   /** V, `[..., r, p]`. */
   get V(): MatrixOf<D, N> {
-    return runSync(transposedVh(runSync(this.#kept())));
+    return runSync(transposedVh(runSync(this.#known.whole())));
   }
 
   // -------------------------------------------------------------------------------------- one number per matrix
@@ -309,12 +284,12 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
    * @throws `ERR_SVD_ARGUMENT` unless `tol` and `rtol` are numbers ≥ 0
    */
   rank(options: ToleranceOptions = {}): N {
-    return rank(runSync(this.#spectrum()), this.ldim, this.rdim, options) as N;
+    return rank(runSync(this.#known.spectrum()), this.ldim, this.rdim, options) as N;
   }
 
   /** `rank` off the event loop. */
   async rankAsync({ signal, onProgress, ...tolerance }: ToleranceOptions & AsyncOptions = {}): Promise<N> {
-    const spectrum = await runAsync(this.#spectrum(true), { signal, onProgress });
+    const spectrum = await runAsync(this.#known.spectrum(true), { signal, onProgress });
     return rank(spectrum, this.ldim, this.rdim, tolerance) as N;
   }
 
@@ -325,12 +300,12 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
    * @throws `ERR_SVD_SHAPE` for an empty matrix, which has no singular values
    */
   cond(): N {
-    return cond(runSync(this.#spectrum())) as N;
+    return cond(runSync(this.#known.spectrum())) as N;
   }
 
   /** `cond` off the event loop. */
   async condAsync(options: AsyncOptions = {}): Promise<N> {
-    return cond(await runAsync(this.#spectrum(true), options)) as N;
+    return cond(await runAsync(this.#known.spectrum(true), options)) as N;
   }
 
   // -------------------------------------------------------------------------------------- new factored matrices
@@ -354,7 +329,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   /** The same matrix as `(U·√S) · (√S·Vh)`: column j of the left factor and row j of the right one are √σ_j long. */
   makeEven(): FactoredMatrix<D, N> {
-    return product(...runSync(even(runSync(this.#kept()))));
+    return product(...runSync(even(runSync(this.#known.whole()))));
   }
 
   /** `makeEven` off the event loop. */
@@ -377,7 +352,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   /** `diag(S) · Vh`, `[..., p, r]`: M without its left orthogonal factor. */
   collapseL(): MatrixOf<D, N> {
-    return runSync(withoutU(runSync(this.#kept())));
+    return runSync(withoutU(runSync(this.#known.whole())));
   }
 
   /** `collapseL` off the event loop. */
@@ -387,7 +362,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   /** `U · diag(S)`, `[..., l, p]`: M without its right orthogonal factor. */
   collapseR(): MatrixOf<D, N> {
-    return runSync(withoutVh(runSync(this.#kept())));
+    return runSync(withoutVh(runSync(this.#known.whole())));
   }
 
   /** `collapseR` off the event loop. */
@@ -403,7 +378,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   /** `eigenvalues` off the event loop. */
   async eigenvaluesAsync(options: AsyncOptions = {}): Promise<Eigenvalues> {
     this.#mustBeSquare('eigenvalues');
-    return runAsync(this.#eigenvaluesOfCopies(), options);
+    return runAsync(this.#known.eigenvalues(), options);
   }
 
   // ------------------------------------------------------------------------------------------ products
@@ -419,8 +394,8 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     if (isFactored(x)) return (this.matmul(x.A as Matrix) as FactoredMatrix).matmul(x.B as Matrix);
     const right = asInput(x, 'x', 1);
     const inner = right.shape.length === 1 ? right.shape[0] : rows(right);
-    if (inner !== this.rdim) this.#mustFit(this.shape, right.shape);
-    if (right.shape.length === 1) return this.#timesVector(right);
+    if (inner !== this.rdim) throw unfit(this.shape, right.shape);
+    if (right.shape.length === 1) return runSync(timesVector(this.A, this.B, right));
     return this.rdim > this.mdim
       ? product(this.#stored.A, runSync(matrixProduct(this.B, right)))
       : product(this.AB, right);
@@ -436,7 +411,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   rmatmul(x: MatrixLike | Factored): FactoredMatrix | Tensor {
     if (isFactored(x)) return FactoredMatrix.from(x).matmul(this as Factored) as FactoredMatrix;
     const left = asInput(x, 'x', 1);
-    if (left.shape[left.shape.length - 1] !== this.ldim) this.#mustFit(left.shape, this.shape);
+    if (left.shape[left.shape.length - 1] !== this.ldim) throw unfit(left.shape, this.shape);
     if (left.shape.length === 1) return this.T.matmul(left) as Tensor;
     return this.ldim > this.mdim
       ? product(runSync(matrixProduct(left, this.A)), this.#stored.B)
@@ -476,11 +451,8 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     if (!Number.isInteger(k) || k < 0) {
       throw svdError('ERR_SVD_ARGUMENT', `getCorner: expected an integer ≥ 0, got ${shown(k)}`);
     }
-    const [row, column] = [this.ndim - 2, this.ndim - 1];
-    const top = sliceAxis(this.#stored.A, row, 0, Math.min(k, this.ldim));
-    return runSync(
-      matrixProduct(top, sliceAxis(this.#stored.B, column, 0, Math.min(k, this.rdim))),
-    ) as MatrixOf<D, N>;
+    const { A, B } = cornerOf(this.#stored, k);
+    return runSync(matrixProduct(A, B)) as MatrixOf<D, N>;
   }
 
   /**
@@ -491,30 +463,8 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
    * @throws `ERR_SVD_ARGUMENT` for an index out of range, of another kind, or too many of them
    */
   at(...index: readonly Index[]): FactoredMatrix<D> {
-    const leading = this.ndim - 2;
-    let used = 0;
-    let split = 0; // entries of `index` for the leading dimensions
-    for (const entry of index) {
-      if (entry !== null && ++used > leading) break;
-      split++;
-    }
-    const [row, column, ...rest] = index.slice(split);
-    const given = index.length - split;
-    if (rest.length > 0) {
-      throw svdError(
-        'ERR_SVD_ARGUMENT',
-        `at: ${used + rest.length + 1} indices for shape ${showShape(this.shape)}`,
-      );
-    }
-    if (row === null || column === null) {
-      throw svdError('ERR_SVD_ARGUMENT', 'at: a new axis must stand before the index of the row');
-    }
-    const A = selectLeading(this.#stored.A, index.slice(0, split));
-    const B = selectLeading(this.#stored.B, index.slice(0, split));
-    return product(
-      given < 1 ? A : select(A, A.shape.length - 2, row, 'row index'),
-      given < 2 ? B : select(B, B.shape.length - 1, column, 'column index'),
-    );
+    const { A, B } = partOf(this.#stored, index);
+    return product(A, B);
   }
 
   /** Shape and inner dimension, in the words of TransformerLens. */
@@ -529,81 +479,13 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   // ------------------------------------------------------------------------------------------ helpers
 
-  /** For asynchronous computations that read the factors more than once or at different times. */
-  #copies(): Steps<Tensor[]> {
-    return ownedTensors([this.#stored.A, this.#stored.B], this.#dtype);
-  }
-
-  *#eigenvaluesOfCopies(): Steps<Eigenvalues> {
-    const [A, B] = yield* this.#copies();
-    return yield* eigenvaluesOf(yield* matrixProduct(B, A));
-  }
-
-  /** What `svd` returns; with `foreign`, what `svdAsync` does. */
-  *#decomposed({ algorithm, signs, ...options }: ProductSvdOptions, foreign = false): Steps<Svd<D, N>> {
-    const svd = yield* algorithm === 'three-svd'
-      ? this.#threeSvd(options, foreign)
-      : options.rank === undefined
-        ? this.#handedOut(options, foreign)
-        : this.#computed({ ...options, foreign });
-    return signs === 'canonical' ? yield* canonicalSigns(svd) : svd;
-  }
-
-  *#computed(options: Parameters<typeof productSvd>[2]): Steps<Svd<D, N>> {
-    return (yield* productSvd(this.#stored.A, this.#stored.B, options)) as Svd<D, N>;
-  }
-
-  *#threeSvd({ rank, onError }: ProductSvdOptions, foreign: boolean): Steps<Svd<D, N>> {
-    if (rank !== undefined || onError === 'collect')
-      throw svdError(
-        'ERR_SVD_ARGUMENT',
-        "svd: algorithm 'three-svd' takes neither rank nor onError: 'collect'",
-      );
-    const [A, B] = foreign ? yield* this.#copies() : this.pair;
-    return (yield* threeSvd(A, B)) as Svd<D, N>;
-  }
-
-  /** The whole decomposition, in arrays that are kept nowhere else. */
-  *#handedOut(options: ErrorOptions, foreign: boolean): Steps<Svd<D, N>> {
-    if (this.#known.svd ?? this.#known.wasDecomposed) return yield* copyOfSvd(yield* this.#kept(foreign));
-    const svd = yield* this.#computed({ ...options, foreign });
-    if (svd.errors.length > 0) return svd;
-    this.#known.wasDecomposed = true;
-    this.#known.spectrum ??= copyOfSpectrum(svd);
-    return svd;
-  }
-
-  /** The whole decomposition, computed once; not to be handed out. */
-  *#kept(foreign = false): Steps<Svd<D, N>> {
-    this.#known.svd ??= yield* this.#computed({ foreign });
-    return this.#known.svd;
-  }
-
-  /** The singular values where they are known, else from a decomposition without vectors; not to be handed out. */
-  *#spectrum(foreign = false): Steps<Spectrum<D, N>> {
-    this.#known.spectrum ??= this.#known.svd ?? (yield* this.#computed({ vectors: 'none', foreign }));
-    return this.#known.spectrum;
-  }
-
-  static {
-    ofProduct = {
-      spectrum: (M, foreign) => M.#spectrum(foreign),
-      norm: (M, foreign) => M.#norm('fro', foreign),
-    };
-  }
-
   /** What is made of the decomposition, off the event loop. */
   async #fromKept<T>(make: (svd: Svd<D, N>) => Steps<T>, options: AsyncOptions): Promise<T> {
-    return afterwards(make(await runAsync(this.#kept(true), options)), options);
+    return afterwards(make(await runAsync(this.#known.whole(true), options)), options);
   }
 
   *#norm(ord: Norm, foreign = false): Steps<N> {
-    checkKind(ord, norms, 'norm');
-    if (ord !== 'fro') return schattenNorm(yield* this.#spectrum(foreign), ord) as N;
-    return perMatrix(
-      yield* productNorm(this.#stored.A, this.#stored.B, { foreign }),
-      this.shape.slice(0, -2),
-    ) as N;
+    return yield* this.#known.norm(checkKind(ord, norms, 'norm'), foreign);
   }
 
   /** `V·diag(1/S) · Uᵀ` */
@@ -616,62 +498,16 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     return Math.min(this.ldim, this.mdim, this.rdim);
   }
 
-  /** A·(B·x), `[..., l]`. */
-  #timesVector(x: Input): Tensor {
-    const inner = runSync(matrixProduct(this.B, insertAxis(x, 1), [this.B, x]));
-    const column = runSync(matrixProduct(this.A, inner));
-    return dropAxis(column, column.shape.length - 1);
-  }
-
   #mustBeSquare(member: string): void {
     if (this.ldim === this.rdim) return;
     throw svdError('ERR_SVD_SHAPE', `${member}: needs a square matrix, got shape ${showShape(this.shape)}`);
-  }
-
-  #mustFit(left: readonly number[], right: readonly number[]): never {
-    throw svdError(
-      'ERR_SVD_SHAPE',
-      `matmul: inner dimensions of ${showShape(left)} and ${showShape(right)} differ`,
-    );
   }
 }
 
 Object.defineProperty(Product, 'name', { value: 'FactoredMatrix' }); // as users know it
 
 Product.from = exposed({ takes: ['x'] }, Product.from, 'FactoredMatrix.from');
-exposeMembers(Product, {
-  svd: { options: productOptions },
-  svdAsync: { options: { ...productOptions, ...asyncOptions } },
-  svdvals: {},
-  svdvalsAsync: { options: asyncOptions },
-  svdLegacy: {},
-  svdLegacyAsync: { options: asyncOptions },
-  norm: { takes: ['ord'] },
-  normAsync: { takes: ['ord'], options: asyncOptions },
-  rank: { options: toleranceOptions },
-  rankAsync: { options: { ...toleranceOptions, ...asyncOptions } },
-  cond: {},
-  condAsync: { options: asyncOptions },
-  pinv: { options: toleranceOptions },
-  pinvAsync: { options: { ...toleranceOptions, ...asyncOptions } },
-  makeEven: {},
-  makeEvenAsync: { options: asyncOptions },
-  truncate: { takes: ['p'] },
-  truncateAsync: { takes: ['p'], options: asyncOptions },
-  collapseL: {},
-  collapseLAsync: { options: asyncOptions },
-  collapseR: {},
-  collapseRAsync: { options: asyncOptions },
-  eigenvalues: {},
-  eigenvaluesAsync: { options: asyncOptions },
-  matmul: { takes: ['x'] },
-  rmatmul: { takes: ['x'] },
-  mul: { takes: ['scalar'] },
-  unsqueeze: { takes: ['axis'] },
-  getCorner: { takes: ['k'] },
-  at: { variadic: true },
-  toString: {},
-});
+exposeMembers(Product, factoredSignatures);
 
 /** The class of factored matrices; its members are those of the interface of the same name. */
 export const FactoredMatrix = Product as FactoredMatrixConstructor;
@@ -680,16 +516,5 @@ export const FactoredMatrix = Product as FactoredMatrixConstructor;
 const product = <D extends FloatArray, N extends PerMatrix>(A: Input, B: Input): FactoredMatrix<D, N> =>
   new Product<D, N>(A, B);
 
-function asScalar(x: number | MatrixLike): number {
-  const value = typeof x === 'number' ? x : onlyElement(asTensor(x, 'mul', 0));
-  if (Number.isFinite(value)) return value;
-  throw svdError('ERR_SVD_ARGUMENT', `mul: expected a finite number, got ${shown(value)}`);
-}
-
-function onlyElement(x: Tensor): number {
-  if (x.size === 1) return x.data[x.offset];
-  throw svdError(
-    'ERR_SVD_SHAPE',
-    `mul: expected one element, got shape ${showShape(x.shape)}; for a matrix use matmul`,
-  );
-}
+const unfit = (left: readonly number[], right: readonly number[]) =>
+  svdError('ERR_SVD_SHAPE', `matmul: inner dimensions of ${showShape(left)} and ${showShape(right)} differ`);

@@ -15,7 +15,7 @@ import {
 import { type MatrixLike, readInput } from './array/input.ts';
 import { cols, type Input, leadingDims, rows } from './array/tensor.ts';
 import type { PerMatrixOf } from './array/types.ts';
-import { FactoredMatrix, ofProduct } from './factored-matrix.ts';
+import { FactoredMatrix, knownOf } from './factored-matrix.ts';
 import { type AsyncOptions, asPart, runAsync, runSync, type Steps } from './native/steps.ts';
 
 // Functions that give one number per matrix, of plain matrices and of products alike.
@@ -30,18 +30,18 @@ function* read(a: Operand, name: string): Steps<Matrices> {
 
 function* spectrumOf(a: Matrices, foreign: boolean): Steps<spectra.Spectrum> {
   return a instanceof FactoredMatrix
-    ? yield* ofProduct.spectrum(a, foreign)
+    ? yield* knownOf(a).spectrum(foreign)
     : yield* denseSvd(a, 'none', { foreign });
 }
 
 function* frobenius(a: Matrices, foreign: boolean): Steps<PerMatrix> {
-  if (a instanceof FactoredMatrix) return yield* ofProduct.norm(a, foreign);
+  if (a instanceof FactoredMatrix) return yield* knownOf(a).norm('fro', foreign);
   return perMatrix(yield* denseNorm(a, { foreign }), leadingDims(a));
 }
 
 /** ‖a‖₂ per matrix. */
 function* spectral(a: Matrices, foreign: boolean): Steps<PerMatrix> {
-  if (a instanceof FactoredMatrix) return spectra.schattenNorm(yield* ofProduct.spectrum(a, foreign), 2);
+  if (a instanceof FactoredMatrix) return spectra.schattenNorm(yield* knownOf(a).spectrum(foreign), 2);
   return perMatrix(yield* denseSpectralNorm(a, { foreign }), leadingDims(a));
 }
 

@@ -1,6 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import type { ErrorOptions } from '../algorithms/blocks.ts';
 import type { Routines } from '../algorithms/dense.ts';
+import type { Decomposition } from '../algorithms/known.ts';
 import type { Norm, Tolerance } from '../algorithms/spectrum.ts';
 import type { Method } from '../algorithms/truncated.ts';
 import type { Truncation } from '../algorithms/truncation.ts';
@@ -182,17 +183,7 @@ export interface ToleranceOptions extends Tolerance {
 }
 
 /** Options of `FactoredMatrix.svd`. */
-export interface ProductSvdOptions extends ErrorOptions {
-  /**
-   * `'product'`: the balanced, sorted QR–QR–core decomposition. `'three-svd'`: the composition that TransformerLens
-   * uses, for comparison.
-   */
-  readonly algorithm?: 'product' | 'three-svd' | undefined;
-  /** Only the leading singular triplets, this many: the other vectors are not formed. */
-  readonly rank?: number | undefined;
-  /** As for `svd`: `'canonical'` fixes the signs, for people who look or plot. */
-  readonly signs?: 'lapack' | 'canonical' | undefined;
-}
+export interface ProductSvdOptions extends Decomposition {}
 
 /** Options of `svd`. */
 export interface SvdOptions extends ErrorOptions, Truncation, Method, Routines {
