@@ -125,9 +125,8 @@ class Basis {
   }
 
   *#append(vectors: Batch): Steps<void> {
-    const n = Math.min(vectors.cols, this.#order - this.#size);
-    yield* packInto(colRange(vectors, 0, n), colRange(this.#q, this.#size, this.#size + n));
-    this.#size += n;
+    yield* packInto(vectors, colRange(this.#q, this.#size, this.#size + vectors.cols));
+    this.#size += vectors.cols;
     this.blocks += 1;
   }
 
@@ -138,8 +137,9 @@ class Basis {
     this.#fillT(yield* without(image, Q), at, image.cols);
     this.#old = this.#size;
     const { Q: next, R } = yield* orthonormal(image, Q, seed);
-    this.#next = yield* packInto(next, packed(this.#next.data, 1, this.#order, next.cols));
-    this.#R = yield* packInto(R, packed(this.#R.data, 1, R.rows, R.cols));
+    const n = Math.min(next.cols, this.#order - this.#size); // there are no more that are orthogonal to the basis
+    this.#next = yield* packInto(colRange(next, 0, n), packed(this.#next.data, 1, this.#order, n));
+    this.#R = yield* packInto(rowRange(R, 0, n), packed(this.#R.data, 1, n, R.cols));
   }
 
   #fillT(h: Float64Array, at: number, cols: number): void {

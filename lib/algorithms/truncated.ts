@@ -225,9 +225,8 @@ function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positio
   };
   const up = (x: number) => ldexp(x, exponent);
   const values = factors.S.data.map(up); // rounded, where they are subnormal
-  checkOverflow(values.includes(Number.POSITIVE_INFINITY) ? [0] : [], { ...given.origin, name: 'S' });
   values.forEach((s, j) => {
-    factors.S.data[j] = ldexp(s, -exponent);
+    if (s < Number.POSITIVE_INFINITY) factors.S.data[j] = ldexp(s, -exponent);
   });
   const { residuals, error } = yield* residualsOf(a, factors, arithmetic);
   const r = S.cols;
@@ -246,6 +245,7 @@ function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positio
   if (residuals.some((eta) => eta > Math.max(relative, accuracy ?? 0) * first)) return undefined;
   const certified = error[0] <= above || (certify && (yield* noneAbove(above, wide, found)));
   if (certify && !certified) return undefined;
+  checkOverflow(values.includes(Number.POSITIVE_INFINITY) ? [0] : [], { ...given.origin, name: 'S' });
   factors.S.data.set(values);
   return {
     factors,

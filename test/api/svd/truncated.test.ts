@@ -167,6 +167,19 @@ describe.each(dtypes)('leading triplets, %s', (dtype: Dtype) => {
   });
 });
 
+it.each([
+  [95, 9],
+  [40, 6],
+  [83, 2],
+])('a restart leaves an orthonormal basis, whatever is left of the space: order %i, rank %i', (p, rank) => {
+  const a = withSpectrum(60, p, p + 10, slow(p), 'float32');
+  for (const method of ['gram', 'krylov'] as const) {
+    const result = svd(a, { rank, method });
+    expect(result.driver).toBe(method);
+    checkTruncated(a, result);
+  }
+});
+
 describe('what rounding does is counted', () => {
   it.each(methods)('the singular values are those that are returned, subnormal ones too: %s', (method) => {
     const a = array(
