@@ -31,7 +31,7 @@ import { leadingTriplets, noneAbove } from './leading.ts';
 import { inRange } from './norm.ts';
 import { checkRank } from './product.ts';
 import { type Driver, perMatrix, perMatrixNames, Svd, type TruncatedSvd } from './result.ts';
-import { largest, rankFor, rankOnceMore, type Tails, type Truncation, tailsOf } from './truncation.ts';
+import { largest, rankFor, rankOnceMore, type Truncation, tailsOf } from './truncation.ts';
 
 // The leading singular triplets of plain matrices, with the evidence for them.
 
@@ -101,11 +101,16 @@ function* partOfAll(A: Input, { foreign, onError, driver, ...truncation }: Optio
     Array.from(good, (i) => [i, tailsOf(Float64Array.from(valuesOf(S, i), (s) => (s / unitOf(i)) ** 2))]),
   );
   let r = largest(Array.from(tails, ([i, tail]) => rankFor(tail, truncation, unitOf(i))));
-  let evidence = yield* evidenceOfAll(A, cut(whole, r), good, foreign);
-  const again = (tail: Tails, i: number) => rankOnceMore(tail, truncation, unitOf(i), r, evidence.error[i]);
-  const more = largest([r, ...Array.from(tails, ([i, tail]) => again(tail, i))]);
-  if (more > r) evidence = yield* evidenceOfAll(A, cut(whole, more), good, foreign);
-  r = more;
+  let evidence: Residuals;
+  for (let enough = r; ; r = enough) {
+    evidence = yield* evidenceOfAll(A, cut(whole, r), good, foreign);
+    const { error } = evidence;
+    enough = largest([
+      r,
+      ...Array.from(tails, ([i, tail]) => rankOnceMore(tail, truncation, unitOf(i), r, error[i])),
+    ]);
+    if (enough === r) break;
+  }
   return {
     ...evidence,
     positions,

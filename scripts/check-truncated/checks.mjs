@@ -46,7 +46,7 @@ export function subject({ name, a, dtype, options }, result, values, { again, la
 
 /** What rounding may have added to the evidence: twice what is added to it on purpose. */
 function roundingOf({ accuracy = 0 }, dtype, result, [m, n], norm, sigma1) {
-  const long = 2 + Math.sqrt(Math.max(m, n)) / 4;
+  const long = 2 + Math.sqrt(Math.max(m, n)) / 4 + Math.min(Math.max(m, n), 256) / 8;
   const narrow = accuracy > 32 * epsilon.float32 * (Math.sqrt(Math.min(m, n)) + long);
   const unit = isLeading(result) && dtype === 'float32' && narrow ? epsilon.float32 : epsilon.float64;
   return 2 * unit * (norm + long * sigma1);

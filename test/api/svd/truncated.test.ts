@@ -213,6 +213,25 @@ describe('what rounding does is counted', () => {
     expect(S.shape[0]).toBeLessThan(20);
   });
 
+  it.each(methods)('tol is kept where rounding leaves nearly as much: %s', (method) => {
+    const next = randomMatrix(64, [93, 55]);
+    const a = mapMatrix(next, (x) => 1 + 1e-6 * x, 'float32');
+    const least = svd(a, { rank: 55, method: 'full' }).truncationError as number;
+    for (const share of [1.03, 1.1, 1.2]) {
+      expect(svd(a, { tol: share * least, method }).truncationError).toBeLessThanOrEqual(share * least);
+    }
+  });
+
+  it('errors of sums of equal terms, which all go one way, are among the residuals', () => {
+    const [m, n] = [1500, 1500];
+    for (const x of [0.1, 1 / 3]) {
+      const a = array(new Array(m * n).fill(x), [m, n]);
+      const { S, residuals } = svd(a, { rank: 1, method: 'krylov' });
+      const exact = x * Math.sqrt(m * n);
+      expect(Math.abs(S.get(0) - exact)).toBeLessThanOrEqual(residuals.get(0) + 2 ** -52 * exact);
+    }
+  });
+
   it('of many equal elements ‖a‖_F is no more than what is stated', () => {
     const a = array(new Array(164 * 70).fill(0.1), [164, 70], 'float32');
     const exact = Math.sqrt(Math.fround(0.1) ** 2 * 164 * 70);
