@@ -50,6 +50,7 @@ export function* residualsOf(A: Batch, factors: SvdFactors, arithmetic: Dtype = 
   const step = Math.max(1, Math.floor(blockElements / Math.max(1, n * count)));
   const memory = new Workspace(); // of one block
   for (let from = 0; from < m; from += step) {
+    yield { within: [from / m, Math.min(m, from + step) / m] };
     yield* inWorkspace(memory, block(from, Math.min(m, from + step)));
   }
   const other = new Float64Array(count * r);

@@ -2,7 +2,7 @@ import type { Dtype } from '../array/elements.ts';
 import { epsilon } from '../array/tensor.ts';
 import { type Batch, colRange, dtypeOfBatch, packed, rowRange, transposed } from '../native/batch.ts';
 import { areDefinite, gemm, outer, pack, packInto, type SvdFactors, svdLadder } from '../native/kernels.ts';
-import type { Steps } from '../native/steps.ts';
+import { type Steps, stage } from '../native/steps.ts';
 import { inWorkspace, scratch, Workspace } from '../native/workspace.ts';
 import { randomMatrix } from './random.ts';
 import { type Estimates, leadingSubspace, type Operator } from './subspace.ts';
@@ -41,7 +41,7 @@ export interface Wanted {
  */
 export function* leadingTriplets(A: Batch, method: Method, wanted: Wanted): Steps<Leading | undefined> {
   const { rank, most, seed } = wanted;
-  const gram = method === 'gram' ? yield* outer(A) : undefined;
+  const gram = method === 'gram' ? yield* stage(0, 0.6, outer(A)) : undefined;
   const before = (x: Batch) => gemm(gram as Batch, x, 'AAᵀ·x');
   let start: Batch | undefined;
   for (
@@ -52,10 +52,9 @@ export function* leadingTriplets(A: Batch, method: Method, wanted: Wanted): Step
     const block = Math.min(A.rows, known + Math.max(8, Math.ceil(known / 8)));
     const enough = isAccurate(known, wanted.accuracy);
     const search = { order: A.rows, block, seed, enough, most: mostProducts };
-    let found = yield* leadingSubspace(gram ? before : throughBoth(A), {
-      ...search,
-      start: start && (yield* widened(start, block, seed)),
-    });
+    const first = { ...search, start: start && (yield* widened(start, block, seed)) };
+    const apply = gram ? before : throughBoth(A);
+    let found = yield* stage(gram ? 0.6 : 0, 1, leadingSubspace(apply, first));
     if (gram && dtypeOfBatch(A) === 'float64') {
       found = yield* leadingSubspace(throughBoth(A), { ...search, start: found.X, most: mostRefining });
     }

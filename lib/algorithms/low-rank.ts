@@ -53,7 +53,7 @@ function* decomposition(a: Operand, { rank }: Truncation): Steps<Svd> {
 }
 
 /** The least number of triplets that is enough for every matrix. */
-function enoughOf(S: Tensor, share: Truncation): number {
+export function enoughOf(S: Tensor, share: Truncation): number {
   const p = S.shape[S.shape.length - 1];
   const ranks = Array.from({ length: p > 0 ? S.size / p : 0 }, (_, i) => {
     const sigma = S.data.subarray(i * p, (i + 1) * p);

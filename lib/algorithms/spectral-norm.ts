@@ -7,6 +7,7 @@ import { type InputOptions, owned } from '../native/owned.ts';
 import { checkOverflow } from '../native/status.ts';
 import type { Steps } from '../native/steps.ts';
 import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace.ts';
+import { inBlock } from './blocks.ts';
 import { denseBound } from './bounds.ts';
 import { denseSvd } from './dense.ts';
 import { throughBoth } from './leading.ts';
@@ -26,7 +27,9 @@ export function* denseSpectralNorm(A: Input, { foreign }: InputOptions = {}): St
   const all = batchOf(A, leading, 'norm', foreign);
   const workspace = takeWorkspace();
   for (let i = 0; i < norms.length; i++) {
-    norms[i] = yield* inWorkspace(workspace, normOf(yield* owned(items(all, i, i + 1), dtypeOf(A))));
+    const matrix = yield* owned(items(all, i, i + 1), dtypeOf(A));
+    const steps = inWorkspace(workspace, normOf(matrix));
+    norms[i] = yield* inBlock(i, i + 1, norms.length, steps);
     yield { done: i + 1, total: norms.length };
   }
   returnWorkspace(workspace);

@@ -47,6 +47,8 @@ const keptBlocks = (block: number): number => Math.floor(basisBlocks(block) / 2)
 /** Whether T is decomposed when the basis has so many, which takes longer than many a product. */
 const isLookedAt = (blocks: number): boolean => blocks > 2 && (blocks <= 8 || blocks % 4 === 0);
 
+const slower = 0.9; // nobody knows how many products it takes
+
 export function* leadingSubspace(
   apply: Operator,
   { order, block, seed, start, enough, most }: Search,
@@ -55,6 +57,7 @@ export function* leadingSubspace(
   const memory = new Workspace(); // of one product and what follows from it
   yield* inWorkspace(memory, basis.begin(start ?? (yield* randomMatrix(order, block, seed)), seed));
   for (let products = 1; ; products++) {
+    yield { within: [1 - slower ** (products - 1), 1 - slower ** products] };
     yield* inWorkspace(memory, basis.expand(apply, seed + products));
     if (!basis.isFull && products < most && !isLookedAt(basis.blocks)) {
       yield* basis.grow();

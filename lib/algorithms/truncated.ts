@@ -21,7 +21,7 @@ import {
 import { ofFactors, packInto, type SvdFactors } from '../native/kernels.ts';
 import { type InputOptions, owned } from '../native/owned.ts';
 import { checkOverflow, type Failure, failuresBehind } from '../native/status.ts';
-import { asPart, type Steps } from '../native/steps.ts';
+import { asPart, type Steps, stage } from '../native/steps.ts';
 import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace.ts';
 import { type ErrorOptions, inBlock } from './blocks.ts';
 import { denseBound } from './bounds.ts';
@@ -214,13 +214,14 @@ function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positio
   const truncation = { rank, energy, tol: tol === undefined ? undefined : ldexp(tol, -exponent) };
   const tails = (squares: Float64Array) => tailsOf(squares, Math.max(0, norm ** 2 - sum(squares)));
   const arithmetic = arithmeticFor(accuracy ?? 0, dtypeOfBatch(given), m, n);
-  const found = yield* leadingTriplets(wide, method === 'krylov' ? 'krylov' : 'gram', {
+  const search = leadingTriplets(wide, method === 'krylov' ? 'krylov' : 'gram', {
     rank: rank ?? ((squares) => rankFor(tails(squares), truncation, 1)),
     most: method === 'auto' ? mostTriplets(wide.rows) : wide.rows,
     seed,
     accuracy: accuracy ?? relative / 4,
     arithmetic,
   });
+  const found = yield* stage(0, 0.7, search);
   if (!found) return undefined;
   const { U, S, Vh } = m <= n ? found : { ...found, U: transposed(found.Vh), Vh: transposed(found.U) };
   const factors = {
@@ -233,7 +234,7 @@ function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positio
   values.forEach((s, j) => {
     if (s < Number.POSITIVE_INFINITY) factors.S.data[j] = ldexp(s, -exponent);
   });
-  const { residuals, error } = yield* residualsOf(a, factors, arithmetic);
+  const { residuals, error } = yield* stage(0.7, 0.9, residualsOf(a, factors, arithmetic));
   const r = S.cols;
   const most = truncation.tol ?? Number.POSITIVE_INFINITY;
   if (error[0] > most && r < wide.rows) {
@@ -248,7 +249,7 @@ function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positio
   const [first, last] = r > 0 ? [S.data[0], S.data[r - 1]] : [0, Number.POSITIVE_INFINITY];
   const above = last + relative * first;
   if (residuals.some((eta) => eta > Math.max(relative, accuracy ?? 0) * first)) return undefined;
-  const certified = error[0] <= above || (certify && (yield* noneAbove(above, wide, found)));
+  const certified = error[0] <= above || (certify && (yield* stage(0.9, 1, noneAbove(above, wide, found))));
   if (certify && !certified) return undefined;
   checkOverflow(values.includes(Number.POSITIVE_INFINITY) ? [0] : [], { ...given.origin, name: 'S' });
   factors.S.data.set(values);

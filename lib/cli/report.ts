@@ -14,16 +14,19 @@ export interface SpectrumSummary {
   condition: number;
 }
 
-/** One matrix of the batch. */
-export interface ItemReport extends SpectrumSummary {
+/** One matrix of the batch. What takes all singular values is missing where only the leading ones were computed. */
+export interface ItemReport extends Partial<SpectrumSummary> {
   /** Its place in the leading dimensions; empty where there are none. */
   index: number[];
-  /** All singular values, also where only the leading ones are kept. */
+  /** All singular values that were computed, also where only the leading ones are kept. */
   S: FloatArray;
+  norm: number;
   /** Largest error to expect in a singular value. */
   bound: number;
   /** ‖M − U·diag(S)·Vh‖_F / ‖M‖_F of the factors that are kept. */
   residual: number;
+  /** Of leading ones: whether it is proved that no larger one was missed. */
+  certified?: boolean | undefined;
 }
 
 export interface SvdReport {
@@ -54,18 +57,23 @@ export function reportText({ title, shape, dtype, rank, items, milliseconds, out
   const rows = items.map(({ index, S, effectiveRank, condition, residual }) => [
     ...(batched ? [index.join(',')] : []),
     spectrumText(S),
-    numberText(effectiveRank),
-    numberText(condition),
+    effectiveRank === undefined ? '–' : numberText(effectiveRank),
+    condition === undefined ? '–' : numberText(condition),
     numberText(residual),
   ]);
   return [
     `${title}\n`,
     `shape ${shapeText(shape)}, ${dtype}, ${milliseconds.toFixed(1)} ms\n\n`,
     items.length > 0 ? `${table(batched ? ['item', ...head] : head, rows)}\n` : 'The batch is empty.\n\n',
-    'effective rank: exp of the entropy of σ²/Σσ²; condition: σ₁/σ_p; ',
+    items.some(({ effectiveRank }) => effectiveRank !== undefined)
+      ? 'effective rank: exp of the entropy of σ²/Σσ²; condition: σ₁/σ_p; '
+      : '',
     rank === undefined
       ? 'residual: ‖M − U·diag(S)·Vh‖/‖M‖\n'
       : `residual: that of the truncation to rank ${rank}, ‖M − M_${rank}‖/‖M‖\n`,
+    items.length > 0 && items.every(({ certified }) => certified)
+      ? 'certified: no larger singular value was missed\n'
+      : '',
     out === undefined
       ? ''
       : `wrote U, S, Vh${rank === undefined ? '' : ` of rank ${rank}`} to ${shownPath(out)}\n`,

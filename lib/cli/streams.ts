@@ -37,7 +37,7 @@ const ignoreClosedPipe = (): void => {};
 /** Milliseconds before a bar is shown. */
 const patience = 1000;
 
-/** Shows how far a batch has come: a bar on `stderr` once it has taken a second, if that is a terminal. */
+/** Shows how far a batch or one large matrix has come: a bar on `stderr` once it has taken a second, if that is a terminal. */
 export class Progress {
   readonly #stderr: OutputStream;
   readonly #start = performance.now();
@@ -48,15 +48,16 @@ export class Progress {
   }
 
   update({ done, total }: { done: number; total: number }): void {
-    if (!this.#stderr.isTTY || total < 2 || performance.now() - this.#start < patience) return;
+    if (!this.#stderr.isTTY || performance.now() - this.#start < patience) return;
+    const one = total === 1;
     if (this.#bar === undefined) {
-      const format = '{bar} {value}/{total} matrices, {eta_formatted} left';
+      const format = `{bar} ${one ? '{percentage}%' : '{value}/{total} matrices'}, {eta_formatted} left`;
       // The command answers Ctrl-C itself.
       const options = { format, stream: this.#stderr, clearOnComplete: true, gracefulExit: false };
       this.#bar = new cliProgress.SingleBar(options, cliProgress.Presets.shades_classic);
-      this.#bar.start(total, done);
+      this.#bar.start(one ? 100 : total, 0);
     }
-    this.#bar.update(Math.floor(done));
+    this.#bar.update(Math.floor(one ? 100 * done : done));
   }
 
   stop(): void {

@@ -1,10 +1,13 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Svd } from '../algorithms/result.ts';
+import { enoughOf } from '../algorithms/low-rank.ts';
+import type { Svd, TruncatedSvd } from '../algorithms/result.ts';
 import { effectiveRankOf } from '../algorithms/spectrum.ts';
+import type { Truncation } from '../algorithms/truncation.ts';
 import { svdError } from '../array/errors.ts';
 import { escaped, quote } from '../array/escape.ts';
 import { dtypeOf, product, sliceAxis, type Tensor, unravel } from '../array/tensor.ts';
-import { distAsync, FactoredMatrix, svdAsync, transpose } from '../index.ts';
+import { distAsync, FactoredMatrix, normAsync, svdAsync, transpose } from '../index.ts';
+import type { AsyncOptions } from '../native/steps.ts';
 import { limits } from '../weights/header.ts';
 import { openSafetensors, type SafetensorsFile } from '../weights/index.ts';
 import { writeTensors } from '../weights/writer.ts';
@@ -94,6 +97,8 @@ export function summarizeSpectrum(S: ArrayLike<number>): SpectrumSummary {
 
 interface SvdOptions extends MatrixOptions {
   rank?: number;
+  tol?: number;
+  energy?: number;
   out?: string;
   json?: boolean;
 }
@@ -116,14 +121,18 @@ export function svdCommand(command: Command, streams: Streams, signal: AbortSign
       'keep the n largest singular values; the residual is that of the truncation',
       parseRank,
     )
+    .option('--tol <x>', 'keep as few as leave ‖M − U·diag(S)·Vh‖_F ≤ x', parseTol)
+    .option('--energy <share>', 'keep as few as hold this share of ‖M‖_F², 0.99 say', parseEnergy)
     .option('--out <file>', 'write the factors as tensors U, S and Vh to this safetensors file')
     .option('--json', 'print JSON, with all singular values')
     .addHelpText(
       'after',
-      '\nLeading dimensions of the tensors are a batch: one row of the report per matrix.',
+      '\nLeading dimensions of the tensors are a batch: one row of the report per matrix, all of the same rank.\n' +
+        'Of a large tensor no more is computed than --rank, --tol or --energy ask for.',
     )
     .action(async (path: string, options: SvdOptions) => {
-      const problem = contradiction(options) ?? (await outputProblem(options.out, [path]));
+      const problem =
+        contradiction(options) ?? truncatedTwice(options) ?? (await outputProblem(options.out, [path]));
       if (problem !== undefined) command.error(`error: ${problem}`);
       await decompose(path, options, streams, signal);
     });
@@ -136,53 +145,123 @@ function parseRank(text: string): number {
   return rank;
 }
 
-async function decompose(
-  path: string,
-  options: SvdOptions,
-  { stdout, stderr }: Streams,
-  signal: AbortSignal,
-) {
+const truncatedTwice = ({ rank, tol, energy }: SvdOptions): string | undefined =>
+  [rank, tol, energy].filter((x) => x !== undefined).length > 1
+    ? 'give one of --rank, --tol and --energy'
+    : undefined;
+
+function parseTol(text: string): number {
+  const tol = Number(text);
+  if (text.trim() === '' || !(tol >= 0)) throw new InvalidArgumentError('Expected a number ≥ 0.');
+  return tol;
+}
+
+function parseEnergy(text: string): number {
+  const energy = Number(text);
+  if (text.trim() === '' || !(energy > 0 && energy <= 1))
+    throw new InvalidArgumentError('Expected a number in (0, 1].');
+  return energy;
+}
+
+async function decompose(path: string, options: SvdOptions, streams: Streams, signal: AbortSignal) {
   const { title, matrix, shape } = await readMatrix(path, options);
   const start = performance.now();
-  const progress = new Progress(stderr);
+  const progress = new Progress(streams.stderr);
   const settings = { signal, onProgress: (state: { done: number; total: number }) => progress.update(state) };
-  const full = await (matrix instanceof FactoredMatrix
-    ? matrix.svdAsync(settings)
-    : svdAsync(matrix, settings)
-  ).finally(() => progress.stop());
+  const found = await decomposed(matrix, options, settings).finally(() => progress.stop());
   const milliseconds = performance.now() - start;
-
-  const kept = truncate(full, options.rank);
-  const items = reportItems(full.S, perItem(full.bound), perItem(await distAsync(matrix, kept, { signal })));
   signal.throwIfAborted();
+  const { kept, bounds, next, rank } = found;
   if (options.out !== undefined) {
-    const bound = JSON.stringify(perItem(full.bound));
-    const next = following(full, options.rank);
     const known: Record<string, string> = next === undefined ? {} : { next: JSON.stringify(next) };
-    await writeTensors(options.out, { ...kept }, { title, bound, ...known }, signal);
+    await writeTensors(options.out, { ...kept }, { title, bound: JSON.stringify(bounds), ...known }, signal);
   }
   const report: SvdReport = {
     file: path,
     title,
     shape,
-    dtype: dtypeOf(full.S),
-    rank: options.rank,
-    items,
+    dtype: dtypeOf(kept.S),
+    rank,
+    items: reportItems(found),
     milliseconds,
     out: options.out,
   };
-  await print(stdout, options.json ? reportJson(report) : reportText(report));
+  await print(streams.stdout, options.json ? reportJson(report) : reportText(report));
+}
+
+/** A decomposition; what is said of every matrix is a list. */
+interface Found {
+  kept: Factors;
+  /** Number of triplets kept; `undefined` where all are. */
+  rank: number | undefined;
+  /** Those kept, or all that were computed. */
+  S: Tensor;
+  bounds: number[];
+  /** ‖M − U·diag(S)·Vh‖_F */
+  distances: number[];
+  /** The singular values after those kept. */
+  next: number[] | undefined;
+  /** ‖M‖_F where S does not tell it, because the others were not computed. */
+  norms?: number[];
+  certified?: boolean[];
+}
+
+const decomposed = (
+  matrix: Tensor | FactoredMatrix,
+  { rank, tol, energy }: Truncation,
+  settings: AsyncOptions,
+): Promise<Found> =>
+  matrix instanceof FactoredMatrix || (rank ?? tol ?? energy) === undefined
+    ? whole(matrix, { rank, tol, energy }, settings)
+    : leadingOnly(matrix, { rank, tol, energy }, settings);
+
+/** All of the decomposition, of which the leading triplets are kept. */
+async function whole(
+  matrix: Tensor | FactoredMatrix,
+  truncation: Truncation,
+  settings: AsyncOptions,
+): Promise<Found> {
+  const full = await svdAsync(matrix as Tensor, settings);
+  const { tol, energy } = truncation;
+  const rank = (tol ?? energy) === undefined ? truncation.rank : enoughOf(full.S, truncation);
+  const kept = truncate(full, rank);
+  const distances = perItem(await distAsync(matrix, kept, { signal: settings.signal }));
+  return { kept, rank, S: full.S, bounds: perItem(full.bound), distances, next: following(full, rank) };
+}
+
+/** The leading triplets of plain matrices alone. */
+async function leadingOnly(matrix: Tensor, truncation: Truncation, settings: AsyncOptions): Promise<Found> {
+  const { rank } = truncation;
+  if (rank !== undefined) {
+    const [m, n] = matrix.shape.slice(-2);
+    checkRank(rank, [...matrix.shape.slice(0, -2), Math.min(m, n)]);
+  }
+  const svd = (await svdAsync(matrix, { ...truncation, ...settings } as { rank: number })) as TruncatedSvd;
+  return {
+    kept: { U: svd.U, S: svd.S, Vh: svd.Vh },
+    rank: svd.S.shape[svd.S.shape.length - 1],
+    S: svd.S,
+    bounds: perItem(svd.bound),
+    distances: perItem(svd.truncationError),
+    next: svd.next === undefined ? undefined : perItem(svd.next),
+    norms: perItem(await normAsync(matrix, 'fro', { signal: settings.signal })),
+    certified: [svd.certified].flat(),
+  };
+}
+
+function checkRank(rank: number, shape: readonly number[]): void {
+  const available = shape[shape.length - 1];
+  if (rank > available) {
+    const message = `--rank ${rank}: the matrix has ${available} singular values (S has shape ${shapeText(shape)})`;
+    throw svdError('ERR_SVD_ARGUMENT', message);
+  }
 }
 
 /** The leading `rank` singular triplets as views, or all of them. */
 function truncate({ U, S, Vh }: Factors, rank: number | undefined): Factors {
   if (rank === undefined) return { U, S, Vh };
   const lastAxis = S.shape.length - 1;
-  const available = S.shape[lastAxis];
-  if (rank > available) {
-    const message = `--rank ${rank}: the matrix has ${available} singular values (S has shape ${shapeText(S.shape)})`;
-    throw svdError('ERR_SVD_ARGUMENT', message);
-  }
+  checkRank(rank, S.shape);
   return {
     U: sliceAxis(U, lastAxis + 1, 0, rank),
     S: sliceAxis(S, lastAxis, 0, rank),
@@ -204,21 +283,13 @@ const perItem = (value: number | Tensor): number[] =>
     : Array.from(value.data.subarray(value.offset, value.offset + value.size));
 
 /** One entry per matrix of the batch. `S` is row-major. */
-function reportItems(S: Tensor, bounds: number[], distances: number[]): ItemReport[] {
+function reportItems({ S, bounds, distances, norms, certified }: Found): ItemReport[] {
   const p = S.shape[S.shape.length - 1];
   const batch = S.shape.slice(0, -1);
   return Array.from({ length: product(batch) }, (_, i) => {
     const values = S.data.subarray(S.offset + i * p, S.offset + (i + 1) * p);
-    const { norm, effectiveRank, condition } = summarizeSpectrum(values);
-    const residual = distances[i] === 0 ? 0 : distances[i] / norm;
-    return {
-      index: unravel(i, batch),
-      S: values,
-      bound: bounds[i],
-      norm,
-      effectiveRank,
-      condition,
-      residual,
-    };
+    const known = norms ? { norm: norms[i], certified: certified?.[i] } : summarizeSpectrum(values);
+    const residual = distances[i] === 0 ? 0 : distances[i] / known.norm;
+    return { index: unravel(i, batch), S: values, bound: bounds[i], ...known, residual };
   });
 }

@@ -69,6 +69,20 @@ export function* asPart<T>(steps: Steps<T>): Steps<T> {
   }
 }
 
+/** The same computation as the part of a block from one share to another. */
+export function* stage<T>(from: number, to: number, steps: Steps<T>): Steps<T> {
+  const share = (x: number) => from + x * (to - from);
+  yield { within: [from, to] };
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    if ('within' in step.value) {
+      const [first, last] = step.value.within;
+      yield { within: [share(first), share(last)] };
+    } else yield step.value;
+  }
+}
+
 /** Options of every `…Async` function. */
 export interface AsyncOptions {
   /**
@@ -154,6 +168,8 @@ class Teller {
   }
 
   goesOn(span: Span): void {
+    const { from, total } = span;
+    if (from > this.#done && from < total) this.reached({ done: from, total });
     this.#span = span;
   }
 

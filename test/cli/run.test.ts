@@ -169,6 +169,42 @@ describe('svd of one tensor', () => {
     expect(stdout).toMatch(/^(\S+ ){4}… \S+ +\S+ +\S+ +\S+$/m);
   });
 
+  test('--rank computes the leading triplets alone, and says what is proved of them', async () => {
+    const out = at('leading.safetensors');
+    const report = await json('svd', weights, '--matrix', 'tall', '--rank', '4', '--out', out);
+    const all = [...svd(tall).S.data];
+    const [{ S, residual, norm, certified, ...rest }] = report.items;
+    expect(S).toHaveLength(4);
+    S.forEach((s: number, i: number) => {
+      expect(Math.abs(s - all[i])).toBeLessThanOrEqual(2 * rest.bound);
+    });
+    expect(norm).toBeCloseTo(Math.hypot(...all), 5);
+    expect(residual).toBeCloseTo(Math.hypot(...all.slice(4)) / norm, 5);
+    expect(certified).toBe(true);
+    expect(rest).not.toHaveProperty('condition');
+    expect((await readTensors(out)).U.shape).toEqual([40, 4]);
+    const { stdout } = await cli('svd', weights, '--matrix', 'tall', '--rank', '4');
+    expect(stdout).toContain('– ');
+    expect(stdout).toContain('certified: no larger singular value was missed');
+  });
+
+  test.each([
+    ['--matrix', 'tall'],
+    ['--a', 'A', '--b', 'B'],
+  ])('--tol and --energy choose the rank: %s', async (...matrix) => {
+    const whole = (await json('svd', weights, ...matrix)).items;
+    const { rank, items } = await json('svd', weights, ...matrix, '--energy', '0.9');
+    const left = (k: number) =>
+      whole.map(({ S, norm }: { S: number[]; norm: number }) => Math.hypot(...S.slice(k), 0) / norm);
+    expect(Math.max(...left(rank))).toBeLessThanOrEqual(Math.sqrt(0.1) * (1 + 1e-5));
+    expect(Math.max(...left(rank - 1))).toBeGreaterThan(Math.sqrt(0.1));
+    const tol = 0.5 * whole[0].norm;
+    const within = await json('svd', weights, ...matrix, '--tol', `${tol}`);
+    for (const item of within.items) expect(item.residual * item.norm).toBeLessThanOrEqual(tol * (1 + 1e-6));
+    expect(within.rank).toBeLessThan(whole[0].S.length);
+    expect(items).toHaveLength(whole.length);
+  });
+
   test('a zero matrix has effective rank 0, infinite condition and residual 0', async () => {
     const report = await json('svd', weights, '--matrix', 'zero');
     expect(report.items[0]).toMatchObject({ effectiveRank: 0, condition: null, residual: 0 });
@@ -220,6 +256,13 @@ describe('exit code 2: wrong usage', () => {
     [['svd', 'FILE', '--matrix', 'tall', '--rank', '0x2'], /Expected a positive integer/],
     [['svd', 'FILE', '--matrix', 'tall', '--rank', '2e0'], /Expected a positive integer/],
     [['svd', 'FILE', '--matrix', 'tall', '--rank', 'two'], /Expected a positive integer/],
+    [['svd', 'FILE', '--matrix', 'tall', '--tol', '-1'], /--tol.*Expected a number ≥ 0/],
+    [['svd', 'FILE', '--matrix', 'tall', '--tol', ''], /Expected a number ≥ 0/],
+    [['svd', 'FILE', '--matrix', 'tall', '--energy', '1.5'], /--energy.*Expected a number in \(0, 1\]/],
+    [
+      ['svd', 'FILE', '--matrix', 'tall', '--rank', '1', '--tol', '1'],
+      /give one of --rank, --tol and --energy/,
+    ],
     [['svd', 'FILE', '--matrix', 'tall', '--ranks', '2'], /unknown option '--ranks'/],
     [['svd', 'FILE', '--matrix', 'tall', '--out', 'FILE'], /--out would overwrite the input file/],
   ];
@@ -289,12 +332,12 @@ test('a reader that goes away is no failure; a full disk is', async () => {
 });
 
 describe('the progress bar', () => {
-  function show(isTTY: boolean, milliseconds: number, total: number): string {
+  function show(isTTY: boolean, milliseconds: number, total: number, done = 3): string {
     vi.useFakeTimers();
     const stderr = Object.assign(new Capture(), { isTTY });
     const progress = new Progress(stderr);
     vi.advanceTimersByTime(milliseconds);
-    progress.update({ done: 3, total });
+    progress.update({ done, total });
     progress.stop();
     return stderr.text;
   }
@@ -303,9 +346,12 @@ describe('the progress bar', () => {
     expect(show(true, 1001, 8)).toContain('3/8 matrices');
   });
 
-  test('does not appear earlier, for one matrix, or where there is no terminal', () => {
+  test('shows how much of one large matrix is done', () => {
+    expect(show(true, 1001, 1, 0.37)).toContain('37%');
+  });
+
+  test('does not appear earlier, or where there is no terminal', () => {
     expect(show(true, 900, 8)).toBe('');
-    expect(show(true, 5000, 1)).toBe('');
     expect(show(false, 5000, 8)).toBe('');
   });
 });

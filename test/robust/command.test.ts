@@ -12,7 +12,8 @@ beforeAll(async () => {
   if (!existsSync(command)) throw new Error('dist/command.js is not built: run npm run build:lib first');
   const data = Float32Array.from({ length: 300 * 200 }, (_, i) => Math.sin(i * i));
   const batch = { data, shape: [400, 200, 200], stride: [50, 200, 1] }; // seconds of work
-  const tensors = { batch, M: { data: data.slice(0, 6), shape: [3, 2] } };
+  const large = { data, shape: [2500, 2500], stride: [20, 1] };
+  const tensors = { batch, large, M: { data: data.slice(0, 6), shape: [3, 2] } };
   await writeSafetensors(at('weights'), tensors);
   const names = Array.from({ length: 20_000 }, (_, i) => [`blocks.${i}.bias`, tensors.M]);
   await writeSafetensors(at('many'), Object.fromEntries(names));
@@ -35,14 +36,17 @@ function shell(script: string) {
 
 describe.skipIf(process.platform !== 'linux')('the command', () => {
   test.each([
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
+    ['SIGINT', 130, ['batch']],
+    ['SIGTERM', 143, ['batch']],
+    ['SIGHUP', 129, ['batch']],
+    ['SIGINT', 130, ['large']],
+    ['SIGINT', 130, ['large', '--rank', '64']],
+    ['SIGINT', 130, ['large', '--energy', '0.999']],
   ] as const)(
-    'ends on %s with %i at once, and leaves nothing',
+    'ends on %s with %i at once, and leaves nothing: %j',
     { timeout: testLimit },
-    async (name, code) => {
-      const argv = [command, 'svd', at('weights'), '--matrix', 'batch', '--out', at('never')];
+    async (name, code, what) => {
+      const argv = [command, 'svd', at('weights'), '--out', at('never'), '--matrix', ...what];
       const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
       let output = '';
       for (const stream of [child.stdout, child.stderr])
