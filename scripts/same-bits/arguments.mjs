@@ -43,6 +43,7 @@ export function* argumentCalls(
   const values = {
     signs: 'x',
     fullMatrices: 1,
+    driver: 'qr',
     onError: 'ignore',
     rank: -1,
     algorithm: 'qr',

@@ -47,6 +47,11 @@ export function* numericCalls(api, checks) {
       const a = dense(2, shape, options);
       yield [`svd ${type} ${shape} full`, () => svd(a, { fullMatrices: true })];
       yield [`svd ${type} ${shape} canonical`, () => svd(a, { signs: 'canonical' })];
+      for (const driver of ['gesdd', 'gesvd', 'gejsv'])
+        yield [
+          `svd ${type} ${shape} ${driver}`,
+          () => [svd(a, { driver }), svd(a, { driver, fullMatrices: true })],
+        ];
       for (const [kind, of] of Object.entries(views))
         yield [`svd ${type} ${shape} ${kind}`, async () => [svd(of(a)), await svdAsync(of(a))]];
     }

@@ -42,13 +42,17 @@ class TallSvd {
   lapack_int run() {
     Core core(very_tall() ? cols_ : rows_, cols_, vectors_);
     std::optional<Tsqr<Real>> qr;
-    if (very_tall()) qr.emplace(rows_, cols_, vectors_, team_.size());
-    const std::int64_t qr_size = qr ? qr->size() : 0;
-    Workspace ws(core.bytes() + Workspace::bytes_for<Real>(qr_size));
+    if (very_tall()) qr.emplace(rows_, cols_, team_.size());
+    const std::int64_t qr_size = qr ? qr->size() : 0, q_size = qr && vectors_ && !left_rows() ? rows_ * cols_ : 0;
+    Workspace ws(core.bytes() + Workspace::bytes_for<Real>(qr_size) + Workspace::bytes_for<Real>(q_size));
     core.take(ws);
     const Shares until(qr ? rows_ : 0, cols_, vectors_);
-    const int exponent = qr ? reduce_rows(*qr, ws.template take<Real>(qr_size), core, until.qr)  // 1 and 2
-                            : load(0, rows_, core.a);                                            // 1
+    int exponent = 0;
+    if (qr) {  // 1 and 2
+      const Stage reducing(0, until.qr);
+      Real* const memory = ws.template take<Real>(qr_size);
+      exponent = reduce_rows(*qr, memory, q_size > 0 ? ws.template take<Real>(q_size) : left_rows(), core);
+    } else exponent = load(0, rows_, core.a);  // 1
     if (!finite_) {
       find_culprit();
       return 0;
@@ -136,10 +140,16 @@ class TallSvd {
   }
 
   // 2. X = Q·R: R is decomposed in its place.
-  int reduce_rows(Tsqr<Real>& qr, Real* memory, const Core& core, double until) {
-    const Stage reducing(0, until);
+  int reduce_rows(Tsqr<Real>& qr, Real* memory, Real* q, const Core& core) {
     const auto load_rows = [&](std::int64_t first, std::int64_t count, Real* x) { return load(first, count, x); };
-    return qr.factor(team_, load_rows, memory, core.a);
+    return qr.factor(team_, load_rows, memory, q, core.a);
+  }
+
+  // Where Q is kept until the left vectors take its place, block by block: their own memory, if blocks of them lie one
+  // behind the other there.
+  Real* left_rows() const {
+    if constexpr (std::is_same_v<T, Real>) return tall_ ? job_.u : nullptr;
+    else return nullptr;
   }
 
   // 6. S, and the vectors of X into U and Vh.

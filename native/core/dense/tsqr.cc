@@ -66,8 +66,7 @@ struct Progress {
 }  // namespace
 
 template <class T>
-Tsqr<T>::Tsqr(std::int64_t rows, std::int64_t cols, bool applied, int threads)
-    : cols_(cols), threads_(threads), applied_(applied) {
+Tsqr<T>::Tsqr(std::int64_t rows, std::int64_t cols, int threads) : cols_(cols), threads_(threads) {
   for (std::int64_t units = rows, unit_rows = 1;; unit_rows = cols) {
     const std::int64_t blocks = std::max<std::int64_t>(1, units * unit_rows / block_rows(cols));
     levels_.push_back({blocks, units, unit_rows, nullptr, nullptr, nullptr, Vector<int>(blocks)});
@@ -96,9 +95,10 @@ std::int64_t Tsqr<T>::scratch() const {
 template <class T>
 std::int64_t Tsqr<T>::size() const {
   std::int64_t sum = scratches() * scratch();
-  if (!applied_) sum -= levels_.front().units * cols_;
-  for (const Level& level : levels_)
-    sum += level.units * level.unit_rows * cols_ + level.blocks * (scalars() + cols_ * cols_);
+  for (const Level& level : levels_) {
+    if (&level != &levels_.front()) sum += level.row(level.blocks) * cols_;
+    sum += level.blocks * (scalars() + cols_ * cols_);
+  }
   return sum;
 }
 
@@ -174,10 +174,10 @@ void Tsqr<T>::multiply_block(Team& team, const Level& level, std::int64_t block,
 }
 
 template <class T>
-int Tsqr<T>::factor(Team& team, Load load, T* memory, T* r) {
+int Tsqr<T>::factor(Team& team, Load load, T* memory, T* q, T* r) {
   const auto take = [&](std::int64_t n) { return memory += n, memory - n; };
   for (Level& level : levels_) {
-    if (applied_ || &level != &levels_.front()) level.data = take(level.units * level.unit_rows * cols_);
+    level.data = &level == &levels_.front() ? q : take(level.row(level.blocks) * cols_);
     level.scalars = take(level.blocks * scalars());
     level.corners = take(level.blocks * cols_ * cols_);
   }

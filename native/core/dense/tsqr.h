@@ -27,13 +27,14 @@ class Tsqr {
   using Load = FunctionRef<int(std::int64_t first, std::int64_t count, T* x)>;
   using Store = FunctionRef<void(std::int64_t first, std::int64_t count, const T* x)>;
 
-  // For as many threads as there are in the team that it is used with. Q is kept only where it is `applied`.
-  Tsqr(std::int64_t rows, std::int64_t cols, bool applied, int threads);
+  // For as many threads as there are in the team that it is used with.
+  Tsqr(std::int64_t rows, std::int64_t cols, int threads);
   std::int64_t size() const;  // elements of `memory`
 
-  // R (cols x cols, without gaps) into r; the result is e.
-  int factor(Team& team, Load load, T* memory, T* r);
-  // The rows of Q·c, c cols x cols without gaps.
+  // R (cols x cols, without gaps) into r; the result is e. What Q needs of each block of rows goes into q (rows x cols), as
+  // many elements as the block has and in its place; null: Q is not applied.
+  int factor(Team& team, Load load, T* memory, T* q, T* r);
+  // The rows of Q·c, c cols x cols without gaps. What q has of them is not needed any more when they are stored.
   void apply(Team& team, const T* c, Store store) const;
 
  private:
@@ -66,7 +67,6 @@ class Tsqr {
   void multiply_block(Team& team, const Level& level, std::int64_t block, T* x, T* scratch) const;
 
   const std::int64_t cols_, threads_;
-  const bool applied_;
   Vector<Level> levels_;
   T* scratch_ = nullptr;
 };
