@@ -144,6 +144,11 @@ cond(a, 'fro');
 svdvals(a, {});
 // @ts-expect-error not an array
 svd('a');
+svd(a, { driver: 'gejsv', fullMatrices: true, rank: undefined });
+// @ts-expect-error no routine of that name
+svd(a, { driver: 'gesvdx' });
+// @ts-expect-error not for a matrix that is kept as a product
+svd(new FactoredMatrix(a, a), { driver: 'gesvd' });
 // @ts-expect-error read only
 svd(a).U = U;
 // Absent and undefined are the same.
