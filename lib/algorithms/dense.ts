@@ -11,8 +11,8 @@ import type { Svd } from './result.ts';
 export interface Routines {
   /**
    * `'auto'` (default): the fastest that keeps `bound`, and where it does not converge the next. `'gesdd'`, `'gesvd'`,
-   * `'gejsv'`: that routine of LAPACK alone, whatever the size, with the larger `bound` that it has; it does not share
-   * a matrix among threads, and an abort does not stop it.
+   * `'gejsv'`: that routine of LAPACK alone, whatever the size, with the larger `bound` that it has; a matrix
+   * is not shared among threads, and the computing goes on after an abort, which rejects at once all the same.
    */
   readonly driver?: Routine | undefined;
 }
