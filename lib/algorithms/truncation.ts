@@ -4,7 +4,7 @@ import { epsilon } from '../array/tensor.ts';
 export interface Truncation {
   /** So many. */
   readonly rank?: number | undefined;
-  /** As few as leave ‖a − U·diag(S)·Vh‖_F ≤ tol. */
+  /** As few as leave ‖a − U·diag(S)·Vh‖_F ≤ tol; all of them where rounding leaves more. */
   readonly tol?: number | undefined;
   /** As few as hold this share of ‖a‖_F². */
   readonly energy?: number | undefined;
@@ -46,7 +46,7 @@ export function rankOnceMore(
 ): number {
   if (truncation.tol === undefined || error <= truncation.tol) return r;
   const floor = Math.max(0, (error / unit) ** 2 - tails[r]);
-  return rankFor(tails, truncation, unit, floor) ?? r;
+  return rankFor(tails, truncation, unit, floor) ?? tails.length - 1;
 }
 
 export const largest = (ranks: readonly (number | undefined)[]): number =>
