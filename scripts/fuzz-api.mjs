@@ -27,7 +27,7 @@ function checkFinite(name, x) {
     return;
   }
   if (x.errors?.length > 0) return; // onError: 'collect': NaN stands for what failed
-  for (const key of ['U', 'S', 'Vh', 'V', 'A', 'B', 'real', 'imag', 'bound']) {
+  for (const key of ['U', 'S', 'Vh', 'V', 'A', 'B', 'real', 'imag', 'bound', 'x', 'truncationError']) {
     if (Object.hasOwn(x, key)) checkFinite(name, x[key]);
   }
   const { data } = x;

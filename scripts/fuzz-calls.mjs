@@ -10,7 +10,11 @@ const call = (name, args, run) => ({ name, args: fc.tuple(...args), run });
 const asynchronous = ['signal', 'onProgress'];
 /** The options of every function, without those of its asynchronous twin. */
 const optionNames = {
-  svd: ['fullMatrices', 'signs', 'onError', 'rank', 'algorithm'],
+  svd: ['fullMatrices', 'signs', 'onError', 'rank', 'tol', 'energy', 'method', 'certify', 'accuracy', 'seed'],
+  matrixRank: ['tol', 'rtol'],
+  pinv: ['tol', 'rtol'],
+  lstsq: ['tol', 'rtol'],
+  lowRank: ['rank', 'tol', 'energy'],
   'FactoredMatrix.svd': ['rank', 'algorithm', 'signs', 'onError'],
   'FactoredMatrix.rank': ['tol', 'rtol'],
   'FactoredMatrix.pinv': ['tol', 'rtol'],
@@ -23,9 +27,23 @@ const optionsFor = (name) => {
   return optionsOf(...own, ...(name.endsWith('Async') ? asynchronous : []));
 };
 
+const anyNorm = fc.oneof(fc.constantFrom(undefined, 'fro', 'nuc', 2), anyNumber);
+
 const plain = [
   ...['svd', 'svdvals', 'svdAsync', 'svdvalsAsync', 'svdLegacy', 'svdLegacyAsync'].map((name) =>
     call(name, [anyOperand, optionsFor(name)], (a, options) => api[name](a, options)),
+  ),
+  ...['cond', 'matrixRank', 'effectiveRank', 'stableRank', 'pinv', 'lowRank'].flatMap((name) =>
+    [name, `${name}Async`].map((each) =>
+      call(each, [anyOperand, optionsFor(each)], (a, options) => api[each](a, options)),
+    ),
+  ),
+  call('norm', [anyOperand, anyNorm], (a, ord) => api.norm(a, ord)),
+  call('normAsync', [anyOperand, anyNorm, optionsFor('normAsync')], (a, ord, options) =>
+    api.normAsync(a, ord, options),
+  ),
+  ...['lstsq', 'lstsqAsync'].map((name) =>
+    call(name, [anyOperand, anyOperand, optionsFor(name)], (a, b, options) => api[name](a, b, options)),
   ),
   ...['diagEmbed', 'transpose'].map((name) => call(name, [anyOperand], (a) => api[name](a))),
   ...['dist', 'distAsync'].map((name) =>
@@ -78,7 +96,6 @@ const methods = [
   'collapseR',
   'eigenvalues',
 ];
-const anyNorm = fc.oneof(fc.constantFrom(undefined, 'fro', 'nuc', 2), anyNumber);
 const takesNumber = ['truncate', 'unsqueeze', 'getCorner', 'mul'];
 
 const members = [
@@ -111,11 +128,25 @@ const testing = Object.keys(checks).map((name) =>
 
 export const calls = [...plain, ...members, ...testing];
 
+/** The last two dimensions. */
+const sizes = (a) => api.transpose(a).shape.slice(-2);
+
 /** Calls that must succeed, for arguments that are as they should be. */
 export const validCalls = [
   call('svd', [validArray, fc.boolean()], (a, fullMatrices) => api.svd(a, { fullMatrices })),
   call('svdAsync', [validArray], (a) => api.svdAsync(a)),
   call('svdvals', [validArray], (a) => api.svdvals(a)),
   call('A·Aᵀ', [validArray], (a) => new api.FactoredMatrix(a, api.transpose(a)).svd()),
+  ...['full', 'gram', 'krylov'].map((method) =>
+    call(`svd, ${method}`, [validArray, fc.boolean()], (a, certify) =>
+      api.svd(a, { rank: Math.min(1, ...sizes(a)), method, certify }),
+    ),
+  ),
+  call('lstsq', [validArray], (a) => api.lstsq(a, a)),
+  call('lowRank', [validArray, fc.double({ min: 0, max: 1, noNaN: true })], (a, energy) =>
+    api.lowRank(a, { energy }),
+  ),
+  call('norm', [validArray, fc.constantFrom('fro', 'nuc', 2)], (a, ord) => api.norm(a, ord)),
+  call('stableRank', [validArray], (a) => api.stableRank(a)),
   call('dist to the own decomposition', [validArray], (a) => api.dist(a, api.svd(a))),
 ];

@@ -405,6 +405,72 @@ def distances():
     ]
 
 
+def solutions():
+    """a⁺, the x of least length that makes ‖a·x − b‖ least and ‖b − a·x‖² of every column, and the best approximation of
+    rank 2 with the norm of what it leaves."""
+    rng = random.Random(20240506)
+
+    def case(name, a, b, dtype="float64"):
+        if dtype == "float32":
+            a, b = to_float32(a), to_float32(b)
+        m, n = len(a), len(a[0])
+
+        def triplets():
+            x = mpmath.matrix(a)
+            u, s, v = mpmath.svd_r(x if m >= n else x.T)
+            u, v = (u, v) if m >= n else (v.T, u.T)
+            noise = max(s) * mpf(10) ** (20 - PRECISIONS[0])
+            order = sorted((j for j in range(len(s)) if s[j] > noise), key=lambda j: -s[j])
+            return [(s[j], u[:, j], v[j, :]) for j in order]
+
+        def combined(rows, cols, parts):
+            total = mpmath.zeros(rows, cols)
+            for part in parts:
+                total += part
+            return total
+
+        def inverse():
+            return combined(n, m, [v.T * u.T / s for s, u, v in triplets()])
+
+        def remainder():
+            return mpmath.matrix(b) - mpmath.matrix(a) * (inverse() * mpmath.matrix(b))
+
+        def columns(x):
+            squares = [mpmath.fsum(x[i, j] ** 2 for i in range(x.rows)) for j in range(x.cols)]
+            noise = frobenius(mpmath.matrix(b)) ** 2 * mpf(10) ** (40 - 2 * PRECISIONS[0])
+            return [mpf(0) if square < noise else square for square in squares]
+
+        return {
+            "name": name,
+            "dtype": dtype,
+            "a": stored(a),
+            "b": stored(b),
+            "singularValues": agreed(lambda: [s for s, _, _ in triplets()]),
+            "inverse": agreed(lambda: list(inverse())),
+            "x": agreed(lambda: list(inverse() * mpmath.matrix(b))),
+            "squares": agreed(lambda: columns(remainder())),
+            "ofRank2": agreed(lambda: list(combined(m, n, [u * v * s for s, u, v in triplets()[:2]]))),
+            "left": agreed(lambda: [mpmath.sqrt(mpmath.fsum(s * s for s, _, _ in triplets()[2:]))])[0],
+        }
+
+    of_rank_3 = matmul([[1.0, i, i * i] for i in range(6)], [[float(j) for j in range(4)], [1.0] * 4, [2.0, -1.0, 0.0, 1.0]])
+    hilbert = [[1 / (i + j + 1) for j in range(4)] for i in range(5)]
+    cases = []
+    for dtype in ("float64", "float32"):
+        prefix = "" if dtype == "float64" else "float32, "
+        cases += [
+            case(f"{prefix}tall", uniform(rng, 6, 4), uniform(rng, 6, 2), dtype),
+            case(f"{prefix}wide", uniform(rng, 3, 5), uniform(rng, 3, 2), dtype),
+            case(f"{prefix}square", uniform(rng, 4, 4), uniform(rng, 4, 2), dtype),
+            case(f"{prefix}Hilbert 5 by 4", hilbert, uniform(rng, 5, 2), dtype),
+            case(f"{prefix}of rank 3, exactly", of_rank_3, uniform(rng, 6, 2), dtype),
+        ]
+    huge, tiny = 2.0**900, 2.0**-900
+    cases.append(case("near 1e271", [[x * huge for x in row] for row in uniform(rng, 5, 3)], uniform(rng, 5, 2)))
+    cases.append(case("near 1e-271", [[x * tiny for x in row] for row in uniform(rng, 5, 3)], [[x * tiny for x in row] for row in uniform(rng, 5, 2)]))
+    return cases
+
+
 def main():
     check = sys.argv[1:] == ["--check"]
     for name, make in [
@@ -413,6 +479,7 @@ def main():
         ("dense", dense),
         ("eigenvalues", eigenvalues),
         ("distances", distances),
+        ("solutions", solutions),
     ]:
         cases = ",\n".join(json.dumps(case, ensure_ascii=False) for case in make())
         text = f"[\n{cases}\n]\n"

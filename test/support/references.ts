@@ -43,6 +43,23 @@ export interface DistanceReference extends Reference {
   distance: number;
 }
 
+/** Of exactly the stored numbers; matrices row by row. */
+export interface SolutionReference extends Reference {
+  a: StoredMatrix;
+  b: StoredMatrix;
+  /** Those that are not 0. */
+  singularValues: Float64Array;
+  /** a⁺ */
+  inverse: Float64Array;
+  /** a⁺·b */
+  x: Float64Array;
+  /** ‖b − a·x‖² of every column */
+  squares: Float64Array;
+  /** The best approximation of rank 2, and the Frobenius norm of what it leaves. */
+  ofRank2: Float64Array;
+  left: number;
+}
+
 /*
  * The files hold the inputs as numbers that round-trip and the answers as decimals of 25 digits, made by
  * scripts/reference/make_references.py. Each answer below is the double nearest to the exact one.
@@ -100,7 +117,19 @@ export const distanceReferences: DistanceReference[] = read('distances').map((js
   distance: Number(json.distance),
 }));
 
-// biome-ignore lint/suspicious/noExplicitAny: the fields of the five files are those read above.
+export const solutionReferences: SolutionReference[] = read('solutions').map((json) => ({
+  ...named(json),
+  a: matrix(json.a, json.dtype),
+  b: matrix(json.b, json.dtype),
+  singularValues: doubles(json.singularValues),
+  inverse: doubles(json.inverse),
+  x: doubles(json.x),
+  squares: doubles(json.squares),
+  ofRank2: doubles(json.ofRank2),
+  left: Number(json.left),
+}));
+
+// biome-ignore lint/suspicious/noExplicitAny: the fields of the six files are those read above.
 type Json = any;
 
 function read(file: string): Json[] {

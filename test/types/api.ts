@@ -8,6 +8,10 @@ import {
   distAsync,
   effectiveRank,
   FactoredMatrix,
+  lowRank,
+  lowRankAsync,
+  lstsq,
+  lstsqAsync,
   type Matrix,
   type MatrixBatch,
   type MatrixLike,
@@ -15,6 +19,8 @@ import {
   matrixRank,
   norm,
   type PerMatrix,
+  pinv,
+  pinvAsync,
   prepare,
   type Svd,
   stableRank,
@@ -75,6 +81,41 @@ expectTypeOf(norm(unknownRank)).toEqualTypeOf<PerMatrix>();
 expectTypeOf(cond(single)).toEqualTypeOf<number>();
 expectTypeOf(condAsync(batch)).toEqualTypeOf<Promise<Tensor<Float64Array>>>();
 expectTypeOf(matrixRank(a, { tol: 1e-3 })).toEqualTypeOf<number>();
+expectTypeOf(pinv(a)).toEqualTypeOf<Matrix<Float64Array>>();
+expectTypeOf(pinv(single, { rtol: 1e-3 })).toEqualTypeOf<Matrix<Float32Array>>();
+expectTypeOf(pinv(batch)).toEqualTypeOf<MatrixBatch<Float64Array>>();
+expectTypeOf(pinv(M)).toEqualTypeOf<FactoredMatrix<Float64Array, number>>();
+expectTypeOf(pinvAsync(single)).toEqualTypeOf<Promise<Matrix<Float32Array>>>();
+expectTypeOf(pinvAsync(M, { tol: 1 })).toEqualTypeOf<Promise<FactoredMatrix<Float64Array, number>>>();
+
+expectTypeOf(lstsq(a, [1, 2]).x).toEqualTypeOf<Vector<Float64Array>>();
+expectTypeOf(lstsq(single, single).x).toEqualTypeOf<Matrix<Float32Array>>();
+expectTypeOf(lstsq(single, a).x).toEqualTypeOf<Matrix<Float64Array>>();
+expectTypeOf(lstsq(a, batch).x).toEqualTypeOf<MatrixBatch<Float64Array>>();
+expectTypeOf(lstsq(M, a).x).toEqualTypeOf<Matrix<Float64Array>>();
+expectTypeOf(lstsq(a, a).residuals).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(lstsq(a, batch).rank).toEqualTypeOf<number>();
+expectTypeOf(lstsq(batch, a).rank).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(lstsq(single, single).S).toEqualTypeOf<Vector<Float32Array>>();
+expectTypeOf(lstsqAsync(single, a).then(({ x }) => x)).toEqualTypeOf<Promise<Matrix<Float64Array>>>();
+// @ts-expect-error
+lstsq(a, a).rank = 1;
+// @ts-expect-error
+lstsq(a);
+
+expectTypeOf(lowRank(single, { rank: 1 }).A).toEqualTypeOf<FactoredMatrix<Float32Array, number>['A']>();
+expectTypeOf(lowRank(a, { tol: 1 }).truncationError).toEqualTypeOf<number>();
+expectTypeOf(lowRank(batch, { energy: 0.9 }).truncationError).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(lowRank(M, { rank: 1 }).norm()).toEqualTypeOf<number>();
+expectTypeOf(lowRankAsync(M, { rank: 1 }).then((x) => x.truncationError)).toEqualTypeOf<Promise<number>>();
+// @ts-expect-error
+lowRank(a, { k: 1 });
+
+expectTypeOf(svd(a, { rank: 1 }).truncationError).toEqualTypeOf<number>();
+expectTypeOf(svd(batch, { tol: 1 }).truncationError).toEqualTypeOf<Tensor<Float64Array>>();
+// @ts-expect-error
+svd(a).truncationError satisfies number;
+
 expectTypeOf(effectiveRank(batch)).toEqualTypeOf<Tensor<Float64Array>>();
 expectTypeOf(stableRank(anything)).toEqualTypeOf<PerMatrix>();
 
