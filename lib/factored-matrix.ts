@@ -12,12 +12,19 @@ import {
   type StoredFactors,
 } from './algorithms/operands.ts';
 import { checkRank } from './algorithms/product.ts';
-import type { LegacySvd, PerMatrix, Svd } from './algorithms/result.ts';
+import type { LegacySvd, PerMatrix, Svd, TruncatedSvd } from './algorithms/result.ts';
 import { cond, type Norm, pseudoInverseValues, rank, type Tolerance } from './algorithms/spectrum.ts';
 import { entering, exposed, exposeMembers } from './arguments/boundary.ts';
 import { warnLegacy } from './arguments/deprecation.ts';
 import { factoredSignatures } from './arguments/factored.ts';
-import { checkKind, norms, type ProductSvdOptions, type ToleranceOptions } from './arguments/options.ts';
+import {
+  checkKind,
+  checkTruncation,
+  norms,
+  type ProductSvdOptions,
+  type ToleranceOptions,
+  type Truncating,
+} from './arguments/options.ts';
 import { shown, svdError } from './array/errors.ts';
 import type { Index } from './array/indexing.ts';
 import { asInput, type MatrixLike } from './array/input.ts';
@@ -200,18 +207,28 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
    * another `algorithm` is asked for, or some matrices of the batch failed). After Golub, Sølna, Van Dooren (2000);
    * docs/numerics.md has the algorithm and derives `bound`.
    *
-   * @throws `ERR_SVD_ARGUMENT` for an option that does not exist, or a `rank` that is no integer from 0 to p
+   * With `rank`, `tol` or `energy` the leading triplets alone, with `truncationError`, `residuals` and `certified`, which is
+   * true of every matrix that did not fail.
+   *
+   * @throws `ERR_SVD_ARGUMENT` for an option that does not exist, for two of `rank`, `tol` and `energy`, or a `rank` that is no
+   *   integer from 0 to p
    */
+  svd(options: ProductSvdOptions & Truncating): TruncatedSvd<D, N>;
+  svd(options?: ProductSvdOptions): Svd<D, N>;
   svd(options: ProductSvdOptions = {}): Svd<D, N> {
+    checkTruncation(options, 'FactoredMatrix.svd');
     return runSync(this.#known.decomposition(options));
   }
 
   /** `svd` off the event loop. */
+  async svdAsync(options: ProductSvdOptions & Truncating & AsyncOptions): Promise<TruncatedSvd<D, N>>;
+  async svdAsync(options?: ProductSvdOptions & AsyncOptions): Promise<Svd<D, N>>;
   async svdAsync({
     signal,
     onProgress,
     ...options
   }: ProductSvdOptions & AsyncOptions = {}): Promise<Svd<D, N>> {
+    checkTruncation(options, 'FactoredMatrix.svdAsync');
     return runAsync(this.#known.decomposition(options, true), { signal, onProgress });
   }
 
@@ -339,14 +356,14 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
 
   /** The best approximation of rank p: `(U·diag(S))[:, :p] · Vh[:p]`. `ERR_SVD_ARGUMENT` unless 0 ≤ p ≤ min(l, k, r). */
   truncate(p: number): FactoredMatrix<D, N> {
-    const svd = this.svd({ rank: checkRank(p, this.#mostTriplets, 'truncate') });
+    const svd = runSync(this.#known.leading(checkRank(p, this.#mostTriplets, 'truncate')));
     return product(runSync(withoutVh(svd)), svd.Vh);
   }
 
   /** `truncate` off the event loop. */
   async truncateAsync(p: number, options: AsyncOptions = {}): Promise<FactoredMatrix<D, N>> {
     const rank = checkRank(p, this.#mostTriplets, 'truncate');
-    const svd = await this.svdAsync({ ...options, rank });
+    const svd = await runAsync(this.#known.leading(rank, true), options);
     return product(await afterwards(withoutVh(svd), options), svd.Vh);
   }
 

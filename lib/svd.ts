@@ -3,7 +3,6 @@ import { canonicalSigns, legacy } from './algorithms/derived.ts';
 import { type Factored, isFactored } from './algorithms/operands.ts';
 import type { LegacySvd, Svd, TruncatedSvd } from './algorithms/result.ts';
 import { truncatedSvd } from './algorithms/truncated.ts';
-import type { Truncation } from './algorithms/truncation.ts';
 import { exposed, exposedAsync } from './arguments/boundary.ts';
 import { warnLegacy } from './arguments/deprecation.ts';
 import {
@@ -13,6 +12,7 @@ import {
   productOptions,
   type SvdOptions,
   svdOptions,
+  type Truncating,
 } from './arguments/options.ts';
 import { type MatrixLike, readInput } from './array/input.ts';
 import type { Tensor } from './array/tensor.ts';
@@ -38,14 +38,11 @@ function* valuesOf(a: MatrixLike, options?: InputOptions): Steps<Tensor> {
 /** Those of `FactoredMatrix.svd` where the first argument is one. */
 const optionsFor = (a: unknown) => (isFactored(a) ? productOptions : svdOptions);
 
-/**
- * One of them is given.
- *
- * @inline
- */
-type Truncating = { readonly [K in keyof Truncation]-?: Required<Pick<Truncation, K>> }[keyof Truncation];
-
 interface SvdFunction {
+  <M extends Factored>(
+    a: M,
+    options: ProductSvdOptions & Truncating,
+  ): TruncatedSvd<DataOf<M>, PerMatrixOf<M>>;
   <M extends Factored>(a: M, options?: ProductSvdOptions): Svd<DataOf<M>, PerMatrixOf<M>>;
   <M extends MatrixLike>(a: M, options: SvdOptions & Truncating): TruncatedSvd<DataOf<M>, PerMatrixOf<M>>;
   <M extends MatrixLike>(a: M, options?: SvdOptions): Svd<DataOf<M>, PerMatrixOf<M>>;
@@ -77,6 +74,10 @@ export const svd = exposed(
 ) as SvdFunction;
 
 interface SvdAsyncFunction {
+  <M extends Factored>(
+    a: M,
+    options: ProductSvdOptions & Truncating & AsyncOptions,
+  ): Promise<TruncatedSvd<DataOf<M>, PerMatrixOf<M>>>;
   <M extends Factored>(
     a: M,
     options?: ProductSvdOptions & AsyncOptions,

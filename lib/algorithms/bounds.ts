@@ -46,5 +46,10 @@ export function denseBound(dtype: Dtype, m: number, n: number, sigma1: number, d
   return epsilon(dtype) * sigma1 * (4 * Math.sqrt(short) + Math.sqrt(long) / 4 + lapack);
 }
 
+/**
+ * What rounding can take from ‖A·B‖_F as the core of A·B gives it, β = Σ ‖a_j‖·‖b_j‖; all in float64.
+ */
+export const coreAllowance = (beta: number): number => 50 * epsilon('float64') * beta;
+
 const narrow = 32; // as in native/core/dense/narrow_reflectors.h
 const dropped = 100;

@@ -1,7 +1,17 @@
 import { dtypeOfStored, type FloatArray } from '../array/elements.ts';
-import { cols, epsilon, leadingDims, product, rows, swapLast, type Tensor, tensor } from '../array/tensor.ts';
+import {
+  cols,
+  epsilon,
+  leadingDims,
+  product,
+  rows,
+  sliceAxis,
+  swapLast,
+  type Tensor,
+  tensor,
+} from '../array/tensor.ts';
 import { turn } from '../array/turns.ts';
-import type { MatrixOf } from '../array/types.ts';
+import type { MatrixOf, VectorOf } from '../array/types.ts';
 import type { Steps } from '../native/steps.ts';
 import { contiguousCopy, mapElements, scaleColumns, scaleRows } from './arithmetic.ts';
 import { evidenceOf, LegacySvd, type PerMatrix, Svd } from './result.ts';
@@ -53,8 +63,32 @@ export const withoutU = <D extends FloatArray, N extends PerMatrix>({ S, Vh }: S
 export const withoutVh = <D extends FloatArray, N extends PerMatrix>({ U, S }: Svd<D, N>) =>
   scaleColumns(U, S) as Steps<MatrixOf<D, N>>;
 
+/** U, S and Vh of one decomposition. */
+interface Factors<D extends FloatArray, N extends PerMatrix> {
+  readonly U: MatrixOf<D, N>;
+  readonly S: VectorOf<D, N>;
+  readonly Vh: MatrixOf<D, N>;
+}
+
+/** The first `rank` triplets; the arrays themselves where that is all. */
+export function* firstTriplets<D extends FloatArray, N extends PerMatrix>(
+  { U, S, Vh }: Factors<D, N>,
+  rank: number,
+): Steps<Factors<D, N>> {
+  const axis = S.shape.length - 1;
+  const p = S.shape[axis];
+  if (rank === p) return { U, S, Vh };
+  const cut = <T extends Tensor>(x: T, axis: number) => contiguousCopy(sliceAxis(x, axis, 0, rank) as T);
+  const values = S.data.filter((_, i) => i % p < rank) as D;
+  return {
+    U: yield* cut(U, axis + 1),
+    S: tensor(values, S.shape.with(axis, rank)) as VectorOf<D, N>,
+    Vh: yield* cut(Vh, axis),
+  };
+}
+
 /** Factors `U·√S` and `√S·Vh`. */
-export function* even({ U, S, Vh }: Svd): Steps<[left: Tensor, right: Tensor]> {
+export function* even({ U, S, Vh }: Factors<FloatArray, PerMatrix>): Steps<[left: Tensor, right: Tensor]> {
   const root = mapElements(S, Math.sqrt);
   return [yield* scaleColumns(U, root), yield* scaleRows(root, Vh)];
 }

@@ -87,7 +87,8 @@ export function arithmeticFor(accuracy: number, dtype: Dtype, m: number, n: numb
   return accuracy > 32 * epsilon(dtype) * roundingErrors(norm, 1, Math.max(m, n)) ? dtype : 'float64';
 }
 
-function scaledValues(S: Batch, exponent: Int32Array): Float64Array {
+/** One row of singular values for each item, times 2^−exponent of it. */
+export function scaledValues(S: Batch, exponent: Int32Array): Float64Array {
   const out = new Float64Array(S.count * S.cols);
   for (const i of range(0, S.count)) {
     const at = offsetOf(S, i);
@@ -96,7 +97,8 @@ function scaledValues(S: Batch, exponent: Int32Array): Float64Array {
   return out;
 }
 
-function diagonals(values: Float64Array, count: number, r: number): Float64Array {
+/** The values, r for each item, as the diagonals of matrices. */
+export function diagonals(values: Float64Array, count: number, r: number): Float64Array {
   const out = new Float64Array(count * r * r);
   values.forEach((value, j) => {
     out[j * r + (j % r)] = value;
@@ -104,6 +106,7 @@ function diagonals(values: Float64Array, count: number, r: number): Float64Array
   return out;
 }
 
-function addNorms(sum: Float64Array, { fraction, exponent }: ColumnNorms): void {
+/** Adds the norms of columns to what others of the same columns add up to. */
+export function addNorms(sum: Float64Array, { fraction, exponent }: ColumnNorms): void {
   for (let j = 0; j < sum.length; j++) sum[j] = Math.hypot(sum[j], ldexp(fraction[j], exponent[j]));
 }

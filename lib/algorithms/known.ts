@@ -13,16 +13,16 @@ import { productSvd } from './product.ts';
 import { type PerMatrix, perMatrix, type Svd } from './result.ts';
 import { type Norm, type Spectrum, schattenNorm } from './spectrum.ts';
 import { threeSvd } from './three.ts';
+import { truncatedProduct } from './truncated-product.ts';
+import { isTruncation, type Truncation } from './truncation.ts';
 
 /** How a product is decomposed. */
-export interface Decomposition extends ErrorOptions {
+export interface Decomposition extends ErrorOptions, Truncation {
   /**
    * `'product'`: the balanced, sorted QR–QR–core decomposition. `'three-svd'`: the composition that TransformerLens
    * uses, for comparison.
    */
   readonly algorithm?: 'product' | 'three-svd' | undefined;
-  /** Only the leading singular triplets, this many: the other vectors are not formed. */
-  readonly rank?: number | undefined;
   /** As for `svd`: `'canonical'` fixes the signs, for people who look or plot. */
   readonly signs?: 'lapack' | 'canonical' | undefined;
 }
@@ -49,10 +49,20 @@ export class Known<D extends FloatArray, N extends PerMatrix> {
   *decomposition({ algorithm, signs, ...options }: Decomposition, foreign = false): Steps<Svd<D, N>> {
     const svd = yield* algorithm === 'three-svd'
       ? this.#threeSvd(options, foreign)
-      : options.rank === undefined
-        ? this.#handedOut(options, foreign)
-        : this.#computed({ ...options, foreign });
+      : isTruncation(options)
+        ? this.#truncated(options, foreign)
+        : this.#handedOut(options, foreign);
     return signs === 'canonical' ? yield* canonicalSigns(svd) : svd;
+  }
+
+  *#truncated(options: Decomposition, foreign: boolean): Steps<Svd<D, N>> {
+    const { A, B } = this.#factors;
+    return (yield* truncatedProduct(A, B, { ...options, foreign })) as unknown as Svd<D, N>;
+  }
+
+  /** The leading triplets without the evidence for them. */
+  leading(rank: number, foreign = false): Steps<Svd<D, N>> {
+    return this.#computed({ rank, foreign });
   }
 
   /** The whole decomposition, in arrays that are kept nowhere else. */
@@ -93,11 +103,11 @@ export class Known<D extends FloatArray, N extends PerMatrix> {
     return (yield* productSvd(this.#factors.A, this.#factors.B, options)) as Svd<D, N>;
   }
 
-  *#threeSvd({ rank, onError }: Decomposition, foreign: boolean): Steps<Svd<D, N>> {
-    if (rank !== undefined || onError === 'collect')
+  *#threeSvd(options: Decomposition, foreign: boolean): Steps<Svd<D, N>> {
+    if (isTruncation(options) || options.onError === 'collect')
       throw svdError(
         'ERR_SVD_ARGUMENT',
-        "svd: algorithm 'three-svd' takes neither rank nor onError: 'collect'",
+        "svd: algorithm 'three-svd' takes neither rank, tol, energy nor onError: 'collect'",
       );
     const [A, B] = foreign ? yield* this.#copies() : yield* this.#widened();
     return (yield* threeSvd(A, B)) as Svd<D, N>;

@@ -1,26 +1,16 @@
 import { svdError } from '../array/errors.ts';
 import { ldexp } from '../array/power-of-two.ts';
-import {
-  cols,
-  epsilon,
-  leadingDims,
-  product,
-  rows,
-  sliceAxis,
-  swapLast,
-  type Tensor,
-  tensor,
-} from '../array/tensor.ts';
+import { cols, epsilon, leadingDims, product, rows, swapLast, type Tensor } from '../array/tensor.ts';
 import { batchOf } from '../native/batch.ts';
 import { scan } from '../native/kernels.ts';
 import { asPart, type Steps } from '../native/steps.ts';
-import { contiguousCopy } from './arithmetic.ts';
+import { coreAllowance } from './bounds.ts';
 import { denseSvd } from './dense.ts';
-import { even } from './derived.ts';
+import { even, firstTriplets } from './derived.ts';
 import { distance } from './distance.ts';
 import type { Operand } from './operands.ts';
 import { checkRank, productSvd } from './product.ts';
-import { type PerMatrix, perMatrix, Svd } from './result.ts';
+import { type PerMatrix, perMatrix, type Svd } from './result.ts';
 import { truncatedSvd } from './truncated.ts';
 import { largest, rankFor, type Truncation, tailsOf } from './truncation.ts';
 
@@ -37,7 +27,7 @@ export function* lowRankOf(a: Operand, share: Truncation): Steps<LowRank> {
   const svd = yield* decomposition(a, share);
   let rank = share.rank ?? enoughOf(svd.S, share);
   for (let step = 1; ; step *= 2) {
-    const factors = yield* even(yield* leading(svd, rank));
+    const factors = yield* even(yield* firstTriplets(svd, rank));
     const truncationError = yield* asPart(errorOf(a, factors));
     const { tol } = share;
     const enough = tol === undefined || rank === most || all(truncationError, (x) => x <= tol);
@@ -61,17 +51,6 @@ export function enoughOf(S: Tensor, share: Truncation): number {
     return rankFor(tailsOf(Float64Array.from(sigma, (s) => (s / unit) ** 2)), share, unit);
   });
   return largest(ranks);
-}
-
-/** The first `rank` triplets. */
-function* leading({ U, S, Vh, bound, driver }: Svd, rank: number): Steps<Svd> {
-  const cut = (x: Tensor, axis: number) => contiguousCopy(sliceAxis(x, axis, 0, rank) as Tensor);
-  const axis = S.shape.length - 1;
-  const values = tensor(
-    S.data.filter((_, i) => i % S.shape[axis] < rank),
-    S.shape.with(axis, rank),
-  );
-  return new Svd(yield* cut(U, axis + 1), values, yield* cut(Vh, axis), bound, driver);
 }
 
 /**
@@ -100,7 +79,7 @@ function* roundingOf(a: Operand, A: Tensor, B: Tensor): Steps<Float64Array> {
     return own.map((beta, i) => (k + 4 + m + n) * unit * (beta + norms[i]) + Math.sqrt(m * n) * 2 ** -1074);
   }
   const given = yield* lengths(a.A, a.B);
-  return own.map((beta, i) => 50 * epsilon('float64') * (beta + given[i]));
+  return own.map((beta, i) => coreAllowance(beta + given[i]));
 }
 
 /** Σ‖a_j‖·‖b_j‖ of every product; without B, ‖A‖_F. */

@@ -115,6 +115,11 @@ function* measureEach(x: Batch, hasGram: boolean): Steps<Measurement[]> {
   }));
 }
 
+/** AᵀA of every item in float64, one matrix each: element (i, j) is at i·k + j where j ≤ i, and nowhere else. */
+export function* gramMatrices(a: Batch): Steps<FloatArray> {
+  return (yield* addedUp(yield* gramOf(a))).data;
+}
+
 /** The whole Gram matrices, from those of blocks; in the order of the kernels that take these. */
 function* addedUp(gram: Batch): Steps<Batch> {
   const k = gram.cols;

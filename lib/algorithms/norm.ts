@@ -51,6 +51,13 @@ function* normsOf(a: Factor, b: Factor, positions: Int32Array, out: Float64Array
   }
 }
 
+/** Frobenius norms of A·Bᵀ of the items at `positions`, all in float64. */
+export function* normsOfProducts(A: Batch, B: Batch, positions: Int32Array): Steps<Float64Array> {
+  const norms = new Float64Array(positions.length);
+  yield* normsOf(...factorsOf([A, B], [A, B], 'float64'), positions, norms);
+  return norms;
+}
+
 /** Frobenius norm of plain matrices `[..., m, n]`, from the norms of the columns of the taller one of a and its transpose. */
 export function* denseNorm(a: Input, { foreign }: InputOptions = {}): Steps<Float64Array> {
   const leading = leadingDims(a);

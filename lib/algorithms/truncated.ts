@@ -31,7 +31,7 @@ import { leadingTriplets, noneAbove } from './leading.ts';
 import { inRange } from './norm.ts';
 import { checkRank } from './product.ts';
 import { type Driver, perMatrix, perMatrixNames, Svd, type TruncatedSvd } from './result.ts';
-import { largest, rankFor, rankOnceMore, type Truncation, tailsOf } from './truncation.ts';
+import { enoughTriplets, largest, rankFor, type Truncation, tailsOf } from './truncation.ts';
 
 // The leading singular triplets of plain matrices, with the evidence for them.
 
@@ -96,21 +96,10 @@ function* partOfAll(A: Input, { foreign, onError, driver, ...truncation }: Optio
   const whole = { U: batchOf(all.U, leading), S, Vh: batchOf(all.Vh, leading) };
   const positions = range(0, count);
   const good = positions.filter((i) => p === 0 || !Number.isNaN(S.data[i * p]));
-  const unitOf = (i: number) => S.data[i * p] || 1;
-  const tails = new Map(
-    Array.from(good, (i) => [i, tailsOf(Float64Array.from(valuesOf(S, i), (s) => (s / unitOf(i)) ** 2))]),
+  const values = new Map(Array.from(good, (i) => [i, valuesOf(S, i)]));
+  const { rank: r, evidence } = yield* enoughTriplets(values, truncation, (rank) =>
+    evidenceOfAll(A, cut(whole, rank), good, foreign),
   );
-  let r = largest(Array.from(tails, ([i, tail]) => rankFor(tail, truncation, unitOf(i))));
-  let evidence: Residuals;
-  for (let enough = r; ; r = enough) {
-    evidence = yield* evidenceOfAll(A, cut(whole, r), good, foreign);
-    const { error } = evidence;
-    enough = largest([
-      r,
-      ...Array.from(tails, ([i, tail]) => rankOnceMore(tail, truncation, unitOf(i), r, error[i])),
-    ]);
-    if (enough === r) break;
-  }
   return {
     ...evidence,
     positions,
@@ -118,7 +107,7 @@ function* partOfAll(A: Input, { foreign, onError, driver, ...truncation }: Optio
     driver: [all.driver].flat() as Driver[],
     bound: typeof all.bound === 'number' ? Float64Array.of(all.bound) : all.bound.data,
     next: Float64Array.from(positions, (i) => (r < p ? S.data[i * p + r] : 0)),
-    certified: Array.from(positions, (i) => tails.has(i)),
+    certified: Array.from(positions, (i) => values.has(i)),
     errors: all.errors,
   };
 }

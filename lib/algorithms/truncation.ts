@@ -1,4 +1,5 @@
-import { epsilon } from '../array/tensor.ts';
+import { epsilon, type FloatArray } from '../array/tensor.ts';
+import type { Steps } from '../native/steps.ts';
 
 /** Which triplets: one of the three. */
 export interface Truncation {
@@ -9,6 +10,10 @@ export interface Truncation {
   /** As few as hold this share of ‖a‖_F². */
   readonly energy?: number | undefined;
 }
+
+/** Whether leading triplets are asked for, or all. */
+export const isTruncation = ({ rank, tol, energy }: Truncation): boolean =>
+  [rank, tol, energy].some((x) => x !== undefined);
 
 // From what remains of a matrix after its leading triplets.
 
@@ -37,16 +42,37 @@ export function rankFor(
 }
 
 /** The same once the error of r triplets as they were computed is known, which rounding can make larger than `tol`. */
-export function rankOnceMore(
-  tails: Tails,
-  truncation: Truncation,
-  unit: number,
-  r: number,
-  error: number,
-): number {
+function rankOnceMore(tails: Tails, truncation: Truncation, unit: number, r: number, error: number): number {
   if (truncation.tol === undefined || error <= truncation.tol) return r;
   const floor = Math.max(0, (error / unit) ** 2 - tails[r]);
   return rankFor(tails, truncation, unit, floor) ?? tails.length - 1;
+}
+
+/**
+ * How many triplets are enough for every matrix of a batch, and their evidence.
+ *
+ * @param values singular values, descending, of each matrix that could be decomposed
+ * @param evidenceOf of so many triplets; the error of the matrix at position i at `error[i]`
+ */
+export function* enoughTriplets<E extends { readonly error: Float64Array }>(
+  values: ReadonlyMap<number, FloatArray>,
+  truncation: Truncation,
+  evidenceOf: (rank: number) => Steps<E>,
+): Steps<{ rank: number; evidence: E }> {
+  const all = Array.from(values, ([i, sigma]) => {
+    const unit = sigma[0] || 1;
+    return { i, unit, tails: tailsOf(Float64Array.from(sigma, (s) => (s / unit) ** 2)) };
+  });
+  let rank = truncation.rank ?? largest(all.map(({ tails, unit }) => rankFor(tails, truncation, unit)));
+  for (;;) {
+    const evidence = yield* evidenceOf(rank);
+    const again = all.map(({ i, tails, unit }) =>
+      rankOnceMore(tails, truncation, unit, rank, evidence.error[i]),
+    );
+    const enough = largest([rank, ...again]);
+    if (enough === rank) return { rank, evidence };
+    rank = enough;
+  }
 }
 
 export const largest = (ranks: readonly (number | undefined)[]): number =>

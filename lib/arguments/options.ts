@@ -14,6 +14,9 @@ import type { AsyncOptions, Progress } from '../native/steps.ts';
 const routineOfSvd =
   'svd takes driver, for matrices that are not kept as a product: svd(M.AB, { driver }); driver of any result says which routine it was';
 
+const ofPlain =
+  'only svd of matrices that are not kept as a product: all singular values of a product are computed';
+
 const elsewhere: Readonly<Record<string, string>> = {
   compute_uv: 'for singular values alone call svdvals',
   some: "torch's some: false is fullMatrices: true",
@@ -23,7 +26,12 @@ const elsewhere: Readonly<Record<string, string>> = {
   rcond: "numpy's rcond is rtol, a multiple of the largest singular value",
   atol: "torch's atol is tol",
   rtol: 'a tolerance is an option of matrixRank, pinv and lstsq',
-  tol: 'a tolerance is an option of matrixRank, pinv and lstsq',
+  tol: 'a tolerance is an option of svd and lowRank, of matrixRank, pinv and lstsq',
+  energy: 'only svd and lowRank have it',
+  method: ofPlain,
+  certify: ofPlain,
+  accuracy: ofPlain,
+  seed: ofPlain,
   full_matrices: 'fullMatrices is an option of svd',
   fullMatrices: 'fullMatrices is an option of svd, for matrices that are not kept as a product',
   check_finite: 'every element is checked',
@@ -185,6 +193,15 @@ export interface ToleranceOptions extends Tolerance {
 /** Options of `FactoredMatrix.svd`. */
 export interface ProductSvdOptions extends Decomposition {}
 
+/**
+ * One of them is given.
+ *
+ * @inline
+ */
+export type Truncating = {
+  readonly [K in keyof Truncation]-?: Required<Pick<Truncation, K>>;
+}[keyof Truncation];
+
 /** Options of `svd`. */
 export interface SvdOptions extends ErrorOptions, Truncation, Method, Routines {
   /** Square U `[..., m, m]` and Vh `[..., n, n]` instead of the thin ones. Not for a `FactoredMatrix`. */
@@ -229,7 +246,7 @@ export const svdOptions: OptionTable<SvdOptions> = {
 };
 
 export const productOptions: OptionTable<ProductSvdOptions> = {
-  rank: count,
+  ...truncation,
   algorithm: oneOf('product', 'three-svd'),
   signs,
   ...errorOptions,
@@ -243,7 +260,7 @@ export const toleranceOptions: OptionTable<ToleranceOptions> = { tol: tolerance,
 export const lowRankOptions: OptionTable<LowRankOptions> = { rank: count, tol: tolerance, energy: share };
 
 /** Which triplets are asked for, if not all. `ERR_SVD_ARGUMENT` for options that contradict each other or have no meaning then. */
-export function checkTruncation(options: SvdOptions, of: string): boolean {
+export function checkTruncation(options: SvdOptions & ProductSvdOptions, of: string): boolean {
   const given = (['rank', 'tol', 'energy'] as const).filter((name) => options[name] !== undefined);
   const how = (['method', 'certify', 'accuracy', 'seed'] as const).filter(
     (name) => options[name] !== undefined,

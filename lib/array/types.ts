@@ -44,7 +44,7 @@ type RankOfShape<S> = S extends readonly [number]
   ? 1
   : S extends readonly [number, number]
     ? 2
-    : S extends readonly [number, number, ...number[], number]
+    : S extends readonly [number, ...number[], number, number]
       ? 3
       : Rank;
 

@@ -28,6 +28,7 @@ import {
   svdAsync,
   svdvals,
   type Tensor,
+  type TruncatedSvd,
   transpose,
   type Vector,
 } from '../../lib/index.ts';
@@ -71,6 +72,10 @@ expectTypeOf(dist(M, M.svd())).toEqualTypeOf<number>();
 expectTypeOf(M.pinv().norm(2)).toEqualTypeOf<number>();
 expectTypeOf(new FactoredMatrix(batch, a).rank()).toEqualTypeOf<Tensor<Float64Array>>();
 expectTypeOf(M.unsqueeze(0).norm()).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(norm(M.unsqueeze(0))).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(effectiveRank(M.unsqueeze(0))).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(svd(M.unsqueeze(0)).bound).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(svd(svd(batch).U).bound).toEqualTypeOf<Tensor<Float64Array>>();
 expectTypeOf(new FactoredMatrix(a, unknownRank).norm()).toEqualTypeOf<PerMatrix>();
 expectTypeOf(M.at(0).norm()).toEqualTypeOf<PerMatrix>();
 
@@ -137,6 +142,17 @@ expectTypeOf(new FactoredMatrix(single, [[1], [2], [3]])).toEqualTypeOf<
 expectTypeOf(prepare(single)).toEqualTypeOf<Matrix<Float32Array>>();
 expectTypeOf(svd(new FactoredMatrix(single, transpose(single)))).toEqualTypeOf<Svd<Float32Array, number>>();
 
+// One of rank, tol and energy gives evidence.
+expectTypeOf(svd(a, { rank: 1 })).toEqualTypeOf<TruncatedSvd<Float64Array, number>>();
+expectTypeOf(svd(M, { rank: 1 })).toEqualTypeOf<TruncatedSvd<Float64Array, number>>();
+expectTypeOf(svdAsync(M, { tol: 1 })).toEqualTypeOf<Promise<TruncatedSvd<Float64Array, number>>>();
+expectTypeOf(M.svd({ energy: 0.9, signs: 'canonical' })).toEqualTypeOf<TruncatedSvd<Float64Array, number>>();
+expectTypeOf(M.svdAsync({ rank: 1 })).toEqualTypeOf<Promise<TruncatedSvd<Float64Array, number>>>();
+expectTypeOf(M.svd({ rank: 1 }).certified).toEqualTypeOf<boolean>();
+expectTypeOf(M.unsqueeze(0).svd({ rank: 1 }).truncationError).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(M.svd({ rank: undefined })).toEqualTypeOf<Svd<Float64Array, number>>();
+expectTypeOf(M.svd({ signs: 'canonical' })).toEqualTypeOf<Svd<Float64Array, number>>();
+
 // Results are tuples.
 const [U, S, Vh] = svd(single);
 expectTypeOf(U).toEqualTypeOf<Matrix<Float32Array>>();
@@ -173,6 +189,8 @@ svd(a, { full_matrices: true });
 svd(a, { signs: 'positive' });
 // @ts-expect-error the options of a product are others
 svd(M, { fullMatrices: true });
+// @ts-expect-error all singular values of a product are computed
+svd(M, { rank: 1, method: 'gram' });
 // @ts-expect-error not an object
 M.rank(1e-3);
 // @ts-expect-error no such norm
