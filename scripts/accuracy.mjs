@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { FactoredMatrix, matmul, svd, svdvals, versions } from 'factored-svd';
 import { orthonormal, reconstructs } from 'factored-svd/testing';
 import { hardTables } from './accuracy-hard.mjs';
+import { solutionTable } from './accuracy-solutions.mjs';
 import { part, plain, random, scientific, table, typed, uniform } from './accuracy-tables.mjs';
 
 const epsilon = { float64: 2 ** -52, float32: 2 ** -23 };
@@ -37,7 +38,9 @@ const methods = {
   'forming A·B': (M) => svd(matmul(M.A, M.B)).S,
 };
 
-const text = [header(), productTables(), denseTables(), hardTables(), pathTable()].join('\n');
+const text = [header(), productTables(), denseTables(), hardTables(), pathTable(), solutionTable()].join(
+  '\n',
+);
 if (process.argv[2]) writeFileSync(process.argv[2], text);
 else process.stdout.write(text);
 
