@@ -43,6 +43,8 @@ function describe(index) {
 }
 
 const columns = ['full', 'auto', 'gram', 'krylov'];
+// Of the other checks the largest ratio is 1 by nature: what is stated is what is measured.
+const errors = ['value within bound', 'none missed', 'error not more', 'U orthonormal', 'Vh orthonormal'];
 
 /** Largest ratios by row and column. */
 class Worst {
@@ -67,6 +69,7 @@ class Worst {
 function run() {
   const worst = new Worst();
   let [violations, missed] = [0, 0];
+  const drivers = {};
   const indices = values.only === undefined ? [...Array(matrices).keys()] : [Number(values.only)];
   const violated = (index, what) => {
     violations++;
@@ -83,15 +86,18 @@ function run() {
     for (const [name, check] of Object.entries(checks)) {
       const ratio = check(x);
       if (ratio === undefined) continue;
-      worst.keep(x.name, x.options.method, ratio);
+      if (errors.includes(name)) worst.keep(x.name, x.options.method, ratio);
       worst.keep(name, x.options.method, ratio);
       if (!(ratio <= 1)) violated(index, `${name}: ${ratio} of what is allowed`);
     }
+    const way = `${x.options.method}: ${x.result.driver}`;
+    drivers[way] = (drivers[way] ?? 0) + 1;
     if (isHidden(x.name) && x.S[0] < x.sigma[0] / 1.01) missed++;
   }
   console.log(worst.table('check', Object.keys(checks)));
-  console.log(worst.table('class', classNames));
+  console.log(worst.table(`class: ${errors.join(', ')}`, classNames));
   console.log(`${indices.length} matrices (seed ${seed}), ${violations} violations.`);
+  console.log('Methods and the drivers that answered:', drivers);
   console.log(`${missed} hidden singular values were missed, and nothing certified.`);
   return violations;
 }
