@@ -63,7 +63,7 @@ const first = ({ U, S, Vh }: SvdFactors, r: number): SvdFactors => ({
   Vh: rowRange(Vh, 0, r),
 });
 
-const blockElements = 2 ** 21;
+const blockElements = 2 ** 20; // that a cache holds
 
 /** Of the items at `positions`; NaN for the others. */
 function* evidenceOf(
