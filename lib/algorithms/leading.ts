@@ -19,6 +19,8 @@ export interface Leading extends SvdFactors {
   readonly next: number;
   /** AAᵀ where it was formed. */
   readonly gram: Batch | undefined;
+  /** Orthonormal columns, more than triplets: a space that nearly holds their left vectors, those of large values first. */
+  readonly X: Batch;
 }
 
 export interface Wanted {
@@ -37,13 +39,19 @@ export interface Wanted {
  * The leading triplets of A; undefined where it takes too many of them.
  *
  * `'gram'`: from AAᵀ in float64, whose forming takes most of the time, and which has all that float32 can tell of A;
- * float64 loses digits in it, and goes on with products with A itself. `'krylov'`: from products with A alone.
+ * float64 loses digits in it, and goes on with products with A itself. `'krylov'`: from products with A alone. What an
+ * `earlier` search for another number of triplets found is where it begins.
  */
-export function* leadingTriplets(A: Batch, method: Method, wanted: Wanted): Steps<Leading | undefined> {
+export function* leadingTriplets(
+  A: Batch,
+  method: Method,
+  wanted: Wanted,
+  earlier?: Leading,
+): Steps<Leading | undefined> {
   const { rank, most, seed } = wanted;
-  const gram = method === 'gram' ? yield* stage(0, 0.6, outer(A)) : undefined;
+  const gram = method === 'gram' ? (earlier?.gram ?? (yield* stage(0, 0.6, outer(A)))) : undefined;
   const before = (x: Batch) => gemm(gram as Batch, x, 'AAᵀ·x');
-  let start: Batch | undefined;
+  let start = earlier?.X;
   for (
     let known = typeof rank === 'number' ? rank : Math.min(firstRank, most);
     ;
@@ -59,8 +67,9 @@ export function* leadingTriplets(A: Batch, method: Method, wanted: Wanted): Step
       found = yield* leadingSubspace(throughBoth(A), { ...search, start: found.X, most: mostRefining });
     }
     const number = typeof rank === 'number' ? rank : rank(found.values.subarray(0, known));
-    if (number !== undefined)
-      return { ...(yield* rayleighRitz(A, found.X, number, wanted.arithmetic)), gram };
+    if (number !== undefined) {
+      return { ...(yield* rayleighRitz(A, found.X, number, wanted.arithmetic)), gram, X: found.X };
+    }
     if (known >= most) return undefined;
     start = found.X;
   }
@@ -94,8 +103,9 @@ const isAccurate =
     return true;
   };
 
-/** X with random columns after its own. */
+/** X with so many columns: without its last ones, or with random ones after its own. */
 function* widened(X: Batch, columns: number, seed: number): Steps<Batch> {
+  if (X.cols >= columns) return colRange(X, 0, columns);
   const out = packed(scratch('float64', [X.rows, columns]), 1, X.rows, columns);
   yield* packInto(X, colRange(out, 0, X.cols));
   yield* packInto(yield* randomMatrix(X.rows, columns - X.cols, seed), colRange(out, X.cols, columns));

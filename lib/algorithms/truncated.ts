@@ -18,7 +18,7 @@ import {
   rowRange,
   transposed,
 } from '../native/batch.ts';
-import { ofFactors, packInto, type SvdFactors } from '../native/kernels.ts';
+import { ofFactors, packInto, type SvdFactors, svdLadder } from '../native/kernels.ts';
 import { type InputOptions, owned } from '../native/owned.ts';
 import { checkOverflow, type Failure, failuresBehind } from '../native/status.ts';
 import { asPart, type Steps, stage } from '../native/steps.ts';
@@ -27,7 +27,7 @@ import { type ErrorOptions, inBlock } from './blocks.ts';
 import { denseBound } from './bounds.ts';
 import { denseSvd, type Routines } from './dense.ts';
 import { arithmeticFor, type Residuals, residualsOf } from './evidence.ts';
-import { leadingTriplets, noneAbove } from './leading.ts';
+import { type Leading, leadingTriplets, noneAbove } from './leading.ts';
 import { inRange } from './norm.ts';
 import { checkRank } from './product.ts';
 import { type Driver, perMatrix, perMatrixNames, Svd, type TruncatedSvd } from './result.ts';
@@ -183,7 +183,7 @@ const valuesOf = ({ data, cols }: Batch, i: number): FloatArray => data.subarray
 /** The triplets of one item; all of the decomposition where another way does not give them. */
 function* onePart(a: InputBatch, i: number, options: Options): Steps<Part> {
   const workspace = takeWorkspace();
-  const some = yield* inWorkspace(workspace, leadingPart(yield* owned(items(a, i, i + 1)), options));
+  const some = yield* inWorkspace(workspace, affordablePart(yield* owned(items(a, i, i + 1)), options));
   returnWorkspace(workspace);
   if (some) return { ...some, positions: Int32Array.of(i) };
   const item = ndarray(a.data, [a.rows, a.cols], [a.rowStride, a.colStride], offsetOf(a, i)) as Input;
@@ -193,8 +193,27 @@ function* onePart(a: InputBatch, i: number, options: Options): Steps<Part> {
   };
 }
 
+/**
+ * `leadingPart`; undefined too where `'auto'` sees that it takes too many triplets. How many `tol` or `energy` ask for is then
+ * seen by all singular values, which are cheaper than a search with ever more vectors.
+ */
+function* affordablePart(given: Batch, options: Options): Steps<Omit<Part, 'positions'> | undefined> {
+  const { method = 'auto', rank } = options;
+  if (method !== 'auto' || rank !== undefined) return yield* leadingPart(given, options);
+  const { S } = yield* stage(0, 0.3, svdLadder(given, 'none'));
+  const unit = S.data[0] || 1;
+  const tails = tailsOf(Float64Array.from(S.data, (s) => (s / unit) ** 2));
+  const number = rankFor(tails, options, unit) ?? Number.POSITIVE_INFINITY;
+  if (number > mostTriplets(S.cols)) return undefined;
+  return yield* stage(0.3, 1, leadingPart(given, { ...options, rank: number }));
+}
+
 /** What the methods other than `'full'` find; undefined where it is not as good as what was asked for. */
-function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positions'> | undefined> {
+function* leadingPart(
+  given: Batch,
+  options: Options,
+  earlier?: Leading,
+): Steps<Omit<Part, 'positions'> | undefined> {
   const { method = 'auto', certify = method !== 'krylov', seed = 0, accuracy, tol, energy, rank } = options;
   const [m, n] = [given.rows, given.cols];
   const { a, exponent, norm } = yield* inRange(given);
@@ -203,13 +222,14 @@ function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positio
   const truncation = { rank, energy, tol: tol === undefined ? undefined : ldexp(tol, -exponent) };
   const tails = (squares: Float64Array) => tailsOf(squares, Math.max(0, norm ** 2 - sum(squares)));
   const arithmetic = arithmeticFor(accuracy ?? 0, dtypeOfBatch(given), m, n);
-  const search = leadingTriplets(wide, method === 'krylov' ? 'krylov' : 'gram', {
-    rank: rank ?? ((squares) => rankFor(tails(squares), truncation, 1)),
+  const wanted = {
+    rank: rank ?? ((squares: Float64Array) => rankFor(tails(squares), truncation, 1)),
     most: method === 'auto' ? mostTriplets(wide.rows) : wide.rows,
     seed,
     accuracy: accuracy ?? relative / 4,
     arithmetic,
-  });
+  };
+  const search = leadingTriplets(wide, method === 'krylov' ? 'krylov' : 'gram', wanted, earlier);
   const found = yield* stage(0, 0.7, search);
   if (!found) return undefined;
   const { U, S, Vh } = m <= n ? found : { ...found, U: transposed(found.Vh), Vh: transposed(found.U) };
@@ -228,12 +248,12 @@ function* leadingPart(given: Batch, options: Options): Steps<Omit<Part, 'positio
   const most = truncation.tol ?? Number.POSITIVE_INFINITY;
   if (error[0] > most && r < wide.rows) {
     const helps = error[0] ** 2 - found.next ** 2 <= most ** 2; // rounding, or a low accuracy, has taken it above tol
-    return helps ? yield* leadingPart(given, { ...options, rank: r + 1 }) : undefined;
+    return helps ? yield* leadingPart(given, { ...options, rank: r + 1 }, found) : undefined;
   }
   if (tol !== undefined && rank === undefined) {
     // What is measured to be left tells more of a small tol than what is left of ‖a‖².
     const fewer = rankFor(tailsOf(squaresOf(S), error[0] ** 2), truncation, 1) ?? r;
-    if (fewer < r) return yield* leadingPart(given, { ...options, rank: fewer });
+    if (fewer < r) return yield* leadingPart(given, { ...options, rank: fewer }, found);
   }
   const [first, last] = r > 0 ? [S.data[0], S.data[r - 1]] : [0, Number.POSITIVE_INFINITY];
   const above = last + relative * first;

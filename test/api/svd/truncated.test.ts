@@ -293,6 +293,7 @@ describe('the certificate', () => {
       Vh: packed(Vh.data, 1, 2, 25),
       next: 3,
       gram: undefined,
+      X: packed(U.data, 1, 20, 2),
     };
     const none = (most: number) => runSync(noneAbove(most, A, leading));
     expect([none(4), none(3.001), none(2.999), none(1)]).toEqual([true, true, false, false]);
