@@ -162,7 +162,11 @@ const drivers = ['gesdd', 'gesvd', 'gesvd-scaled', 'gejsv', 'gesdd-blocked', 'ja
  */
 export type DenseDriver = (typeof drivers)[number];
 
-/** Which routine decomposes a dense matrix: the first of several that converges, or one of LAPACK's alone. */
+/**
+ * Which routine decomposes a dense matrix: the first of several that converges, or one of LAPACK's alone.
+ *
+ * @inline
+ */
 export type Routine = 'auto' | 'gesdd' | 'gesvd' | 'gejsv';
 
 /** How many singular vectors: none, min(m, n), or all. */
