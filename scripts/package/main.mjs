@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const out = join(root, 'packages/out');
@@ -19,8 +20,32 @@ for (const path of packedFiles()) cpSync(join(root, path), join(stage, path));
 writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
 writeFileSync(join(stage, 'README.md'), readme());
 writeFileSync(join(stage, 'THIRD-PARTY-LICENSES'), bundledLicences());
-const [{ filename, size, unpackedSize }] = npmPack(stage, '--pack-destination', out);
-console.log(`packages/out/${filename}: ${size} bytes, ${unpackedSize} unpacked`);
+const [{ filename, files, unpackedSize }] = npmPack(stage, '--dry-run');
+const tarball = archive(files.map(({ path }) => path));
+writeFileSync(join(out, filename), tarball);
+console.log(`packages/out/${filename}: ${tarball.length} bytes, ${unpackedSize} unpacked`);
+
+/**
+ * What `npm pack` writes, but for the order: declarations for ES modules and for CommonJS, which are all but the same, lie
+ * side by side, where gzip sees it.
+ */
+function archive(paths) {
+  const twins = (path) => path.replace(/-[\w-]{8}(?=\.)/, '').replace(/\.d\.c?ts$/, '.d');
+  const list = join(out, 'files');
+  const sorted = paths.toSorted((a, b) => (twins(a) < twins(b) ? -1 : 1));
+  writeFileSync(list, sorted.join('\n'));
+  const same = [
+    '--format=ustar',
+    '--owner=0',
+    '--group=0',
+    '--numeric-owner',
+    '--mtime=1985-10-26 08:15 UTC',
+  ];
+  const options = [...same, '--mode=u=rwX,go=rX', '--transform=s,^,package/,', '--files-from', list];
+  const tar = execFileSync('tar', ['-c', '-C', stage, ...options], { maxBuffer: 2 ** 26 });
+  rmSync(list);
+  return gzipSync(tar, { level: 9 });
+}
 
 function packedFiles() {
   const [{ files }] = npmPack(root, '--dry-run');
