@@ -199,7 +199,7 @@ export interface ProductSvdOptions extends Decomposition {}
  * @inline
  */
 export type Truncating = {
-  readonly [K in keyof Truncation]-?: Required<Pick<Truncation, K>>;
+  readonly [K in keyof Truncation]-?: { readonly [P in K]: NonNullable<Truncation[P]> };
 }[keyof Truncation];
 
 /** Options of `svd`. */

@@ -150,6 +150,7 @@ expectTypeOf(M.svd({ energy: 0.9, signs: 'canonical' })).toEqualTypeOf<Truncated
 expectTypeOf(M.svdAsync({ rank: 1 })).toEqualTypeOf<Promise<TruncatedSvd<Float64Array, number>>>();
 expectTypeOf(M.svd({ rank: 1 }).certified).toEqualTypeOf<boolean>();
 expectTypeOf(M.unsqueeze(0).svd({ rank: 1 }).truncationError).toEqualTypeOf<Tensor<Float64Array>>();
+expectTypeOf(M.svd({ rank: undefined })).toEqualTypeOf<Svd<Float64Array, number>>();
 expectTypeOf(M.svd({ signs: 'canonical' })).toEqualTypeOf<Svd<Float64Array, number>>();
 
 // Results are tuples.
