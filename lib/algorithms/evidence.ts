@@ -4,7 +4,7 @@ import { epsilon } from '../array/tensor.ts';
 import { type Batch, dtypeOfBatch, offsetOf, packed, range, rowRange, transposed } from '../native/batch.ts';
 import { type ColumnNorms, gemm, pack, packInto, type SvdFactors, scan } from '../native/kernels.ts';
 import type { Steps } from '../native/steps.ts';
-import { inWorkspace, scratch, Workspace } from '../native/workspace.ts';
+import { inWorkspace, returnWorkspace, scratch, takeWorkspace, Workspace } from '../native/workspace.ts';
 import { downBy, frobenius, largestExponents, scaledNorms } from './norm.ts';
 
 /** What shows how good some singular triplets are, for each item of a batch. */
@@ -68,6 +68,28 @@ export function* residualsOf(A: Batch, factors: SvdFactors, arithmetic: Dtype = 
     }
     error[i] = ldexp(error[i] * sums + rounding, exponent[i]);
   }
+  return { residuals, error };
+}
+
+/** What `measure` finds for the matrices of a batch at `positions`, so many at once; NaN for the others. */
+export function* residualsAt(
+  positions: Int32Array,
+  { count, cols }: Batch,
+  together: number,
+  measure: (some: Int32Array) => Steps<Residuals>,
+): Steps<Residuals> {
+  const residuals = new Float64Array(count * cols).fill(Number.NaN);
+  const error = new Float64Array(count).fill(Number.NaN);
+  const workspace = takeWorkspace();
+  for (let from = 0; from < positions.length; from += together) {
+    const some = positions.subarray(from, from + together);
+    const found = yield* inWorkspace(workspace, measure(some));
+    some.forEach((position, i) => {
+      residuals.set(found.residuals.subarray(i * cols, (i + 1) * cols), position * cols);
+      error[position] = found.error[i];
+    });
+  }
+  returnWorkspace(workspace);
   return { residuals, error };
 }
 

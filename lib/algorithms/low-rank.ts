@@ -12,7 +12,7 @@ import type { Operand } from './operands.ts';
 import { checkRank, productSvd } from './product.ts';
 import { type PerMatrix, perMatrix, type Svd } from './result.ts';
 import { truncatedSvd } from './truncated.ts';
-import { largest, rankFor, type Truncation, tailsOf } from './truncation.ts';
+import { enoughTriplets, spectraOf, type Truncation } from './truncation.ts';
 
 /** The factors U·√S and √S·Vh, and how far their product is from the matrix at most. */
 export interface LowRank {
@@ -25,32 +25,20 @@ export function* lowRankOf(a: Operand, share: Truncation): Steps<LowRank> {
   const most = 'M' in a ? Math.min(rows(a.M), cols(a.M)) : Math.min(rows(a.A), cols(a.A), cols(a.B));
   if (share.rank !== undefined) checkRank(share.rank, most, 'lowRank: rank');
   const svd = yield* decomposition(a, share);
-  let rank = share.rank ?? enoughOf(svd.S, share);
-  for (let step = 1; ; step *= 2) {
+  const { evidence } = yield* enoughTriplets(spectraOf(svd.S), share, function* (rank) {
     const factors = yield* even(yield* firstTriplets(svd, rank));
     const truncationError = yield* asPart(errorOf(a, factors));
-    const { tol } = share;
-    const enough = tol === undefined || rank === most || all(truncationError, (x) => x <= tol);
-    if (enough) return { factors, truncationError };
-    rank = Math.min(most, rank + step); // rounding has taken it above tol
-  }
+    const error =
+      typeof truncationError === 'number' ? Float64Array.of(truncationError) : truncationError.data;
+    return { factors, truncationError, error };
+  });
+  return evidence;
 }
 
 /** The triplets to choose from: those asked for at the least. */
 function* decomposition(a: Operand, { rank }: Truncation): Steps<Svd> {
   if ('A' in a) return yield* productSvd(a.A, a.B, rank === undefined ? {} : { rank });
   return yield* rank === undefined ? denseSvd(a.M) : truncatedSvd(a.M, { rank });
-}
-
-/** The least number of triplets that is enough for every matrix. */
-export function enoughOf(S: Tensor, share: Truncation): number {
-  const p = S.shape[S.shape.length - 1];
-  const ranks = Array.from({ length: p > 0 ? S.size / p : 0 }, (_, i) => {
-    const sigma = S.data.subarray(i * p, (i + 1) * p);
-    const unit = sigma[0] || 1;
-    return rankFor(tailsOf(Float64Array.from(sigma, (s) => (s / unit) ** 2)), share, unit);
-  });
-  return largest(ranks);
 }
 
 /**
@@ -98,9 +86,6 @@ function* lengths(A: Tensor, B: Tensor | undefined): Steps<Float64Array> {
     return sum;
   });
 }
-
-const all = (x: PerMatrix, holds: (value: number) => boolean): boolean =>
-  typeof x === 'number' ? holds(x) : x.data.every(holds);
 
 /** `ERR_SVD_ARGUMENT` unless one of them is given, and one alone. */
 export function checkShare(share: Truncation): void {

@@ -7,7 +7,6 @@ import { cols, dtypeOf, type Input, leadingDims, product, rows, tensor } from '.
 import {
   type Batch,
   batchOf,
-  colRange,
   dtypeOfBatch,
   type InputBatch,
   items,
@@ -15,10 +14,9 @@ import {
   offsetOf,
   packed,
   range,
-  rowRange,
   transposed,
 } from '../native/batch.ts';
-import { ofFactors, packInto, type SvdFactors, svdLadder } from '../native/kernels.ts';
+import { leadingFactors, ofFactors, packInto, type SvdFactors, svdLadder } from '../native/kernels.ts';
 import { type InputOptions, owned } from '../native/owned.ts';
 import { checkOverflow, type Failure, failuresBehind } from '../native/status.ts';
 import { asPart, type Steps, stage } from '../native/steps.ts';
@@ -26,7 +24,7 @@ import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace
 import { type ErrorOptions, inBlock } from './blocks.ts';
 import { denseBound } from './bounds.ts';
 import { denseSvd, type Routines } from './dense.ts';
-import { arithmeticFor, type Residuals, residualsOf } from './evidence.ts';
+import { arithmeticFor, type Residuals, residualsAt, residualsOf } from './evidence.ts';
 import { type Leading, leadingTriplets, noneAbove } from './leading.ts';
 import { inRange } from './norm.ts';
 import { checkRank } from './product.ts';
@@ -98,12 +96,12 @@ function* partOfAll(A: Input, { foreign, onError, driver, ...truncation }: Optio
   const good = positions.filter((i) => p === 0 || !Number.isNaN(S.data[i * p]));
   const values = new Map(Array.from(good, (i) => [i, valuesOf(S, i)]));
   const { rank: r, evidence } = yield* enoughTriplets(values, truncation, (rank) =>
-    evidenceOfAll(A, cut(whole, rank), good, foreign),
+    evidenceOfAll(A, leadingFactors(whole, rank), good, foreign),
   );
   return {
     ...evidence,
     positions,
-    factors: cut(whole, r),
+    factors: leadingFactors(whole, r),
     driver: [all.driver].flat() as Driver[],
     bound: typeof all.bound === 'number' ? Float64Array.of(all.bound) : all.bound.data,
     next: Float64Array.from(positions, (i) => (r < p ? S.data[i * p + r] : 0)),
@@ -112,39 +110,18 @@ function* partOfAll(A: Input, { foreign, onError, driver, ...truncation }: Optio
   };
 }
 
-const cut = ({ U, S, Vh }: SvdFactors, r: number): SvdFactors => ({
-  U: colRange(U, 0, r),
-  S: colRange(S, 0, r),
-  Vh: rowRange(Vh, 0, r),
-});
-
-function* evidenceOfAll(
+function evidenceOfAll(
   A: Input,
   factors: SvdFactors,
   positions: Int32Array,
   foreign: boolean | undefined,
 ): Steps<Residuals> {
-  const leading = leadingDims(A);
-  const a = batchOf(A, leading, 'svd', foreign);
-  const r = factors.S.cols;
-  const residuals = new Float64Array(a.count * r).fill(Number.NaN);
-  const error = new Float64Array(a.count).fill(Number.NaN);
+  const a = batchOf(A, leadingDims(A), 'svd', foreign);
   const together = Math.max(1, Math.floor(2 ** 20 / Math.max(1, a.rows * a.cols)));
-  const workspace = takeWorkspace();
-  for (let first = 0; first < positions.length; first += together) {
-    const some = positions.subarray(first, first + together);
+  return residualsAt(positions, factors.S, together, function* (some) {
     const part = ofFactors(factors, (x) => itemsAt(x, some));
-    const found = yield* inWorkspace(
-      workspace,
-      residualsOf(yield* owned(itemsAt(a, some), dtypeOf(A)), part),
-    );
-    some.forEach((position, i) => {
-      residuals.set(found.residuals.subarray(i * r, (i + 1) * r), position * r);
-      error[position] = found.error[i];
-    });
-  }
-  returnWorkspace(workspace);
-  return { residuals, error };
+    return yield* residualsOf(yield* owned(itemsAt(a, some), dtypeOf(A)), part);
+  });
 }
 
 // One item after the other.

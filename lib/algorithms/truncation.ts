@@ -1,4 +1,4 @@
-import { epsilon, type FloatArray } from '../array/tensor.ts';
+import { epsilon, type FloatArray, product, type Tensor } from '../array/tensor.ts';
 import type { Steps } from '../native/steps.ts';
 
 /** Which triplets: one of the three. */
@@ -48,22 +48,37 @@ function rankOnceMore(tails: Tails, truncation: Truncation, unit: number, r: num
   return rankFor(tails, truncation, unit, floor) ?? tails.length - 1;
 }
 
-/**
- * How many triplets are enough for every matrix of a batch, and their evidence.
- *
- * @param values singular values, descending, of each matrix that could be decomposed
- * @param evidenceOf of so many triplets; the error of the matrix at position i at `error[i]`
- */
-export function* enoughTriplets<E extends { readonly error: Float64Array }>(
-  values: ReadonlyMap<number, FloatArray>,
-  truncation: Truncation,
-  evidenceOf: (rank: number) => Steps<E>,
-): Steps<{ rank: number; evidence: E }> {
-  const all = Array.from(values, ([i, sigma]) => {
+/** Singular values, descending, of each matrix of a batch that could be decomposed, by its position. */
+export type Spectra = ReadonlyMap<number, FloatArray>;
+
+export function spectraOf(S: Tensor): Spectra {
+  const p = S.shape[S.shape.length - 1];
+  const count = product(S.shape.slice(0, -1));
+  return new Map(Array.from({ length: count }, (_, i) => [i, S.data.subarray(i * p, (i + 1) * p)]));
+}
+
+const allTails = (values: Spectra) =>
+  Array.from(values, ([i, sigma]) => {
     const unit = sigma[0] || 1;
     return { i, unit, tails: tailsOf(Float64Array.from(sigma, (s) => (s / unit) ** 2)) };
   });
-  let rank = truncation.rank ?? largest(all.map(({ tails, unit }) => rankFor(tails, truncation, unit)));
+
+/** The least number of triplets that is enough for every matrix, as far as its singular values tell. */
+export const leastRank = (values: Spectra, truncation: Truncation): number =>
+  truncation.rank ?? largest(allTails(values).map(({ tails, unit }) => rankFor(tails, truncation, unit)));
+
+/**
+ * How many triplets are enough for every matrix of a batch, and their evidence.
+ *
+ * @param evidenceOf of so many triplets; the error of the matrix at position i at `error[i]`
+ */
+export function* enoughTriplets<E extends { readonly error: Float64Array }>(
+  values: Spectra,
+  truncation: Truncation,
+  evidenceOf: (rank: number) => Steps<E>,
+): Steps<{ rank: number; evidence: E }> {
+  const all = allTails(values);
+  let rank = leastRank(values, truncation);
   for (;;) {
     const evidence = yield* evidenceOf(rank);
     const again = all.map(({ i, tails, unit }) =>

@@ -1,8 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { enoughOf } from '../algorithms/low-rank.ts';
 import type { Svd, TruncatedSvd } from '../algorithms/result.ts';
 import { effectiveRankOf } from '../algorithms/spectrum.ts';
-import type { Truncation } from '../algorithms/truncation.ts';
+import { leastRank, spectraOf, type Truncation } from '../algorithms/truncation.ts';
 import { svdError } from '../array/errors.ts';
 import { escaped, quote } from '../array/escape.ts';
 import { dtypeOf, product, sliceAxis, type Tensor, unravel } from '../array/tensor.ts';
@@ -223,7 +222,7 @@ async function whole(
 ): Promise<Found> {
   const full = await svdAsync(matrix as Tensor, settings);
   const { tol, energy } = truncation;
-  const rank = (tol ?? energy) === undefined ? truncation.rank : enoughOf(full.S, truncation);
+  const rank = (tol ?? energy) === undefined ? truncation.rank : leastRank(spectraOf(full.S), truncation);
   const kept = truncate(full, rank);
   const distances = perItem(await distAsync(matrix, kept, { signal: settings.signal }));
   return { kept, rank, S: full.S, bounds: perItem(full.bound), distances, next: following(full, rank) };

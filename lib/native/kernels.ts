@@ -4,11 +4,13 @@ import { allocate, zeros } from '../array/memory.ts';
 import { showShape } from '../array/tensor.ts';
 import {
   type Batch,
+  colRange,
   dtypeOfBatch,
   type InputBatch,
   isColumnMajor,
   liesByColumns,
   packed,
+  rowRange,
   transposed,
 } from './batch.ts';
 import { call } from './contract.ts';
@@ -199,6 +201,13 @@ export const ofFactors = ({ U, S, Vh }: SvdFactors, take: (x: Batch) => Batch): 
   U: take(U),
   S: take(S),
   Vh: take(Vh),
+});
+
+/** The first r triplets. */
+export const leadingFactors = ({ U, S, Vh }: SvdFactors, r: number): SvdFactors => ({
+  U: colRange(U, 0, r),
+  S: colRange(S, 0, r),
+  Vh: rowRange(Vh, 0, r),
 });
 
 /**
