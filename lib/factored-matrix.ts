@@ -468,7 +468,7 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
     if (!Number.isInteger(k) || k < 0) {
       throw svdError('ERR_SVD_ARGUMENT', `getCorner: expected an integer ≥ 0, got ${shown(k)}`);
     }
-    const { A, B } = cornerOf(this.#stored, k);
+    const { A, B } = cornerOf(this.#stored, k + 0);
     return runSync(matrixProduct(A, B)) as MatrixOf<D, N>;
   }
 
@@ -508,7 +508,10 @@ class Product<D extends FloatArray = FloatArray, N extends PerMatrix = PerMatrix
   /** `V·diag(1/S) · Uᵀ` */
   *#inverse(svd: Svd<D, N>, tolerance: Tolerance): Steps<FactoredMatrix<D, N>> {
     const inverse = pseudoInverseValues(svd, this.ldim, this.rdim, tolerance);
-    return product(yield* scaleColumns(yield* transposedVh(svd), inverse), swapLast(svd.U));
+    return product(
+      yield* scaleColumns(yield* transposedVh(svd), inverse),
+      yield* contiguousCopy(swapLast(svd.U)),
+    );
   }
 
   get #mostTriplets(): number {

@@ -67,7 +67,8 @@ function* roundingOf(a: Operand, A: Tensor, B: Tensor): Steps<Float64Array> {
     return own.map((beta, i) => (k + 4 + m + n) * unit * (beta + norms[i]) + Math.sqrt(m * n) * 2 ** -1074);
   }
   const given = yield* lengths(a.A, a.B);
-  return own.map((beta, i) => coreAllowance(beta + given[i]));
+  const [m, n] = [rows(a.A), cols(a.B)];
+  return own.map((beta, i) => coreAllowance(beta + given[i]) + Math.sqrt(m * n) * 2 ** -1074);
 }
 
 /** Σ‖a_j‖·‖b_j‖ of every product; without B, ‖A‖_F. */

@@ -112,7 +112,7 @@ interface ProductOptions extends ErrorOptions, InputOptions {
 
 /** The number of singular triplets to form. `ERR_SVD_ARGUMENT` unless it is an integer from 0 to `most`. */
 export function checkRank(rank: number, most: number, name = 'rank'): number {
-  if (Number.isInteger(rank) && rank >= 0 && rank <= most) return rank;
+  if (Number.isInteger(rank) && rank >= 0 && rank <= most) return rank + 0; // −0 is 0
   throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an integer from 0 to ${most}, got ${shown(rank)}`);
 }
 

@@ -64,8 +64,10 @@ const allTails = (values: Spectra) =>
   });
 
 /** The least number of triplets that is enough for every matrix, as far as its singular values tell. */
-export const leastRank = (values: Spectra, truncation: Truncation): number =>
-  truncation.rank ?? largest(allTails(values).map(({ tails, unit }) => rankFor(tails, truncation, unit)));
+export const leastRank = (values: Spectra, { rank, ...share }: Truncation): number =>
+  rank === undefined
+    ? largest(allTails(values).map(({ tails, unit }) => rankFor(tails, share, unit)))
+    : rank + 0; // −0 is 0
 
 /**
  * How many triplets are enough for every matrix of a batch, and their evidence.

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { escapedLines } from '../array/escape.ts';
+import { escaped, escapedLines } from '../array/escape.ts';
 import { version } from '../native/version.ts';
 import { compareCommand } from './compare.ts';
 import { goldenCommand } from './golden.ts';
@@ -45,6 +45,12 @@ export async function run(argv: readonly string[], streams: Streams): Promise<nu
 const rejectionOnAbort = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 
+/** An error of commander on one line, which arguments in it cannot end, and on the next what may have been meant. */
+function usageError(text: string): string {
+  const [, message, suggestion = ''] = /^(?:error: )?(.*?)(\n\(Did you mean [^\n]*\))?\n?$/s.exec(text)!;
+  return `factored-svd: ${escaped(message)}${suggestion}\n`;
+}
+
 function program(streams: Streams, signal: AbortSignal): Command {
   const command = new Command('factored-svd')
     .description(
@@ -55,7 +61,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
       writeErr: (text) => streams.stderr.write(escapedLines(text)), // it repeats arguments
-      outputError: (text, write) => write(text.replace(/^error: /, 'factored-svd: ')),
+      outputError: (text, write) => write(usageError(text)),
     })
     .addHelpText(
       'after',

@@ -3,11 +3,10 @@ import type { Svd, TruncatedSvd } from '../algorithms/result.ts';
 import { effectiveRankOf } from '../algorithms/spectrum.ts';
 import { leastRank, spectraOf, type Truncation } from '../algorithms/truncation.ts';
 import { svdError } from '../array/errors.ts';
-import { escaped, quote } from '../array/escape.ts';
+import { escaped } from '../array/escape.ts';
 import { dtypeOf, product, sliceAxis, type Tensor, unravel } from '../array/tensor.ts';
 import { distAsync, FactoredMatrix, normAsync, svdAsync, transpose } from '../index.ts';
 import type { AsyncOptions } from '../native/steps.ts';
-import { limits } from '../weights/header.ts';
 import { openSafetensors, type SafetensorsFile } from '../weights/index.ts';
 import { writeTensors } from '../weights/writer.ts';
 import { outputProblem, shapeText } from './format.ts';
@@ -53,12 +52,14 @@ export async function readMatrix(path: string, options: MatrixOptions): Promise<
   await using file = await openSafetensors(path);
   if (options.matrix !== undefined) {
     const matrix = await readFactor(file, options.matrix, false);
+    checkItems(matrix.shape, matrix.size);
     return { title: `M = ${escaped(options.matrix)}`, matrix, shape: matrix.shape };
   }
   const A = await readFactor(file, options.a!, options.transposeA);
   const B = await readFactor(file, options.b!, options.transposeB);
   const title = `M = ${factorTitle(options.a!, A, options.transposeA)} · ${factorTitle(options.b!, B, options.transposeB)}`;
   const matrix = new FactoredMatrix(A, B);
+  checkItems(matrix.shape, A.size + B.size);
   return { title, matrix, shape: matrix.shape };
 }
 
@@ -69,15 +70,21 @@ async function readFactor(file: SafetensorsFile, name: string, transposed = fals
       'ERR_SVD_SHAPE',
       `tensor ${escaped(name)} has shape ${shapeText(shape)}: expected a matrix (two dimensions or more)`,
     );
-  // A batch of empty matrices can be longer than any file.
-  if (shape !== undefined && product(shape) === 0 && product(shape.slice(0, -2)) > limits.headerEntries)
-    throw svdError(
-      'ERR_SVD_TOO_LARGE',
-      `tensor ${quote(name)} of shape ${shapeText(shape)} has more than ${limits.headerEntries} matrices without elements`,
-    );
   const x = await file.read(name);
   return transposed ? transpose(x) : x;
 }
+
+/** More matrices than a file has elements are of no size, or come of factors that are repeated: a short file can ask for any number. */
+function checkItems(shape: readonly number[], elements: number): void {
+  const [items, most] = [product(shape.slice(0, -2)), Math.max(elements, mostItems)];
+  if (items > most)
+    throw svdError(
+      'ERR_SVD_TOO_LARGE',
+      `shape ${shapeText(shape)} has ${items} matrices: of ${elements} elements at most ${most} are decomposed`,
+    );
+}
+
+const mostItems = 2 ** 16;
 
 const factorTitle = (name: string, { shape }: Tensor, transposed = false): string =>
   `${escaped(name)}${transposed ? 'ᵀ' : ''} ${shapeText(shape)}`;
@@ -123,7 +130,7 @@ export function svdCommand(command: Command, streams: Streams, signal: AbortSign
     .option('--tol <x>', 'keep as few as leave ‖M − U·diag(S)·Vh‖_F ≤ x', parseTol)
     .option('--energy <share>', 'keep as few as hold this share of ‖M‖_F², 0.99 say', parseEnergy)
     .option('--out <file>', 'write the factors as tensors U, S and Vh to this safetensors file')
-    .option('--json', 'print JSON, with all singular values')
+    .option('--json', 'print JSON, with all singular values that were computed')
     .addHelpText(
       'after',
       '\nLeading dimensions of the tensors are a batch: one row of the report per matrix, all of the same rank.\n' +

@@ -25,6 +25,11 @@ describe('lowRank', () => {
     }
   });
 
+  it('what is left of products of subnormal numbers is rounded up', () => {
+    const M = new FactoredMatrix([[-5.4e-323], [-9e-323]], [[-0.5, -0.875, 0.75]]); // the nearest of rank 1 is half a 2⁻¹⁰⁷⁴ away
+    expect(lowRank(M, { rank: 1 }).truncationError).toBeGreaterThanOrEqual(2 ** -1074);
+  });
+
   it('both factors share the singular values', () => {
     const { A, B } = lowRank(withSpectrum(2, 6, 5, [9, 4]), { rank: 2 });
     const bound = bounds.reconstruction('float64', 9, 6, 5);

@@ -274,6 +274,14 @@ describe('exit code 2: wrong usage', () => {
     [['svd', 'FILE', '--matrix', 'tall', '--out', 'FILE'], /--out would overwrite the input file/],
   ];
 
+  test('an argument does not end the line of the error', async () => {
+    for (const argv of [['--rank', 'x\nfactored-svd: well'], ['--no\nwell']]) {
+      const { stderr } = await cli('svd', weights, '--matrix', 'tall', ...argv);
+      expect(stderr).toMatch(/^factored-svd: .*\\u000a[^\n]*\n$/);
+    }
+    expect((await cli('svdd')).stderr).toMatch(/^factored-svd: [^\n]*\n\(Did you mean svd\?\)\n$/);
+  });
+
   test.each(usage)('%j', async (argv, message) => {
     const { code, stdout, stderr } = await cli(...argv.map((word) => (word === 'FILE' ? weights : word)));
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

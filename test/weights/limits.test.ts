@@ -77,6 +77,14 @@ describe('a header costs no more than its length', () => {
         stderr: expect.stringMatching(/\[ERR_SVD_TOO_LARGE\]\n$/),
       });
   });
+
+  test('a product of more matrices than its factors have elements is refused', () => {
+    writeFileSync(path, fileBytes(`{"A":${entry('2048,1,3,0')},"B":${entry('1,2048,0,3')}}`));
+    expect(within('svd', path, '--a', 'A', '--b', 'B')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/4194304 matrices.*\[ERR_SVD_TOO_LARGE\]\n$/),
+    });
+  });
 });
 
 test('the nearest names are those of the smallest edit distance', () => {

@@ -13,6 +13,11 @@ import { dense, factored } from '../../support/factored.ts';
 import { integerMatrix, rankDeficient } from '../../support/matrices.ts';
 
 describe('pinv', () => {
+  it('has factors whose rows lie one after the other', () => {
+    const { A, B } = new FactoredMatrix([[1, 2], [3, 4], [5, 6]], [[1, 0, 2, 1], [0, 1, 1, 3]]).pinv(); // biome-ignore format: matrices
+    expect([A.stride, B.stride]).toEqual([[2, 1], [3, 1]]); // biome-ignore format: strides
+  });
+
   /** Distances from the four Penrose conditions, each as a multiple of its bound. */
   function penrose(M: Rows, X: Rows): number[] {
     const [MX, XM] = [multiplyRows(M, X), multiplyRows(X, M)];

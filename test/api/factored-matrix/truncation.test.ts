@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { productResiduals } from '../../../lib/algorithms/product-evidence.ts';
 import type { TruncatedSvd } from '../../../lib/algorithms/result.ts';
 import { epsilon, type Tensor } from '../../../lib/array/tensor.ts';
-import { FactoredMatrix, svd, svdAsync } from '../../../lib/index.ts';
+import { FactoredMatrix, lowRank, svd, svdAsync } from '../../../lib/index.ts';
 import { batchOf, packed } from '../../../lib/native/batch.ts';
 import { runSync } from '../../../lib/native/steps.ts';
 import {
@@ -363,4 +363,10 @@ describe('options', () => {
     );
     await expect(svdAsync(M, options as object)).rejects.toMatchObject({ code: 'ERR_SVD_ARGUMENT' });
   });
+});
+
+it('a rank of −0 is 0', () => {
+  const M = new FactoredMatrix([[1], [2]], [[3, 4]]);
+  const shapes = [M.svd({ rank: -0 }).U, M.truncate(-0).A, M.getCorner(-0), lowRank(M, { rank: -0 }).A];
+  expect(shapes.map(({ shape }) => shape)).toEqual([[2, 0], [2, 0], [0, 0], [2, 0]]); // biome-ignore format: shapes
 });
