@@ -64,12 +64,18 @@ export function* residualsOf(A: Batch, factors: SvdFactors, arithmetic: Dtype = 
     for (let j = i * r; j < (i + 1) * r; j++) {
       const eta = Math.hypot(left[j], other[j]) * Math.SQRT1_2 * units + rounding;
       // Where a 0 that no singular value belongs to is as near, what is proved is a little less.
-      residuals[j] = ldexp(m !== n && S.data[j] <= eta ? eta * Math.SQRT2 : eta, exponent[i]);
+      residuals[j] = noLess(m !== n && S.data[j] <= eta ? eta * Math.SQRT2 : eta, exponent[i]);
     }
-    error[i] = ldexp(error[i] * sums + rounding, exponent[i]);
+    error[i] = noLess(error[i] * sums + rounding, exponent[i]);
   }
   return { residuals, error };
 }
+
+/** x·2^exponent, and no less where that is a subnormal number. */
+export const noLess = (x: number, exponent: number): number => {
+  const y = ldexp(x, exponent);
+  return x > 0 && y < 2 ** -1022 ? y + 2 ** -1074 : y;
+};
 
 /** What `measure` finds for the matrices of a batch at `positions`, so many at once; NaN for the others. */
 export function* residualsAt(

@@ -53,7 +53,7 @@ export function* leadingTriplets(
   const before = (x: Batch) => gemm(gram as Batch, x, 'AAᵀ·x');
   let start = earlier?.X;
   for (
-    let known = typeof rank === 'number' ? rank : Math.min(firstRank, most);
+    let known = typeof rank === 'number' ? Math.max(1, rank) : Math.min(firstRank, most);
     ;
     known = Math.min(2 * known, most)
   ) {

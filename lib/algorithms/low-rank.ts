@@ -63,15 +63,15 @@ function* roundingOf(a: Operand, A: Tensor, B: Tensor): Steps<Float64Array> {
     // Terms are formed and subtracted in any order: Higham, ASNA, section 3.1; the norms of columns add their rows up.
     const [m, n, k] = [rows(a.M), cols(a.M), cols(A)];
     const norms = yield* lengths(a.M, undefined);
-    const unit = epsilon('float64') / 2;
-    return own.map((beta, i) => (k + 4 + m + n) * unit * (beta + norms[i]) + Math.sqrt(m * n) * 2 ** -1074);
+    return own.map((beta, i) => ((k + 4 + m + n) / 2) * (beta + norms[i]) + Math.sqrt(m * n) * 2 ** -1074);
   }
   const given = yield* lengths(a.A, a.B);
   const [m, n] = [rows(a.A), cols(a.B)];
-  return own.map((beta, i) => coreAllowance(beta + given[i]) + Math.sqrt(m * n) * 2 ** -1074);
+  const core = coreAllowance(1 / epsilon('float64'));
+  return own.map((beta, i) => core * (beta + given[i]) + Math.sqrt(m * n) * 2 ** -1074);
 }
 
-/** Σ‖a_j‖·‖b_j‖ of every product; without B, ‖A‖_F. */
+/** ε times Σ‖a_j‖·‖b_j‖ of every product, which itself may be beyond all numbers; without B, ε·‖A‖_F. */
 function* lengths(A: Tensor, B: Tensor | undefined): Steps<Float64Array> {
   const dims = leadingDims(A);
   const x = yield* scan(batchOf(A, dims, 'a'));
@@ -80,9 +80,8 @@ function* lengths(A: Tensor, B: Tensor | undefined): Steps<Float64Array> {
   return Float64Array.from({ length: n }, (_, i) => {
     let sum = 0;
     for (let j = i * k; j < (i + 1) * k; j++) {
-      const norm = ldexp(x.fraction[j], x.exponent[j]);
-      if (y) sum += ldexp(x.fraction[j] * y.fraction[j], x.exponent[j] + y.exponent[j]);
-      else sum = Math.hypot(sum, norm);
+      if (y) sum += ldexp(x.fraction[j] * y.fraction[j], x.exponent[j] + y.exponent[j] - 52);
+      else sum = Math.hypot(sum, ldexp(x.fraction[j], x.exponent[j] - 52));
     }
     return sum;
   });

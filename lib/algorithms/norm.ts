@@ -90,11 +90,22 @@ export function* frobenius(C: Batch, exponent: Int32Array): Steps<Float64Array> 
     const columns = fraction.subarray(i * C.cols, (i + 1) * C.cols);
     const top = columns.reduce((x, f, j) => (f > 0 ? Math.max(x, own[i * C.cols + j]) : x), -Infinity);
     if (top === -Infinity) return 0;
-    const squares = columns.reduce((sum, f, j) => sum + ldexp(f, own[i * C.cols + j] - top) ** 2, 0);
+    const squares = sum(columns.map((f, j) => ldexp(f, own[i * C.cols + j] - top) ** 2));
     return ldexp(Math.sqrt(squares), top + shift);
   });
   checkOverflow(infinite(norms), C.origin);
   return norms;
+}
+
+/** The sum of numbers ≥ 0, with what the additions lose: many equal ones would add up equal errors. (Neumaier 1974) */
+function sum(numbers: Float64Array): number {
+  let [all, rest] = [0, 0];
+  for (const x of numbers) {
+    const next = all + x;
+    rest += all >= x ? all - next + x : x - next + all;
+    all = next;
+  }
+  return all + rest;
 }
 
 /** The positions of what is too large. */
@@ -121,9 +132,8 @@ export const downBy = (exponent: Int32Array, cols: number) => ({
 export function scaledNorms({ fraction, exponent }: ColumnNorms, common: Int32Array): Float64Array {
   const columns = common.length > 0 ? exponent.length / common.length : 0;
   return Float64Array.from(common, (e, i) => {
-    let sum = 0;
-    for (let j = i * columns; j < (i + 1) * columns; j++) sum += ldexp(fraction[j], exponent[j] - e) ** 2;
-    return Math.sqrt(sum);
+    const own = fraction.subarray(i * columns, (i + 1) * columns);
+    return Math.sqrt(sum(own.map((f, j) => ldexp(f, exponent[i * columns + j] - e) ** 2)));
   });
 }
 

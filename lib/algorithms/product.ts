@@ -88,15 +88,11 @@ export function* productSvd(
   return yield* batchedSvd(batched, function* (positions, out) {
     const form = vectors === 'none' ? 'none' : p;
     const { balance, ways } = yield* decompose(left, right, form, out, positions, force);
-    const bound = ways.map(({ computed }, i) =>
-      productBound({
-        dtype,
-        computed,
-        beta: ldexp(balance.beta[i], balance.exponent[i]),
-        pairs: balance.pairs[i],
-        sigma1: p > 0 ? out.S.data[offsetOf(out.S, i)] : 0,
-      }),
-    );
+    const bound = ways.map(({ computed }, i) => {
+      const [beta, pairs, exponent] = [balance.beta[i], balance.pairs[i], balance.exponent[i]];
+      const sigma1 = p > 0 ? ldexp(out.S.data[offsetOf(out.S, i)], -exponent) : 0;
+      return ldexp(productBound({ dtype, computed, beta, pairs, sigma1 }), exponent); // β itself may be beyond all numbers
+    });
     const driver = ways.map((way) => way.driver);
     return { bound, driver, next: ways.map((way) => way.next) };
   });

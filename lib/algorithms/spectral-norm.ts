@@ -1,7 +1,7 @@
 import { perItem } from '../array/memory.ts';
 import { ldexp } from '../array/power-of-two.ts';
 import { cols, dtypeOf, type Input, leadingDims, rows } from '../array/tensor.ts';
-import { type Batch, batchOf, colRange, dtypeOfBatch, items, transposed } from '../native/batch.ts';
+import { type Batch, batchOf, colRange, dtypeOfBatch, items, rowRange, transposed } from '../native/batch.ts';
 import { gemm, pack, svdLadder } from '../native/kernels.ts';
 import { type InputOptions, owned } from '../native/owned.ts';
 import { checkOverflow } from '../native/status.ts';
@@ -51,13 +51,20 @@ function* normOf(given: Batch): Steps<number> {
   if (!enough(found)) return ldexp((yield* svdLadder(a, 'none')).S.data[0], exponent);
   const u = yield* pack(colRange(found.X, 0, 1), { dtype });
   const [length] = yield* frobenius(u, new Int32Array(1));
-  const [sigma] = yield* frobenius(yield* gemm(transposed(wide), u, 'Aᵀ·u'), new Int32Array(1));
+  let image: Batch | undefined;
+  for (let from = 0; from < wide.rows; from += terms) {
+    const rows = (x: Batch) => rowRange(x, from, Math.min(wide.rows, from + terms));
+    image = yield* gemm(transposed(rows(wide)), rows(u), 'Aᵀ·u', { accumulate: from > 0, out: image });
+  }
+  const [sigma] = yield* frobenius(image as Batch, new Int32Array(1));
   return ldexp(sigma / length, exponent);
 }
 
 /** Wider ones would take longer to multiply with: up to here it is the matrix that has to pass through the memory. */
 const block = 8;
 const mostProducts = 200;
+/** That are added up at once in the end: many equal ones would add up equal errors. */
+const terms = 128;
 
 /**
  * Whether σ₁ is known to `accuracy`·σ₁. The eigenvalues that belong to the first j vectors lie above their estimates by

@@ -24,7 +24,7 @@ import { inWorkspace, returnWorkspace, takeWorkspace } from '../native/workspace
 import { type ErrorOptions, inBlock } from './blocks.ts';
 import { denseBound } from './bounds.ts';
 import { denseSvd, type Routines } from './dense.ts';
-import { arithmeticFor, type Residuals, residualsAt, residualsOf } from './evidence.ts';
+import { arithmeticFor, noLess, type Residuals, residualsAt, residualsOf } from './evidence.ts';
 import { type Leading, leadingTriplets, noneAbove } from './leading.ts';
 import { inRange } from './norm.ts';
 import { checkRank } from './product.ts';
@@ -241,8 +241,8 @@ function* leadingPart(
   factors.S.data.set(values);
   return {
     factors,
-    residuals: residuals.map(up),
-    error: error.map(up),
+    residuals: residuals.map((x) => noLess(x, exponent)),
+    error: error.map((x) => noLess(x, exponent)),
     driver: [found.gram && method !== 'krylov' ? 'gram' : 'krylov'],
     bound: Float64Array.of(up(Math.max(relative * first, ...residuals))),
     next: Float64Array.of(up(found.next)),

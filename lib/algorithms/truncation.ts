@@ -37,7 +37,8 @@ export function rankFor(
   if (rank !== undefined) return rank;
   const most =
     tol === undefined ? (1 - energy + 4 * epsilon('float64')) * tails[0] : (tol / unit) ** 2 - floor;
-  const r = tails.findIndex((tail) => tail <= most);
+  const least = tol === undefined && energy > 0 && tails[0] > 0 ? 1 : 0; // none hold no share, however small
+  const r = tails.findIndex((tail, k) => k >= least && tail <= most);
   return r < 0 ? undefined : r;
 }
 

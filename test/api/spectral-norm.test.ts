@@ -5,6 +5,7 @@ import { norm, stableRank, svdvals, transpose } from '../../lib/index.ts';
 import { runSync } from '../../lib/native/steps.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import { errorOf } from '../support/checks.ts';
+import * as within from '../support/function-bounds.ts';
 import { array, dtypes, mapMatrix, randomMatrix, withSpectrum } from '../support/matrices.ts';
 
 // Of matrices whose largest singular value is found without the others: from 256 rows and columns on.
@@ -58,6 +59,19 @@ describe.each(dtypes)('%s', (dtype) => {
     checkNorm(equal, Math.sqrt(order * 2000) * equal.get(0, 0), dtype);
     expect(norm(array(new Array(order ** 2).fill(0), [order, order], dtype), 2)).toBe(0);
   });
+});
+
+it.each([
+  ['float64', 256, 20_000, 0.7],
+  ['float64', 20_000, 256, 0.7],
+  ['float32', 2048, 300, 1 / 3],
+] as const)('where long sums add up equal errors: %s %i×%i', (dtype, m, n, x) => {
+  const sign = (i: number, q: number) => ((i * i) % q < q / 2 ? -1 : 1);
+  const data = Array.from({ length: m * n }, (_, e) => sign(Math.floor(e / n), 7) * sign(e % n, 11) * x);
+  const a = array(data, [m, n], dtype);
+  const exact = Math.abs(a.get(0, 0)) * Math.sqrt(m * n);
+  checkNorm(a, exact, dtype);
+  expect(Math.abs((norm(a) as number) - exact)).toBeLessThanOrEqual(within.frobenius(exact, m, n));
 });
 
 it('of a batch the norms of its matrices', () => {

@@ -352,3 +352,25 @@ describe('options', () => {
     }
   });
 });
+
+it('of rank 0 the value that follows is the largest', () => {
+  const x = randomMatrix(70, [90, 80], 'float64');
+  const [sigma1] = svdvals(x).data;
+  const bound = bounds.singularValues('float64', bounds.denseBound('float64', 90, 80, sigma1), 0);
+  for (const method of methods)
+    expect(Math.abs((svd(x, { rank: 0, method }).next as number) - sigma1)).toBeLessThanOrEqual(2 * bound);
+});
+
+it('no triplets hold no share of the energy, however small', () => {
+  for (const method of methods) {
+    expect(svd([[3, 0], [4, 5]], { energy: 1e-300, method }).S.shape).toEqual([1]); // biome-ignore format: a matrix
+    expect(svd([[0, 0], [0, 0]], { energy: 0.5, method }).S.shape).toEqual([0]); // biome-ignore format: a matrix
+  }
+});
+
+it('evidence that is a subnormal number is rounded up', () => {
+  const e = 2 ** -1074;
+  const { residuals, truncationError } = svd([[e, e], [0, e]], { rank: 1 }); // biome-ignore format: a matrix
+  expect(residuals.get(0)).toBeGreaterThanOrEqual(e); // σ₁ is 1.6 times e, S 2 times
+  expect(truncationError).toBeGreaterThanOrEqual(e);
+});
