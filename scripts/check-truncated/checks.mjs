@@ -89,8 +89,9 @@ export const checks = {
   'residual not less'({ wide, residuals, eta64 }) {
     return largest(wide.residuals.map((eta, i) => ratio(eta, residuals[i] + eta64)));
   },
+  // Subnormal evidence is rounded to the nearest number and one further up: two steps.
   'residual not more'({ wide, residuals, rounding, sums, dtype, eta64 }) {
-    const most = (eta) => Math.SQRT2 * (eta * (1 + sums + 16 * epsilon[dtype]) + rounding) + eta64;
+    const most = (eta) => Math.SQRT2 * (eta * (1 + sums + 16 * epsilon[dtype]) + rounding) + 2 * eta64;
     return largest(wide.residuals.map((eta, i) => ratio(residuals[i], most(eta))));
   },
   'value within bound'({ result, S, sigma, bound, reference, eta }) {
@@ -105,7 +106,7 @@ export const checks = {
     return ratio(wide.error, error + eta64);
   },
   'error not more'({ wide, error, rounding, sums, eta64 }) {
-    return ratio(error - wide.error, rounding + sums * wide.error + eta64);
+    return ratio(error - wide.error, rounding + sums * wide.error + 2 * eta64);
   },
   'tol kept'({ tol, error, r, p }) {
     return tol === undefined || r === p ? undefined : ratio(error, tol);
