@@ -5,7 +5,7 @@ import { product } from '../array/tensor.ts';
 import type { Versions } from '../runtime.ts';
 import { fileError, fileStep } from '../weights/file-errors.ts';
 import { writeAtomically } from '../weights/output.ts';
-import { openRegular } from '../weights/reader.ts';
+import { openRegular } from '../weights/storage.ts';
 import {
   type ClusterRecord,
   format,
@@ -212,10 +212,10 @@ const mostFileBytes = 2 ** 28;
 
 /** Reads a golden file. `ERR_SVD_FILE` when it cannot be read or is none. */
 export async function readGolden(path: string): Promise<Golden> {
-  const { handle, stats } = await openRegular(path);
+  const { handle, size } = await openRegular(path);
   try {
-    if (stats.size > mostFileBytes)
-      throw fileError(path, `too large for a golden file: ${stats.size} bytes, at most ${mostFileBytes}`);
+    if (size > mostFileBytes)
+      throw fileError(path, `too large for a golden file: ${size} bytes, at most ${mostFileBytes}`);
     const bytes = await fileStep(path, 'read', () => handle.readFile());
     checkJsonCost(path, bytes);
     return parseGolden(path, bytes.toString());

@@ -19,6 +19,15 @@ export async function fileStep<T>(path: string, action: string, step: () => Prom
   }
 }
 
+/** The same for a call that does not return a promise. */
+export function fileStepSync<T>(path: string, action: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    throw fileError(path, `cannot ${action}: ${(error as Error).message}`, error);
+  }
+}
+
 /** The path of a file that was given as a path or URL. `ERR_SVD_ARGUMENT` for anything else. */
 export function filePath(file: string | URL): string {
   if (typeof file === 'string') return file;

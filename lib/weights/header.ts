@@ -1,7 +1,7 @@
 import { mostDims } from '../array/describe.ts';
 import { quote } from '../array/escape.ts';
 import { product } from '../array/tensor.ts';
-import { bitsPerElement, isDtype, type SafetensorsDtype } from './dtypes.ts';
+import { bitsPerElement, isDtype, type NumpyDtype, type SafetensorsDtype } from './dtypes.ts';
 import { fileError, shapeText } from './file-errors.ts';
 import { JsonCursor, JsonSyntaxError } from './json-cursor.ts';
 
@@ -23,21 +23,29 @@ export const limits = {
 /** Bytes of the little-endian header length that a file starts with. */
 export const prefixLength = 8;
 
-/** One tensor as the header declares it. */
+/** One tensor as its file declares it. */
 export interface TensorInfo {
   /** Its type in the file. */
-  readonly dtype: SafetensorsDtype;
+  readonly dtype: SafetensorsDtype | NumpyDtype;
   /** Size of every dimension; `[]` for a single number. */
   readonly shape: readonly number[];
-  /** Bytes the tensor takes in the file. */
+  /** Bytes of all its elements. */
   readonly byteLength: number;
-  /** First byte of the tensor, from the start of the file. */
+  /** First byte of the tensor, from the start of the file; `undefined` where the file holds it compressed. */
+  readonly byteOffset: number | undefined;
+  /** The file that it stands in. */
+  readonly file: string;
+}
+
+/** One tensor of a safetensors file. */
+export interface SafetensorsInfo extends TensorInfo {
+  readonly dtype: SafetensorsDtype;
   readonly byteOffset: number;
 }
 
 /** A checked header. `tensors` is in the order of the header, `metadata` has no prototype. */
 export interface Header {
-  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly tensors: ReadonlyMap<string, SafetensorsInfo>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -57,7 +65,7 @@ interface Entry {
 export function parseHeader(path: string, bytes: Uint8Array, fileSize: number): Header {
   const { entries, metadata } = parseEntries(path, bytes);
   const dataStart = prefixLength + bytes.length;
-  const tensors = new Map<string, TensorInfo>();
+  const tensors = new Map<string, SafetensorsInfo>();
   for (const [name, entry] of entries) tensors.set(name, checkTensor(path, name, entry, dataStart, fileSize));
   checkLayout(path, tensors, dataStart, fileSize);
   return { tensors, metadata };
@@ -121,7 +129,7 @@ function checkTensor(
   entry: Entry,
   dataStart: number,
   fileSize: number,
-): TensorInfo {
+): SafetensorsInfo {
   const { dtype, shape, offsets } = entry;
   const fail = (problem: string): never => {
     throw fileError(path, `tensor ${quote(name)}: ${problem}`);
@@ -144,6 +152,7 @@ function checkTensor(
     shape: Object.freeze(shape),
     byteLength: end - begin,
     byteOffset: dataStart + begin,
+    file: path,
   });
 }
 
@@ -166,7 +175,7 @@ const bytesText = (bits: bigint): string =>
 /** The tensors must lie one behind the other and fill the file. */
 function checkLayout(
   path: string,
-  tensors: ReadonlyMap<string, TensorInfo>,
+  tensors: ReadonlyMap<string, SafetensorsInfo>,
   dataStart: number,
   fileSize: number,
 ): void {

@@ -1,5 +1,7 @@
 /** `factored-svd/weights`: readers and writers of weight files. */
-export type { ReadableDtype, SafetensorsDtype } from './dtypes.ts';
-export type { TensorInfo } from './header.ts';
-export { openSafetensors, type SafetensorsFile } from './reader.ts';
+export type { NumpyDtype, ReadableDtype, SafetensorsDtype, StorableDtype, StoredTensor } from './dtypes.ts';
+export type { SafetensorsInfo, TensorInfo } from './header.ts';
+export { openWeights } from './open.ts';
+export { openSafetensors } from './reader.ts';
+export type { ReadOptions, SafetensorsFile, Weights } from './weights.ts';
 export { writeSafetensors } from './writer.ts';

@@ -1,6 +1,7 @@
 import { quote } from '../array/escape.ts';
 
 const [tab, lineFeed, carriageReturn, space] = [0x09, 0x0a, 0x0d, 0x20];
+const [comma, colon, openBrace, closeBrace, openBracket, closeBracket] = [0x2c, 0x3a, 0x7b, 0x7d, 0x5b, 0x5d];
 const [quoteMark, backslash, digit0, digit9] = [0x22, 0x5c, 0x30, 0x39];
 
 /** How many bytes of a malformed literal a message shows. */
@@ -19,17 +20,23 @@ export class JsonSyntaxError extends Error {
 /** What is being read, for a message: made only when there is one. */
 type Context = () => string;
 
+/** How deep a value may be nested that is taken as it is. */
+const deepest = 64;
+
 /**
- * Reads the JSON of a safetensors header from its bytes, piece by piece. `JSON.parse` would hide duplicate keys, round
- * large integers, and let a hostile header nest a hundred million arrays; this knows only what a header may contain, and
- * stops at the first entry too many.
+ * Reads the JSON of a safetensors header, or of an index, from its bytes, piece by piece. `JSON.parse` would hide
+ * duplicate keys, round large integers, and let a hostile header nest a hundred million arrays; this knows only what a
+ * header may contain, and stops at the first entry too many.
  */
 export class JsonCursor {
   readonly #bytes: Buffer;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  readonly #whole: string;
   #at = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** @param whole what is read, for messages */
+  constructor(bytes: Uint8Array, whole = 'the header') {
+    this.#whole = whole;
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -62,7 +69,7 @@ export class JsonCursor {
 
   #found(): string {
     const byte = this.#bytes[this.#at];
-    if (byte === undefined) return 'the end of the header';
+    if (byte === undefined) return `the end of ${this.#whole}`;
     return byte > 0x20 && byte < 0x7f
       ? String.fromCharCode(byte)
       : `byte 0x${byte.toString(16).padStart(2, '0')}`;
@@ -166,10 +173,44 @@ export class JsonCursor {
     return value;
   }
 
+  /** Any value, as `JSON.parse` makes it. */
+  value(context: Context): unknown {
+    this.#skipWhitespace();
+    const start = this.#at;
+    let depth = 0;
+    do {
+      this.#skipWhitespace();
+      const byte = this.#bytes[this.#at];
+      if (byte === undefined) this.fail(`${context()} has no end`, start);
+      if (byte === quoteMark) this.string(context);
+      else if (byte === openBrace || byte === openBracket) {
+        if (++depth > deepest) this.fail(`${context()} is nested more than ${deepest} levels deep`, start);
+        this.#at++;
+      } else if (byte === closeBrace || byte === closeBracket) {
+        depth--;
+        this.#at++;
+      } else if (byte === comma || byte === colon) this.#at++;
+      else this.#at += this.#literalLength();
+    } while (depth > 0);
+    try {
+      return JSON.parse(this.#bytes.toString('utf8', start, this.#at));
+    } catch {
+      this.fail(`${context()} is not JSON`, start);
+    }
+  }
+
+  /** Bytes up to what may end a number or a word; at least one. */
+  #literalLength(): number {
+    let end = this.#at + 1;
+    while (end < this.#bytes.length && !'\t\n\r ,:]}"[{'.includes(String.fromCharCode(this.#bytes[end])))
+      end++;
+    return end - this.#at;
+  }
+
   /** Only white space may follow. */
   end(): void {
     this.#skipWhitespace();
     if (this.#at < this.#bytes.length)
-      this.fail(`expected only spaces after the header, found ${this.#found()}`);
+      this.fail(`expected only spaces after ${this.#whole}, found ${this.#found()}`);
   }
 }

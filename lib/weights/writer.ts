@@ -10,7 +10,7 @@ import { isBigEndian, swapBytes } from './dtypes.ts';
 import { filePath } from './file-errors.ts';
 import { limits, prefixLength } from './header.ts';
 import { type Append, writeAtomically } from './output.ts';
-import { rowMajorPieces } from './reader.ts';
+import { rowMajorPieces } from './pieces.ts';
 
 /** Elements written, or gathered from a view that is not row-major, at a time. */
 const pieceLength = 2 ** 18;

@@ -116,8 +116,8 @@ const checks = (
 const files: [string, Call][] = [
   ['openSafetensors', (...rest) => (weights.openSafetensors as Call)(path, ...rest)],
   ['writeSafetensors', (...rest) => (weights.writeSafetensors as Call)(path, { a }, {}, ...rest)],
-  ['SafetensorsFile.read', (...rest) => (file.read as Call).call(file, 'a', ...rest)],
-  ['SafetensorsFile.close', (...rest) => (file.close as Call).call(file, ...rest)],
+  ['Weights.read', (...rest) => (file.read as Call).call(file, 'a', ...rest)],
+  ['Weights.close', (...rest) => (file.close as Call).call(file, ...rest)],
 ];
 
 const all = [...functions, ...truncations, ...members, ...products, ...checks, ...files];

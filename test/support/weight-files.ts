@@ -13,7 +13,7 @@ export function fileBytes(
   return Buffer.concat([prefix, json, data]);
 }
 
-export const bytesOf = (values: Float32Array | Float64Array | Uint16Array | BigInt64Array) =>
+export const bytesOf = (values: ArrayBufferView) =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 export async function readAll(file: string | URL) {
