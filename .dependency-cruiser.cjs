@@ -3,6 +3,7 @@ const rooms = [
   'cli',
   'report',
   'golden',
+  'circuits',
   'testing',
   'weights',
   '.',

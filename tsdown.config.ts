@@ -18,6 +18,7 @@ const common: UserConfig = {
 const library = {
   index: 'lib/index.ts',
   weights: 'lib/weights/index.ts',
+  circuits: 'lib/circuits/index.ts',
   testing: 'lib/testing/index.ts',
   vitest: 'lib/testing/vitest.ts',
 };

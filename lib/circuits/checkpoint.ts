@@ -1,0 +1,421 @@
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Driver, evidenceOf, Svd } from '../algorithms/result.ts';
+import { exposedAsync, exposeMembers } from '../arguments/boundary.ts';
+import {
+  asyncOptions,
+  count,
+  flag,
+  isPlain,
+  type Kind,
+  type OptionTable,
+  oneOf,
+} from '../arguments/options.ts';
+import type { FloatArray } from '../array/elements.ts';
+import { isOwnError, shown, svdError } from '../array/errors.ts';
+import { quote } from '../array/escape.ts';
+import { dropAxis, type Tensor, tensor } from '../array/tensor.ts';
+import { FactoredMatrix } from '../factored-matrix.ts';
+import type { AsyncOptions } from '../native/steps.ts';
+import { fileError, filePath } from '../weights/file-errors.ts';
+import { openWeights, type Weights } from '../weights/index.ts';
+import {
+  AttentionWeights,
+  type CircuitKind,
+  type CircuitState,
+  circuitKinds,
+  type HeadFactors,
+} from './attention.ts';
+import { Config } from './config.ts';
+import { type Family, families, type Stack, severalStacks, stacks } from './families.ts';
+import { oneAxisOfHeads } from './heads.ts';
+import {
+  type DeclaredLayout,
+  declaredFamily,
+  findLayout,
+  type Layout,
+  seen,
+  transformerLens,
+} from './layout.ts';
+import { anglesOf } from './rotation.ts';
+
+/** Circuits of several layers or heads: a batch of products. */
+export type Circuits = FactoredMatrix<FloatArray, Tensor<Float64Array>>;
+
+/** Options of `openCheckpoint`. */
+export interface CheckpointOptions {
+  /**
+   * The weight of the norm that reads the stream goes into W_Q, W_K and W_V: diag(w)·W, of Gemma diag(1 + w)·W; of a LayerNorm
+   * their mean over the stream is then subtracted. Nothing where a norm follows the attention (BERT). Default false.
+   */
+  readonly foldNorms?: boolean | undefined;
+  /** The mean over the stream is subtracted from W_O, in models with LayerNorm. Default false. */
+  readonly centerWriting?: boolean | undefined;
+  /** The biases become one more row of W_Q, W_K and W_V, zeros where a model has none. Default false. */
+  readonly biases?: boolean | undefined;
+  /** Where the attention stands, for models that are not known. */
+  readonly layout?: DeclaredLayout | undefined;
+  /** Which attention of T5 and Whisper; default `'decoder'`. */
+  readonly stack?: Stack | undefined;
+}
+
+/** Which layers; a part of them off the event loop. */
+export interface CircuitOptions {
+  /** From the first of the two up to the other, which is not among them. Default all. */
+  readonly layers?: readonly [from: number, to: number] | undefined;
+  /**
+   * QK as it is between a query and a key `rotaryOffset` positions behind it, in models that rotate: W_Q·R·W_Kᵀ. Default 0,
+   * the same position.
+   */
+  readonly rotaryOffset?: number | undefined;
+  /** Aborting rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `Checkpoint.decompose`. */
+export interface DecomposeOptions extends CircuitOptions, AsyncOptions {
+  /** Only so many leading singular triplets of every head; default all. */
+  readonly rank?: number | undefined;
+}
+
+/** The circuits of one layer, decomposed. */
+export interface LayerSvd {
+  readonly layer: number;
+  /** U [heads, rows, p], S [heads, p], Vh [heads, p, cols]. */
+  readonly svd: Svd<FloatArray, Tensor<Float64Array>>;
+}
+
+const layoutKind: Kind<DeclaredLayout> = {
+  expected: 'an object, { heads, dModel, layer, attention }',
+  accepts: (x): x is DeclaredLayout => isPlain(x),
+};
+
+const checkpointOptions: OptionTable<CheckpointOptions> = {
+  foldNorms: flag,
+  centerWriting: flag,
+  biases: flag,
+  layout: layoutKind,
+  stack: oneOf(...stacks),
+};
+
+const layerRange: Kind<readonly [number, number]> = {
+  expected: 'two integers, [from, to]',
+  accepts: (x): x is readonly [number, number] =>
+    Array.isArray(x) && x.length === 2 && x.every((n) => Number.isSafeInteger(n)),
+};
+const position: Kind<number> = {
+  expected: 'a finite number',
+  accepts: (x): x is number => Number.isFinite(x),
+};
+
+const circuitOptions: OptionTable<CircuitOptions> = {
+  layers: layerRange,
+  rotaryOffset: position,
+  signal: asyncOptions.signal,
+};
+
+/**
+ * Opens the checkpoint of a transformer: a folder in the Hugging Face layout (`config.json` and safetensors files), a file, or an
+ * index of shards. Known are the families of README's list, files with TransformerLens' names, and whatever `layout` declares.
+ * Of the weights only headers are read, and the norms and biases that the options ask for.
+ *
+ * @returns a `Checkpoint`; close it with `close()` or `await using`
+ * @throws `ERR_SVD_FILE` where a file is missing or damaged, the model is not known, or its tensors are not what its config says;
+ * `ERR_SVD_ARGUMENT`
+ * @function
+ */
+export const openCheckpoint = exposedAsync(
+  { takes: ['path'], options: checkpointOptions },
+  async function openCheckpoint(path: string | URL, options: CheckpointOptions = {}): Promise<Checkpoint> {
+    const file = filePath(path);
+    const weights = await openWeights(file);
+    try {
+      const folder = (await stat(file)).isDirectory() ? file : dirname(file);
+      const { family, modelType } = await familyOf(weights, folder, options);
+      const layout = findLayout(weights, family);
+      const state = stateOf(options, layout, modelType);
+      const attention = await AttentionWeights.open(weights, layout, state);
+      return new Checkpoint({ weights, folder, modelType, layout, state, attention });
+    } catch (error) {
+      await weights.close();
+      throw error;
+    }
+  },
+);
+
+async function familyOf(weights: Weights, folder: string, { layout, stack }: CheckpointOptions) {
+  const onlyOne = (family: Family, modelType: string) => {
+    if (stack !== undefined && !severalStacks.has(modelType))
+      throw svdError(
+        'ERR_SVD_ARGUMENT',
+        `openCheckpoint: stack: ${modelType} has one attention for each layer`,
+      );
+    return { family, modelType };
+  };
+  if (layout !== undefined) return onlyOne(declaredFamily(layout, weights), 'declared');
+  const path = join(folder, 'config.json');
+  const there = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (!there) {
+    const family = transformerLens(weights);
+    if (family) return onlyOne(family, 'transformer_lens');
+    throw fileError(
+      path,
+      `is not there, and the tensors are not named as in TransformerLens: ${seen(weights)}. ${howToDeclare}`,
+    );
+  }
+  const config = await Config.read(path);
+  const modelType = config.text('model_type');
+  if (modelType === undefined)
+    return config.fail('model_type', `is missing; ${seen(weights)}. ${howToDeclare}`);
+  if (!Object.hasOwn(families, modelType))
+    return config.fail(
+      'model_type',
+      `${quote(modelType)} is not one of the models that are known (${Object.keys(families).join(', ')}); ${seen(weights)}. ${howToDeclare}`,
+    );
+  return onlyOne(families[modelType](config, stack ?? 'decoder'), modelType);
+}
+
+const howToDeclare =
+  "Declare where its attention stands: openCheckpoint(path, { layout: { heads: 12, dModel: 768, layer: 'blocks.N.', attention: { q: 'attn.q', k: 'attn.k', v: 'attn.v', o: 'attn.out' } } })";
+
+function stateOf(
+  { foldNorms = false, centerWriting = false, biases = false, stack }: CheckpointOptions,
+  { centred }: Layout,
+  modelType: string,
+): CircuitState {
+  if (centerWriting && !centred)
+    throw svdError(
+      'ERR_SVD_ARGUMENT',
+      `openCheckpoint: centerWriting: the norms of ${modelType} do not take the mean away, so it matters`,
+    );
+  return Object.freeze({
+    foldNorms,
+    centerWriting,
+    biases,
+    ...(severalStacks.has(modelType) && { stack: stack ?? 'decoder' }),
+  });
+}
+
+/** @internal */
+interface Opened {
+  readonly weights: Weights;
+  readonly folder: string;
+  readonly modelType: string;
+  readonly layout: Layout;
+  readonly state: CircuitState;
+  readonly attention: AttentionWeights;
+}
+
+/**
+ * The attention of an open checkpoint. Row vectors, as in TransformerLens: of every head W_Q, W_K and W_V are
+ * [dModel, dHead], W_O is [dHead, dModel]; OV = W_V·W_O and QK = W_Q·W_Kᵀ, not rotated and not scaled.
+ */
+export class Checkpoint {
+  /** The file or folder, as it was named. */
+  readonly path: string;
+  /** Where config.json and the tokenizer are. */
+  readonly folder: string;
+  /** `model_type` of config.json; `'transformer_lens'` or `'declared'`. */
+  readonly modelType: string;
+  readonly layers: number;
+  /** Heads of queries in a layer. */
+  readonly heads: number;
+  /** Heads of keys and values in a layer. */
+  readonly kvHeads: number;
+  readonly dModel: number;
+  readonly dHead: number;
+  /** What was done to the weights. */
+  readonly state: CircuitState;
+  /** The gains of norms of queries and keys stand between W_Q and W_Kᵀ; what these norms divide by does not. */
+  readonly qkNormGains: boolean;
+  /** Name of the embedding, [vocabulary, dModel], where the file has one. */
+  readonly embedding: string | undefined;
+  /** Name of the unembedding, which may be the embedding. */
+  readonly unembedding: string | undefined;
+  /** All its tensors. */
+  readonly weights: Weights;
+  readonly #layout: Layout;
+  readonly #attention: AttentionWeights;
+  readonly #circuits = new Map<CircuitKind, Circuits>();
+
+  /** Use `openCheckpoint`. */
+  constructor({ weights, folder, modelType, layout, state, attention }: Opened) {
+    this.path = weights.path;
+    this.folder = folder;
+    this.modelType = modelType;
+    this.layers = layout.layers;
+    this.heads = layout.heads;
+    this.kvHeads = layout.kvHeads;
+    this.dModel = layout.dModel;
+    this.dHead = layout.dHead;
+    this.state = state;
+    this.qkNormGains = layout.qkNorm !== undefined;
+    this.embedding = layout.embedding;
+    this.unembedding = layout.unembedding;
+    this.weights = weights;
+    this.#layout = layout;
+    this.#attention = attention;
+  }
+
+  /**
+   * W_V·W_O of all heads, [layers, heads, dModel, dModel]: what a head writes of what it reads. Read on first use.
+   *
+   * @throws `ERR_SVD_FILE`, `ERR_SVD_TOO_LARGE`
+   */
+  get OV(): Circuits {
+    return this.#whole('OV');
+  }
+
+  /**
+   * W_Q·W_Kᵀ of all heads, [layers, heads, dModel, dModel]: which token looks at which. Not rotated, not divided by √dHead. Read on
+   * first use.
+   *
+   * @throws `ERR_SVD_FILE`, `ERR_SVD_TOO_LARGE`
+   */
+  get QK(): Circuits {
+    return this.#whole('QK');
+  }
+
+  #whole(kind: CircuitKind): Circuits {
+    const known = this.#circuits.get(kind);
+    if (known) return known;
+    const made = withHeads(this.#attention.readSync(kind, [0, this.layers]));
+    this.#circuits.set(kind, made);
+    return made;
+  }
+
+  /**
+   * The circuits of some layers, [layers, heads, dModel, dModel], read off the event loop.
+   *
+   * @throws `ERR_SVD_ARGUMENT` for layers that there are not; `ERR_SVD_FILE`, `ERR_SVD_TOO_LARGE`
+   */
+  async circuit(kind: CircuitKind, options: CircuitOptions = {}): Promise<Circuits> {
+    const layers = this.#range(options.layers);
+    this.#checkRotation(kind, options.rotaryOffset);
+    return withHeads(await this.#attention.read(mustBeKind(kind), layers, options));
+  }
+
+  /**
+   * Decomposes the circuits layer by layer, with no more than one layer in memory. `onProgress` counts layers, in fractions.
+   *
+   * @throws as `circuit` and `FactoredMatrix.svd`; `signal.reason` on abort
+   */
+  decompose(kind: CircuitKind, options: DecomposeOptions = {}): AsyncGenerator<LayerSvd, void, undefined> {
+    const layers = this.#range(options.layers);
+    this.#checkRotation(mustBeKind(kind), options.rotaryOffset);
+    return this.#decompose(kind, layers, options);
+  }
+
+  async *#decompose(
+    kind: CircuitKind,
+    [from, to]: readonly [number, number],
+    { rank, rotaryOffset, signal, onProgress }: DecomposeOptions,
+  ): AsyncGenerator<LayerSvd, void, undefined> {
+    const total = to - from;
+    for (let layer = from; layer < to; layer++) {
+      const tell =
+        onProgress &&
+        (({ done, total: all }: { done: number; total: number }) =>
+          onProgress({ done: layer - from + done / all, total }));
+      const svd = await this.#decomposeLayer(kind, layer, { rank, rotaryOffset, signal, onProgress: tell });
+      yield { layer, svd };
+    }
+  }
+
+  async #decomposeLayer(
+    kind: CircuitKind,
+    layer: number,
+    { rank, rotaryOffset, signal, onProgress }: DecomposeOptions,
+  ): Promise<LayerSvd['svd']> {
+    const { A, B } = await this.#attention.read(kind, [layer, layer + 1], { rotaryOffset, signal });
+    const grouped = new FactoredMatrix(dropAxis(A, 0), dropAxis(B, 0));
+    try {
+      const svd = await grouped.svdAsync({ ...(rank !== undefined && { rank }), signal, onProgress });
+      return ofHeads(svd, this.heads);
+    } catch (error) {
+      if (isOwnError(error) && error.batchIndex) {
+        const [group, within] = error.batchIndex;
+        const head = group * (this.heads / this.kvHeads) + within;
+        throw svdError(
+          error.code,
+          `${this.path}: ${kind} of layer ${layer}, head ${head}: ${error.message}`,
+          {
+            ...error,
+            batchIndex: [layer, head],
+            cause: error,
+          },
+        );
+      }
+      throw error;
+    }
+  }
+
+  #range([from, to]: readonly [number, number] = [0, this.layers]): readonly [number, number] {
+    if (from >= 0 && from < to && to <= this.layers) return [from, to];
+    throw svdError(
+      'ERR_SVD_ARGUMENT',
+      `layers: expected [from, to] with 0 ≤ from < to ≤ ${this.layers}, got [${from}, ${to}]`,
+    );
+  }
+
+  #checkRotation(kind: CircuitKind, rotaryOffset = 0): void {
+    if (rotaryOffset === 0) return;
+    if (kind === 'OV') throw svdError('ERR_SVD_ARGUMENT', 'rotaryOffset: only QK is rotated');
+    if (this.#layout.rotary === undefined)
+      throw svdError('ERR_SVD_ARGUMENT', `rotaryOffset: ${this.modelType} does not rotate queries and keys`);
+    anglesOf(this.#layout.rotary, 0);
+  }
+
+  /** Closes its files; a second call does nothing. Circuits that were read stay valid. */
+  async close(): Promise<void> {
+    await this.weights.close();
+  }
+
+  /** `close()`, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+exposeMembers(
+  Checkpoint,
+  {
+    circuit: { takes: ['kind'], options: circuitOptions },
+    decompose: { takes: ['kind'], options: { ...circuitOptions, ...asyncOptions, rank: count } },
+    close: {},
+  },
+  (name) => name !== 'decompose',
+);
+
+function mustBeKind(kind: CircuitKind): CircuitKind {
+  if (circuitKinds.includes(kind)) return kind;
+  throw svdError('ERR_SVD_ARGUMENT', `expected 'OV' or 'QK', got ${shown(kind)}`);
+}
+
+const withHeads = ({ A, B }: HeadFactors): Circuits =>
+  new FactoredMatrix(oneAxisOfHeads(A), oneAxisOfHeads(B)) as Circuits;
+
+/** A decomposition of groups of heads, as one of heads. */
+function ofHeads(svd: Svd, heads: number): LayerSvd['svd'] {
+  const perHead = <X extends Tensor>(x: unknown) =>
+    tensor((x as X).data, [heads, ...(x as X).shape.slice(2)]) as X;
+  const { U, S, Vh, bound, driver, errors, next } = svd;
+  const evidence = evidenceOf(svd);
+  return new Svd<FloatArray, Tensor<Float64Array>>(
+    perHead(U),
+    perHead(S),
+    perHead(Vh),
+    perHead(bound),
+    driver as readonly Driver[],
+    errors,
+    next === undefined ? next : perHead(next),
+    evidence && {
+      truncationError: perHead(evidence.truncationError),
+      residuals: perHead(evidence.residuals),
+      certified: evidence.certified as readonly boolean[],
+    },
+  );
+}

@@ -1,0 +1,13 @@
+/** `factored-svd/circuits`: the attention circuits of checkpoints. */
+export type { CircuitKind, CircuitState } from './attention.ts';
+export {
+  Checkpoint,
+  type CheckpointOptions,
+  type CircuitOptions,
+  type Circuits,
+  type DecomposeOptions,
+  type LayerSvd,
+  openCheckpoint,
+} from './checkpoint.ts';
+export type { Norm, Order, Stack } from './families.ts';
+export type { DeclaredLayout } from './layout.ts';
