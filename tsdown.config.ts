@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { defineConfig, type UserConfig } from 'tsdown';
 
 const common: UserConfig = {
@@ -12,7 +13,10 @@ const common: UserConfig = {
     neverBundle: ['./platforms.cjs'], // as it is, for bundlers and tracers to read
     onlyBundle: false, // what is bundled is known: scripts/package/main.mjs takes its licences along
   },
-  copy: [{ from: 'lib/native/platforms.cjs', to: 'dist/native' }],
+  copy: [
+    { from: 'lib/native/platforms.cjs', to: 'dist/native' },
+    { from: 'lib/report/client/page.css', to: 'dist/report' },
+  ],
 };
 
 const library = {
@@ -22,6 +26,10 @@ const library = {
   testing: 'lib/testing/index.ts',
   vitest: 'lib/testing/vitest.ts',
 };
+
+/** What a page says of a package in its script, and scripts/package/main.mjs reads. */
+const bundled = (name: string): string =>
+  `//#region node_modules/${name}\n/*! ${readFileSync(`node_modules/${name}/LICENSE`, 'utf8').trim()} */\n//#endregion`;
 
 export default defineConfig([
   {
@@ -38,5 +46,22 @@ export default defineConfig([
     dts: true,
     clean: false,
     minify: { compress: false, mangle: { keepNames: true } },
+  },
+  // What runs in the browser, in the page of a report.
+  {
+    ...common,
+    entry: { client: 'lib/report/client/main.ts' },
+    outDir: 'dist/report',
+    format: 'iife',
+    platform: 'browser',
+    target: 'es2022',
+    shims: false,
+    sourcemap: false,
+    clean: false,
+    dts: false,
+    minify: true,
+    outputOptions: { entryFileNames: 'client.js' },
+    banner: { js: bundled('uplot') },
+    copy: [],
   },
 ]);

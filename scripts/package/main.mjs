@@ -83,7 +83,7 @@ function readme() {
 
 /** The licences of the packages whose code the bundler took into dist, which it says in comments. */
 function bundledLicences() {
-  const modules = readdirSync(join(root, 'dist'))
+  const modules = readdirSync(join(root, 'dist'), { recursive: true })
     .filter((name) => /\.c?js$/.test(name))
     .flatMap(
       (name) =>

@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { escaped } from '../array/escape.ts';
+import type { ReportData } from './data.ts';
+import { pack } from './pack.ts';
+
+/**
+ * The page of a report: one HTML file that loads nothing from anywhere, and is not allowed to.
+ * @param data names in it may be hostile: they are shown, never run
+ */
+export function reportPage(data: ReportData): string {
+  const { title } = data;
+  const style = asset('page.css');
+  const script = asset('client.js');
+  const policy = [
+    "default-src 'none'",
+    `style-src ${sourceHash(style)}`,
+    `script-src ${sourceHash(script)}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="factored-svd ${html(data.versions.factoredSvd)}">
+<title>${html(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+<a class="skip" href="#spectra">Skip to the spectra</a>
+<main>
+${header(data)}
+${sections(data)}
+<footer>${footer(data)}</footer>
+</main>
+<script type="application/json" id="report">${pack(data)}</script>
+<script>${script}</script>
+</body>
+</html>
+`;
+}
+
+/** A file beside the built command, or of the build where this runs from its source. */
+function asset(name: string): string {
+  const places = [`./report/${name}`, `../../dist/report/${name}`].map((place) =>
+    fileURLToPath(new URL(place, import.meta.url)),
+  );
+  const path = places.find((place) => existsSync(place));
+  if (path === undefined) throw new Error(`${places[0]} is missing: run npm run build:lib first`);
+  return readFileSync(path, 'utf8').trim();
+}
+
+const sourceHash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+
+/** Text from outside, as it can be shown in HTML. */
+const html = (text: unknown): string =>
+  escaped(String(text)).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+
+/** 3.1e-7 → 3.1·10⁻⁷ */
+function scientific(x: number, digits: number): string {
+  const [mantissa, exponent] = x.toExponential(digits).split('e');
+  return `${mantissa}·10<sup>${Number(exponent)}</sup>`.replace('<sup>-', '<sup>−');
+}
+
+const number = (n: number): string => n.toLocaleString('en-US');
+
+function header({ title, source, model, state, circuits, seconds }: ReportData): string {
+  const residuals = circuits.flatMap(({ residual }) => (residual === undefined ? [] : [residual]));
+  const worst = residuals.reduce((most, residual) => Math.max(most, residual), 0);
+  const facts = [
+    ['circuits decomposed', number(circuits.length)],
+    ...(residuals.length > 0 ? [['largest relative residual', scientific(worst, 1)]] : []),
+    ...(seconds === undefined ? [] : [['time, from weights to this page', duration(seconds)]]),
+  ];
+  const grouped = model.kvHeads === model.heads ? '' : ` (${number(model.kvHeads)} of keys and values)`;
+  const sizes = `${html(model.modelType)}: ${number(model.layers)} layers, ${number(model.heads)} heads${grouped}, d<sub>model</sub> ${number(model.dModel)}, d<sub>head</sub> ${number(model.dHead)}`;
+  return `<header>
+  <h1>${html(title)}</h1>
+  <p>Every attention head of a transformer holds two products of small matrices: <b>OV</b>, what a head writes when it
+  attends to a token, and <b>QK</b>, which tokens a head attends to. Below are the singular values of all of them.
+  <code>factored-svd</code> computed them from the two factors; no product was ever formed.</p>
+  <dl class="facts large">
+    ${facts.map(([term, value]) => `<div><dt>${term}</dt><dd>${value}</dd></div>`).join('\n    ')}
+  </dl>
+  <p class="model"><b>${html(source)}</b>, ${sizes}; ${choices(state)}.</p>
+</header>`;
+}
+
+const duration = (seconds: number): string =>
+  seconds < 100 ? `${seconds.toFixed(1)} s` : `${number(Math.round(seconds / 60))} min`;
+
+/** What went into the circuits, in words where there are some. */
+function choices(state: ReportData['state']): string {
+  const words: Record<string, (value: ReportData['state'][string]) => string> = {
+    foldNorms: (yes) => (yes ? 'norms folded in' : 'norms not folded in'),
+    centerWriting: (yes) => (yes ? 'writing centred' : 'writing not centred'),
+    biases: (yes) => (yes ? 'with biases' : 'without biases'),
+    rotaryOffset: (offset) => (offset ? `QK rotated by ${html(offset)} positions` : 'QK not rotated'),
+    qkNormGains: (yes) => (yes ? 'gains of the norms of q and k in QK' : ''),
+  };
+  const said = Object.entries(state).map(([key, value]) =>
+    Object.hasOwn(words, key) ? words[key](value) : `${html(key)}: ${html(value)}`,
+  );
+  return said.filter((text) => text !== '').join(', ') || 'as the weights are';
+}
+
+const sigma = '<span>σ<sub>i</sub>/σ<sub>1</sub></span>';
+
+function sections(data: ReportData): string {
+  const composition = (data.composition?.length ?? 0) > 0;
+  const tokens = (data.tokens?.length ?? 0) > 0;
+  const all = [
+    section(
+      'spectra',
+      'Spectra',
+      `<p>Singular values over the largest, ${sigma}, on a logarithmic scale, against i = 1 … d<sub>head</sub>. A
+  curve that falls fast belongs to a head that works in few directions. The thin grey curves are the other heads of the
+  same row; the dashed vertical line marks the effective rank, exp of the entropy of σ²/Σσ². The dotted curve is what
+  chance gives: Gaussian factors of the same shapes and norms. An effective rank says little until it is compared with
+  that of random factors, which is far below d<sub>head</sub>. A head opens in detail.</p>
+  <nav class="pager" id="spectra-pager" aria-label="Layers of the spectra" hidden></nav>
+  <div id="spectra-rows"></div>`,
+    ),
+    section(
+      'maps',
+      'Layers and heads',
+      `<p>Layers down, heads across; the tick below a map is what random factors have. Condition is σ<sub>1</sub> over
+  the last of the d<sub>head</sub> singular values, coloured by its logarithm. Isolated directions are those whose
+  singular vectors are determined alone; of the others, only the subspace of their cluster is.</p>
+  <div id="maps-rows"></div>`,
+    ),
+    section(
+      'energy',
+      'Cumulative energy',
+      `<p>Share of Σσ² that the first k singular values hold. The coloured curve is the median of all heads, the dotted
+  one that of random factors.</p>
+  <div class="two" id="energy-plots"></div>`,
+    ),
+    composition && section('composition', 'Composition', compositionHtml),
+    tokens && section('tokens', 'Tokens', tokensHtml),
+    section('numbers', 'Numbers', numbersHtml),
+    section(
+      'data',
+      'Data',
+      '<p>Everything behind this page, as it holds it.</p>\n  <div class="buttons" id="data-files"></div>',
+    ),
+  ].filter((each) => each !== false);
+  const links = all.map(({ id, title }) => `<a href="#${id}">${title}</a>`);
+  return `<nav class="contents" aria-label="Sections">${links.join(' ')}</nav>
+<noscript><p>The plots and tables of this page are drawn by a script that it holds; scripts are turned off.</p></noscript>
+${all.map(({ text }) => text).join('\n')}`;
+}
+
+const section = (id: string, title: string, content: string) => ({
+  id,
+  title,
+  text: `<section id="${id}">
+  <h2>${title}</h2>
+  ${content}
+</section>`,
+});
+
+const compositionHtml = `<p>How much of what an earlier head writes a later head reads for its queries, keys and values:
+  ‖W<sub>OV</sub>·W‖<sub>F</sub> / (‖W<sub>OV</sub>‖<sub>F</sub>·‖W‖<sub>F</sub>). Random matrices of these shapes have a score,
+  too: the tick below each map. <span id="composition-note"></span></p>
+  <div class="maps three" id="composition-maps"></div>`;
+
+const kindOptions = '<option value="">OV and QK</option><option>OV</option><option>QK</option>';
+
+const tokensHtml = `<p>The tokens at both ends of singular directions, through the embedding and the unembedding. The sign of a pair of
+  directions is not determined: both sides may be read with + and − exchanged. <span id="tokens-note"></span></p>
+  <form class="controls" id="tokens-controls">
+    <label>Token <input id="tokens-search" type="search" autocomplete="off" spellcheck="false"></label>
+    <label>Circuit <select id="tokens-kind">${kindOptions}</select></label>
+    <output id="tokens-count"></output>
+  </form>
+  <nav class="pager" id="tokens-pager" aria-label="Pages of the tokens" hidden></nav>
+  <div class="directions" id="tokens-rows"></div>`;
+
+const numbersHtml = `<form class="controls" id="numbers-controls">
+    <label>Circuit <select id="numbers-kind">${kindOptions}</select></label>
+    <label>Layers <input id="numbers-layers" placeholder="0-3, 7" autocomplete="off" size="8"></label>
+    <label>Heads <input id="numbers-heads" placeholder="all" autocomplete="off" size="8"></label>
+    <span class="together"><label>Where <select id="numbers-by"></select></label>
+    <label>from <input id="numbers-from" inputmode="decimal" autocomplete="off" size="6"></label>
+    <label>to <input id="numbers-to" inputmode="decimal" autocomplete="off" size="6"></label></span>
+    <output id="numbers-count"></output>
+  </form>
+  <nav class="pager" id="numbers-pager" aria-label="Rows of the numbers" hidden></nav>
+  <div class="scroll" tabindex="0" role="region" aria-label="Numbers of all circuits"><table id="numbers-table"></table></div>
+  <p class="note">Times random: the effective rank over that of random factors of the same shapes. Condition:
+  σ<sub>1</sub> over the last of the d<sub>head</sub> singular values. Isolated: singular vectors that are determined
+  alone. Residual: ‖M − U·diag(S)·Vh‖<sub>F</sub> / ‖M‖<sub>F</sub>, itself computed without forming M.</p>`;
+
+function footer({ versions }: ReportData): string {
+  return `Made by <code>factored-svd report</code> with factored-svd ${html(versions.factoredSvd)}, OpenBLAS
+${html(versions.openblas)} (${html(versions.openblasCore)}). Plots: µPlot, © 2025 Leon Sorokin, MIT licence.`;
+}
