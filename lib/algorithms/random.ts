@@ -17,6 +17,21 @@ export function* randomMatrix(rows: number, cols: number, seed: number): Steps<B
   return packed(data, 1, rows, cols);
 }
 
+/** The same of numbers as those of a normal distribution, of mean 0 and variance 1. (Box and Muller 1958) */
+export function* gaussianMatrix(rows: number, cols: number, seed: number): Steps<Batch> {
+  const { data } = yield* randomMatrix(2 * rows, cols, seed);
+  const half = rows * cols;
+  for (let from = 0; from < half; from += perTurn) {
+    if (from > 0) yield turn;
+    const to = Math.min(half, from + perTurn);
+    for (let i = from; i < to; i++) {
+      const length = Math.sqrt(-2 * Math.log((1 + data[i]) / 2));
+      data[i] = length * Math.cos(Math.PI * data[half + i]);
+    }
+  }
+  return packed(data.subarray(0, half), 1, rows, cols);
+}
+
 const perTurn = 2 ** 16; // a millisecond
 
 /** 32 bits of counter and seed, mixed: twice the finalizer of MurmurHash3, whose every bit of input moves every bit of output. */

@@ -9,5 +9,8 @@ export {
   type LayerSvd,
   openCheckpoint,
 } from './checkpoint.ts';
+export { type CompositionKind, compositionScores, randomCompositionScore } from './composition.ts';
 export type { Norm, Order, Stack } from './families.ts';
+export { type Isolation, isolation } from './isolation.ts';
 export type { DeclaredLayout } from './layout.ts';
+export type { DirectionTokens, TokenScore, TokensOptions } from './tokens.ts';

@@ -60,3 +60,10 @@ export const probeProduct = (
   left: number,
   right: number,
 ): number => vectors * (normX * right + normY * left) + vectors ** 2 * normX * normY;
+
+/**
+ * |s − t| of a composition score ‖M·N‖_F/(‖M‖_F·‖N‖_F) over d coordinates and the exact one; `beta` is Σ‖a_j‖·‖b_j‖ of M over
+ * ‖M‖_F, plus the same of N.
+ */
+export const compositionScore = (dtype: Dtype, d: number, beta: number): number =>
+  epsilon(dtype) * (3 + Math.sqrt(d) / 4 + Math.min(d, 256) / 8) + 8 * epsilon('float64') * beta;
