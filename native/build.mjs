@@ -1,12 +1,14 @@
 // Builds the native addon in native/build with cmake-js: `npm run build:native` of a checkout, and of an installed package
-//     node node_modules/factored-svd/native/build.mjs
-// CMake finds OpenBLAS, says what to install where it does not, and builds only what has changed.
+//     node node_modules/factored-svd/native/build.mjs [--source SPEC]
+// which takes the sources from the package factored-svd-source of the same version, or from SPEC, what npm installs it from (a
+// tarball, say). CMake finds OpenBLAS, says what to install where it does not, and builds only what has changed.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tools = join(root, 'native/build/tools');
@@ -22,12 +24,16 @@ if (missing.length > 0) {
   );
   process.exit(1);
 }
-const cmakeJs = resolved('cmake-js/bin/cmake-js') ?? installed('cmake-js/bin/cmake-js');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const { values } = parseArgs({ options: { source: { type: 'string' } } });
+const sources = sourceFolder(values.source);
+const cmakeJs = resolved('cmake-js/bin/cmake-js') ?? installedTools('cmake-js/bin/cmake-js');
 build('configure');
 build('build', '--parallel', String(availableParallelism()));
 
 function build(command, ...options) {
-  const common = ['--out', 'native/build', '--config', 'Release', '--log-level', 'error'];
+  const out = join(root, 'native/build');
+  const common = ['--directory', sources, '--out', out, '--config', 'Release', '--log-level', 'error'];
   // CMake asks Node for the folder of node-addon-api, which may be among the tools.
   run(process.execPath, [cmakeJs, command, ...common, ...options], {
     NODE_PATH: join(tools, 'node_modules'),
@@ -46,13 +52,32 @@ function resolved(module) {
   }
 }
 
-function installed(module) {
-  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const packages = ['cmake-js', 'node-addon-api'].map((name) => `${name}@${devDependencies[name]}`);
+function installedTools(module) {
+  const packages = ['cmake-js', 'node-addon-api'].map((name) => `${name}@${manifest.devDependencies[name]}`);
+  install(tools, packages);
+  return resolved(module);
+}
+
+/** The C++ sources: of a checkout, or of a package that is installed for this build. */
+function sourceFolder(spec) {
+  if (spec === undefined && existsSync(join(root, 'CMakeLists.txt'))) return root;
+  const name = `${manifest.name}-source`;
+  const fetched = join(root, 'native/build/source');
+  install(fetched, [spec === undefined ? `${name}@${manifest.version}` : fileOr(spec)]);
+  const folder = join(fetched, 'node_modules', name);
+  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  if (version === manifest.version) return folder;
+  console.error(`${spec} has the sources of ${version}, and this is ${manifest.name} ${manifest.version}`);
+  process.exit(1);
+}
+
+/** npm runs in another folder. */
+const fileOr = (spec) => (existsSync(spec) ? resolve(spec) : spec);
+
+function install(prefix, packages) {
   console.log(`installing ${packages.join(' and ')} for this build`);
   const quiet = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  run('npm', ['install', '--prefix', tools, ...quiet, ...packages]);
-  return resolved(module);
+  run('npm', ['install', '--prefix', prefix, ...quiet, ...packages]);
 }
 
 function run(program, args, env = {}) {

@@ -27,16 +27,10 @@ import {
   type HeadFactors,
 } from './attention.ts';
 import { Config } from './config.ts';
+import { type DeclaredLayout, declaredFamily, transformerLens } from './declared.ts';
 import { type Family, families, type Stack, severalStacks, stacks } from './families.ts';
 import { oneAxisOfHeads } from './heads.ts';
-import {
-  type DeclaredLayout,
-  declaredFamily,
-  findLayout,
-  type Layout,
-  seen,
-  transformerLens,
-} from './layout.ts';
+import { findLayout, type Layout, seen } from './layout.ts';
 import { anglesOf } from './rotation.ts';
 
 /** Circuits of several layers or heads: a batch of products. */
@@ -80,6 +74,7 @@ export interface DecomposeOptions extends CircuitOptions, AsyncOptions {
 
 /** The circuits of one layer, decomposed. */
 export interface LayerSvd {
+  /** Its number, from 0. */
   readonly layer: number;
   /** U [heads, rows, p], S [heads, p], Vh [heads, p, cols]. */
   readonly svd: Svd<FloatArray, Tensor<Float64Array>>;
@@ -220,12 +215,15 @@ export class Checkpoint {
   readonly folder: string;
   /** `model_type` of config.json; `'transformer_lens'` or `'declared'`. */
   readonly modelType: string;
+  /** Layers of its attention. */
   readonly layers: number;
   /** Heads of queries in a layer. */
   readonly heads: number;
   /** Heads of keys and values in a layer. */
   readonly kvHeads: number;
+  /** Width of the stream. */
   readonly dModel: number;
+  /** Width of a head. */
   readonly dHead: number;
   /** What was done to the weights. */
   readonly state: CircuitState;
@@ -241,7 +239,7 @@ export class Checkpoint {
   readonly #attention: AttentionWeights;
   readonly #circuits = new Map<CircuitKind, Circuits>();
 
-  /** Use `openCheckpoint`. */
+  /** @internal */
   constructor({ weights, folder, modelType, layout, state, attention }: Opened) {
     this.path = weights.path;
     this.folder = folder;

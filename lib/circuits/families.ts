@@ -36,6 +36,14 @@ export type Attention = {
   | { readonly qkv: string; readonly order: Order }
 );
 
+/** Norms of queries and keys within a head. */
+export interface QkNorm {
+  /** Of the queries. */
+  readonly q: Norm;
+  /** Of the keys. */
+  readonly k: Norm;
+}
+
 /** How queries and keys are rotated by their positions. */
 export interface Rotary {
   /** How many of the dHead numbers are rotated. */
@@ -65,7 +73,7 @@ export interface Family {
   /** K and V read another stream, which this norm does not touch. */
   readonly cross?: boolean;
   /** Norms of queries and keys within a head. */
-  readonly qkNorm?: { readonly q: Norm; readonly k: Norm } | undefined;
+  readonly qkNorm?: QkNorm | undefined;
   readonly rotary?: Rotary | undefined;
   /** Whether LayerNorm, which does not see the mean of the stream, reads what the attention writes. */
   readonly centred: boolean;

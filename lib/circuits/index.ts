@@ -10,7 +10,13 @@ export {
   openCheckpoint,
 } from './checkpoint.ts';
 export { type CompositionKind, compositionScores, randomCompositionScore } from './composition.ts';
-export type { Norm, Order, Stack } from './families.ts';
+export type {
+  DeclaredAttention,
+  DeclaredLayout,
+  DeclaredOutput,
+  DeclaredPacked,
+  DeclaredSeparate,
+} from './declared.ts';
+export type { Norm, Order, QkNorm, Stack } from './families.ts';
 export { type Isolation, isolation } from './isolation.ts';
-export type { DeclaredLayout } from './layout.ts';
 export type { DirectionTokens, TokenScore, TokensOptions } from './tokens.ts';

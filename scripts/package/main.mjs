@@ -1,8 +1,9 @@
 // Packs factored-svd as it is published, into packages/out: what `npm pack` would take of the checkout, with a manifest
 // that has what belongs to users alone. The packages with the addon become optional dependencies of exactly this version
-// only here, so that a checkout installs from its lock before they are published and after.
+// only here, so that a checkout installs from its lock before they are published and after. Beside it factored-svd-source,
+// what native/build.mjs of an installed package builds the addon from.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -20,16 +21,43 @@ for (const path of packedFiles()) cpSync(join(root, path), join(stage, path));
 writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
 writeFileSync(join(stage, 'README.md'), readme());
 writeFileSync(join(stage, 'THIRD-PARTY-LICENSES'), bundledLicences());
-const [{ filename, files, unpackedSize }] = npmPack(stage, '--dry-run');
-const tarball = archive(files.map(({ path }) => path));
-writeFileSync(join(out, filename), tarball);
-console.log(`packages/out/${filename}: ${tarball.length} bytes, ${unpackedSize} unpacked`);
+pack(stage);
+pack(sourcePackage());
+
+function pack(folder) {
+  const [{ filename, files, unpackedSize }] = npmPack(folder, '--dry-run');
+  const tarball = archive(
+    folder,
+    files.map(({ path }) => path),
+  );
+  writeFileSync(join(out, filename), tarball);
+  console.log(`packages/out/${filename}: ${tarball.length} bytes, ${unpackedSize} unpacked`);
+}
+
+/** The C++ sources as they stand in the repository, and nothing of the tests. */
+function sourcePackage() {
+  const { name, version, license, author, homepage, repository, bugs, engines, binary } =
+    readJson('package.json');
+  const folder = join(out, `${name}-source`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const paths = ['native/sources.json', 'native/binding', 'native/core', 'CMakeLists.txt', 'LICENSE'];
+  for (const path of paths) cpSync(join(root, path), join(folder, path), { recursive: true });
+  const description = `The C++ sources of ${name}: its native/build.mjs installs them when it builds the addon`;
+  const common = { license, author, homepage, repository, bugs, engines, binary };
+  writeFileSync(
+    join(folder, 'package.json'),
+    `${JSON.stringify({ name: `${name}-source`, version, description, ...common }, null, 2)}\n`,
+  );
+  writeFileSync(join(folder, 'README.md'), `# ${name}-source\n\n${description}.\n`);
+  return folder;
+}
 
 /**
  * What `npm pack` writes, but for the order: declarations for ES modules and for CommonJS, which are all but the same, lie
  * side by side, where gzip sees it.
  */
-function archive(paths) {
+function archive(folder, paths) {
   const twins = (path) => path.replace(/-[\w-]{8}(?=\.)/, '').replace(/\.d\.c?ts$/, '.d');
   const list = join(out, 'files');
   const sorted = paths.toSorted((a, b) => (twins(a) < twins(b) ? -1 : 1));
@@ -42,7 +70,7 @@ function archive(paths) {
     '--mtime=1985-10-26 08:15 UTC',
   ];
   const options = [...same, '--mode=u=rwX,go=rX', '--transform=s,^,package/,', '--files-from', list];
-  const tar = execFileSync('tar', ['-c', '-C', stage, ...options], { maxBuffer: 2 ** 26 });
+  const tar = execFileSync('tar', ['-c', '-C', folder, ...options], { maxBuffer: 2 ** 26 });
   rmSync(list);
   return gzipSync(tar, { level: 9 });
 }

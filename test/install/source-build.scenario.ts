@@ -1,14 +1,20 @@
 import { rmSync, writeFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { Sandbox } from './support/sandbox.ts';
 import { runtimePath } from './support/tools.ts';
 
 // The build from source of an installed package, for systems that there is no platform package for: one command, which
-// takes the compiler, CMake and OpenBLAS of this system, and npm as it is set up here.
+// takes the compiler, CMake and OpenBLAS of this system, and npm as it is set up here; the sources from a tarball.
 
 const limit = 300_000;
 const env = process.env as Record<string, string>;
-const command = [runtimePath('running'), 'node_modules/factored-svd/native/build.mjs'];
+const { tarballs } = inject('scene');
+const command = [
+  runtimePath('running'),
+  'node_modules/factored-svd/native/build.mjs',
+  '--source',
+  tarballs.source,
+];
 
 test('a build from source says once what to install where OpenBLAS is missing, and works where it is there', {
   timeout: limit,

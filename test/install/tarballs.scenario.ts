@@ -9,6 +9,7 @@ import { runtimePath, tool } from './support/tools.ts';
 const { tarballs, version, platforms } = inject('scene');
 const main = readFileSync(tarballs.main);
 const platform = readFileSync(tarballs.platform);
+const source = readFileSync(tarballs.source);
 
 interface Manifest {
   private?: boolean;
@@ -26,10 +27,8 @@ describe('the main package', () => {
       'LICENSE',
       'THIRD-PARTY-LICENSES',
       'CHANGELOG.md',
-      'CMakeLists.txt',
       'native/build.mjs',
-      'native/sources.json',
-      'native/binding/addon.cc',
+      'native/system-packages.json',
       'dist/index.js',
       'dist/index.cjs',
       'dist/command.js',
@@ -72,6 +71,21 @@ describe('the main package', () => {
       'strict',
       tarballs.main,
     ]);
+  });
+});
+
+describe('the package of sources', () => {
+  const paths = listed(source);
+
+  test('has what native/build.mjs builds', () => {
+    for (const needed of ['CMakeLists.txt', 'LICENSE', 'native/sources.json', 'native/binding/addon.cc'])
+      expect(paths).toContain(needed);
+    expect(packageJson<Manifest>(source)).toMatchObject({ name: 'factored-svd-source', version });
+  });
+
+  test('has no binding.gyp, no script, nothing built and nothing of the tests', () => {
+    expect(paths.filter((path) => /binding\.gyp|native\/(build|fuzz|test)\b/.test(path))).toEqual([]);
+    expect(packageJson<Manifest>(source)).not.toHaveProperty('scripts');
   });
 });
 

@@ -11,7 +11,7 @@ export interface Scene {
   /** A later version, which differs from the present one in nothing else. */
   later: string;
   /** Paths of the tarballs of both versions. */
-  tarballs: Record<'main' | 'platform' | 'laterMain' | 'laterPlatform', string>;
+  tarballs: Record<'main' | 'platform' | 'source' | 'laterMain' | 'laterPlatform', string>;
   /** The platform packages that the main package asks for. */
   platforms: Platform[];
   /** The bits that every installation must compute. */

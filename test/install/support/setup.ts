@@ -57,6 +57,7 @@ async function makeScene(folder: string, registry: Registry): Promise<Scene> {
   const paths = {
     main: join(out, `factored-svd-${version}.tgz`),
     platform: join(out, `factored-svd-linux-x64-${version}.tgz`),
+    source: join(out, `factored-svd-source-${version}.tgz`),
   };
   for (const path of Object.values(paths)) {
     if (existsSync(path)) continue;
