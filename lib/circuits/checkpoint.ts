@@ -30,7 +30,7 @@ import { Config } from './config.ts';
 import { type DeclaredLayout, declaredFamily, transformerLens } from './declared.ts';
 import { type Family, families, type Stack, severalStacks, stacks } from './families.ts';
 import { oneAxisOfHeads } from './heads.ts';
-import { findLayout, type Layout, seen } from './layout.ts';
+import { findLayout, type Layout, seen, tensorNames } from './layout.ts';
 import { anglesOf } from './rotation.ts';
 
 /** Circuits of several layers or heads: a batch of products. */
@@ -275,6 +275,15 @@ export class Checkpoint {
    */
   get QK(): Circuits {
     return this.#whole('QK');
+  }
+
+  /**
+   * Names of all tensors that circuits come of.
+   *
+   * @internal
+   */
+  get tensorNames(): string[] {
+    return tensorNames(this.#layout);
   }
 
   #whole(kind: CircuitKind): Circuits {

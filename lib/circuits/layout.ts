@@ -276,3 +276,15 @@ function checkLayer(weights: Weights, layout: Layout, layer: number): void {
     for (const pattern of [norm?.weight, norm?.bias])
       if (pattern !== undefined) mustHave(pattern, [[length]]);
 }
+
+/** The tensors of all layers that the layout names, each once. */
+export function tensorNames({ layers, places, norm, qkNorm }: Layout): string[] {
+  const patterns = [...parts.map((part) => places[part]), norm, qkNorm?.q, qkNorm?.k].flatMap((found) => [
+    found?.weight,
+    found?.bias,
+  ]);
+  const all = Array.from({ length: layers }, (_, layer) =>
+    patterns.flatMap((pattern) => (pattern === undefined ? [] : nameIn(pattern, layer))),
+  );
+  return [...new Set(all.flat())];
+}

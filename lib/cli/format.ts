@@ -29,7 +29,7 @@ export function table(head: string[], rows: string[][]): string {
 /** Columns of a terminal. */
 const widthOf = (text: string): number => (/^[ -~]*$/.test(text) ? text.length : stringWidth(text));
 
-const rightAligned = new Set(['bytes', 'effective rank', 'condition', 'residual']);
+const rightAligned = new Set(['bytes', 'layer', 'head', 'effective rank', 'condition', 'residual']);
 
 export const shapeText = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 

@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { escaped, escapedLines } from '../array/escape.ts';
 import { version } from '../native/version.ts';
+import { circuitsCommand } from './circuits.ts';
 import { compareCommand } from './compare.ts';
 import { goldenCommand } from './golden.ts';
 import { inspectCommand } from './inspect.ts';
+import { mergeCommand } from './merge.ts';
 import { describeFailure, outliveClosedPipes, print, type Streams } from './streams.ts';
 import { svdCommand } from './svd.ts';
 
@@ -72,5 +74,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
   svdCommand(command.command('svd'), streams, signal);
   goldenCommand(command.command('golden'), streams, signal);
   compareCommand(command.command('compare'), streams, signal);
+  circuitsCommand(command.command('circuits'), streams, signal);
+  mergeCommand(command.command('merge'), streams, signal);
   return command;
 }

@@ -37,30 +37,53 @@ const ignoreClosedPipe = (): void => {};
 /** Milliseconds before a bar is shown. */
 const patience = 1000;
 
-/** Shows how far a batch or one large matrix has come: a bar on `stderr` once it has taken a second, if that is a terminal. */
+/** Shows how far long work has come: a bar on `stderr` once it has taken a second, with rate and time left, if that is a terminal. */
 export class Progress {
   readonly #stderr: OutputStream;
+  readonly #unit: string;
   readonly #start = performance.now();
+  #first: { done: number; time: number } | undefined;
   #bar: cliProgress.SingleBar | undefined;
 
-  constructor(stderr: OutputStream) {
+  /** @param unit what is counted */
+  constructor(stderr: OutputStream, { unit = 'matrices' }: { unit?: string } = {}) {
     this.#stderr = stderr;
+    this.#unit = unit;
   }
 
+  /** `done` may have a fraction; what was done at the first call is not counted in the rate. */
   update({ done, total }: { done: number; total: number }): void {
-    if (!this.#stderr.isTTY || performance.now() - this.#start < patience) return;
+    const time = performance.now();
+    this.#first ??= { done, time };
+    if (!this.#stderr.isTTY || time - this.#start < patience) return;
+    const rate = (done - this.#first.done) / ((time - this.#first.time) / 1000);
     const one = total === 1;
+    const count = one ? `${Math.floor(100 * done)}%` : `${Math.floor(done)}/${total} ${this.#unit}`;
+    const speed = one || !(rate > 0) ? '' : `, ${Number(rate.toPrecision(3))}/s`;
+    const left = rate > 0 ? `, ${durationText((total - done) / rate)} left` : '';
+    const text = { text: count + speed + left };
     if (this.#bar === undefined) {
-      const format = `{bar} ${one ? '{percentage}%' : '{value}/{total} matrices'}, {eta_formatted} left`;
       // The command answers Ctrl-C itself.
-      const options = { format, stream: this.#stderr, clearOnComplete: true, gracefulExit: false };
-      this.#bar = new cliProgress.SingleBar(options, cliProgress.Presets.shades_classic);
-      this.#bar.start(one ? 100 : total, 0);
+      const options = { stream: this.#stderr, clearOnComplete: true, gracefulExit: false };
+      this.#bar = new cliProgress.SingleBar(
+        { ...options, format: '{bar} {text}' },
+        cliProgress.Presets.shades_classic,
+      );
+      this.#bar.start(total, done, text);
     }
-    this.#bar.update(Math.floor(one ? 100 * done : done));
+    this.#bar.update(done, text);
   }
 
   stop(): void {
     this.#bar?.stop();
+    this.#bar = undefined;
   }
+}
+
+/** 42s, 3m 20s, 1h 5m */
+function durationText(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  if (hours > 0) return `${hours}h ${minutes}m`;
+  return minutes > 0 ? `${minutes}m ${whole % 60}s` : `${whole}s`;
 }

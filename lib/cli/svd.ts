@@ -144,7 +144,7 @@ export function svdCommand(command: Command, streams: Streams, signal: AbortSign
     });
 }
 
-function parseRank(text: string): number {
+export function parseRank(text: string): number {
   const rank = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(rank) || rank < 1)
     throw new InvalidArgumentError('Expected a positive integer.');

@@ -4,6 +4,7 @@ import { escapedJson, quote } from '../array/escape.ts';
 import { product } from '../array/tensor.ts';
 import type { Versions } from '../runtime.ts';
 import { fileError, fileStep } from '../weights/file-errors.ts';
+import { JsonReader } from '../weights/json-reader.ts';
 import { writeAtomically } from '../weights/output.ts';
 import { openRegular } from '../weights/storage.ts';
 import {
@@ -62,7 +63,7 @@ export function parseGolden(path: string, text: string): Golden {
   } catch (error) {
     throw fileError(path, `not a golden file: ${(error as Error).message}`, error);
   }
-  const reader = new Reader(path);
+  const reader = new JsonReader(path, 'golden file');
   const file = reader.object(json, 'the file');
   if (file.format !== format)
     reader.fail('format', `${JSON.stringify(format)}, written by factored-svd golden`);
@@ -72,57 +73,7 @@ export function parseGolden(path: string, text: string): Golden {
   return { versions, records };
 }
 
-/** Checks values; its errors name the file and the place in it. */
-class Reader {
-  readonly #path: string;
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  fail(at: string, expected: string): never {
-    throw fileError(this.#path, `not a golden file: ${at}: expected ${expected}`);
-  }
-
-  object(value: unknown, at: string): Record<string, unknown> {
-    if (value === null || typeof value !== 'object' || Array.isArray(value)) this.fail(at, 'an object');
-    return value as Record<string, unknown>;
-  }
-
-  list<T>(value: unknown, at: string, read: (value: unknown, at: string) => T): T[] {
-    if (!Array.isArray(value)) this.fail(at, 'a list');
-    return value.map((entry, i) => read(entry, `${at}[${i}]`));
-  }
-
-  text(value: unknown, at: string): string {
-    if (typeof value !== 'string') this.fail(at, 'a string');
-    return value;
-  }
-
-  flag(value: unknown, at: string): boolean {
-    if (typeof value !== 'boolean') this.fail(at, 'true or false');
-    return value;
-  }
-
-  number(value: unknown, at: string): number {
-    if (typeof value !== 'number') this.fail(at, 'a number'); // JSON has no NaN, but 1e999 reads as infinity
-    if (!Number.isFinite(value)) this.fail(at, 'a finite number');
-    return value;
-  }
-
-  nonNegative(value: unknown, at: string): number {
-    const number = this.number(value, at);
-    if (number < 0) this.fail(at, 'a number ≥ 0');
-    return number;
-  }
-
-  size(value: unknown, at: string): number {
-    if (!Number.isSafeInteger(value) || (value as number) < 0) this.fail(at, 'an integer ≥ 0');
-    return value as number;
-  }
-}
-
-function parseVersions(reader: Reader, value: unknown): Versions {
+function parseVersions(reader: JsonReader, value: unknown): Versions {
   const versions = reader.object(value, 'versions');
   const text = (key: keyof Versions) => reader.text(versions[key], `versions.${key}`);
   const lapackIntBits = versions.lapackIntBits;
@@ -137,7 +88,7 @@ function parseVersions(reader: Reader, value: unknown): Versions {
   };
 }
 
-function parseRecord(reader: Reader, value: unknown, at: string): GoldenRecord {
+function parseRecord(reader: JsonReader, value: unknown, at: string): GoldenRecord {
   const record = reader.object(value, at);
   const shape = reader.list(record.shape, `${at}.shape`, (n, where) => reader.size(n, where));
   if (shape.length < 2 || shape.length > mostDims)
@@ -167,7 +118,7 @@ function parseRecord(reader: Reader, value: unknown, at: string): GoldenRecord {
 const names = ['matrix', 'a', 'b'];
 const flags = ['factors', 'transposeA', 'transposeB'];
 
-function parseSource(reader: Reader, value: unknown, at: string): Source {
+function parseSource(reader: JsonReader, value: unknown, at: string): Source {
   const given = reader.object(value, `${at}.source`);
   const source: Source = Object.fromEntries(
     Object.entries(given).map(([key, entry]) => {
@@ -182,7 +133,7 @@ function parseSource(reader: Reader, value: unknown, at: string): Source {
   return source;
 }
 
-function parseItem(reader: Reader, value: unknown, at: string, dtype: Dtype): ItemRecord {
+function parseItem(reader: JsonReader, value: unknown, at: string, dtype: Dtype): ItemRecord {
   const item = reader.object(value, at);
   return {
     beta: reader.nonNegative(item.beta, `${at}.beta`),
@@ -193,7 +144,7 @@ function parseItem(reader: Reader, value: unknown, at: string, dtype: Dtype): It
   };
 }
 
-function parseCluster(reader: Reader, value: unknown, at: string, dtype: Dtype): ClusterRecord {
+function parseCluster(reader: JsonReader, value: unknown, at: string, dtype: Dtype): ClusterRecord {
   const cluster = reader.object(value, at);
   const numbers = (key: string) =>
     reader.list(cluster[key], `${at}.${key}`, (x, where) => reader.number(x, where));

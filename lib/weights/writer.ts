@@ -43,16 +43,30 @@ export async function writeTensors(
   signal?: AbortSignal,
 ): Promise<void> {
   const file = filePath(path);
+  const pieces = safetensorsPieces(tensors, metadata);
+  const write = async (append: Append) => {
+    for (const piece of pieces) await append(piece);
+  };
+  await writeAtomically(file, write, signal);
+}
+
+/**
+ * The bytes of a safetensors file, piece by piece; a piece is valid until the next is asked for.
+ * @throws what `writeSafetensors` throws for its arguments, at once
+ */
+export function safetensorsPieces(
+  tensors: Readonly<Record<string, MatrixLike>>,
+  metadata: Readonly<Record<string, string>>,
+): Iterable<Uint8Array> {
   const entries = Object.entries(mustBeRecord(tensors, 'tensors'))
     .map(([name, x]): [string, Tensor] => [checkName(name), asTensor(x, `tensor ${quote(name)}`, 0)])
     .sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
   const header = encodeHeader(entries, checkMetadata(mustBeRecord(metadata, 'metadata')));
   const contents = entries.map(([, x]) => rowMajorPieces(x, pieceLength));
-  const write = async (append: Append) => {
-    await append(header);
-    for (const pieces of contents) for (const piece of pieces) await append(littleEndianBytes(piece));
-  };
-  await writeAtomically(file, write, signal);
+  return (function* () {
+    yield header;
+    for (const pieces of contents) for (const piece of pieces) yield littleEndianBytes(piece);
+  })();
 }
 
 /** An object with no more entries than a file may have. */
