@@ -129,11 +129,22 @@ function matrixOf(
   return { name, transposed, ...(transposed ? { vocab: cols, d: rows } : { vocab: rows, d: cols }) };
 }
 
+/** Whether directions of that length can be read so. */
+export function canRead(model: WithTokens, width: number, side: 'read' | 'write'): boolean {
+  const { embedding, unembedding, state } = model;
+  if (embedding === undefined && (side === 'read' || unembedding === undefined)) return false;
+  return fits(width, matrixOf(model, side), state.biases);
+}
+
+const fits = (width: number, { d }: TokenMatrix, biases: boolean): boolean =>
+  width === d || (biases && width === d + 1);
+
 /** The directions as rows [n, d] in memory of their own, and what the constant of the biases adds to the scores of each. */
-function readDirections(given: MatrixLike, { name, d }: TokenMatrix, biases: boolean) {
+function readDirections(given: MatrixLike, matrix: TokenMatrix, biases: boolean) {
+  const { name, d } = matrix;
   const x = asTensor(given, 'directions', 1);
   const width = x.shape[x.shape.length - 1];
-  if (width !== d && !(biases && width === d + 1))
+  if (!fits(width, matrix, biases))
     throw svdError(
       'ERR_SVD_SHAPE',
       `tokens: directions of shape ${showShape(x.shape)}, but ${quote(name)} has ${d} numbers for each token`,
