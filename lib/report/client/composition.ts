@@ -99,8 +99,12 @@ export interface Pair {
   readonly random: number;
 }
 
-/** The pairs with the largest scores, of one head where it is given. */
-export function strongest({ kind, n, scores, random }: Scores, most: number, head?: number): Pair[] {
+/** The pairs with the largest scores; those of one head where it is given, as the one that writes or that reads. */
+export function strongest(
+  { kind, n, scores, random }: Scores,
+  most: number,
+  { writes, reads }: { writes?: number; reads?: number } = {},
+): Pair[] {
   const pairs: Pair[] = [];
   let least = Number.NEGATIVE_INFINITY;
   const consider = (writer: number, reader: number) => {
@@ -111,12 +115,8 @@ export function strongest({ kind, n, scores, random }: Scores, most: number, hea
     pairs.sort((a, b) => b.score - a.score).length = most;
     least = pairs[most - 1].score;
   };
-  for (let i = 0; i < n; i++)
-    if (head === undefined) for (let j = 0; j < n; j++) consider(i, j);
-    else {
-      consider(i, head);
-      consider(head, i);
-    }
+  for (let i = writes ?? 0; i < (writes === undefined ? n : writes + 1); i++)
+    for (let j = reads ?? 0; j < (reads === undefined ? n : reads + 1); j++) consider(i, j);
   return pairs.sort((a, b) => b.score - a.score).slice(0, most);
 }
 

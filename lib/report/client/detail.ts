@@ -7,7 +7,7 @@ import { absoluteChart } from './spectra.ts';
 import { forget, whenVisible } from './theme.ts';
 import { hideTip } from './tip.ts';
 import { directionOf, directionsOf } from './tokens.ts';
-import { type Circuit, circuitId, type Report } from './unpack.ts';
+import { type Circuit, circuitId, type Report, type Scores } from './unpack.ts';
 
 /** Opens the circuit that the address names, and closes it again; its fragment can be linked to. */
 export function followAddress(report: Report): void {
@@ -145,13 +145,19 @@ function energyFigure({ kind, S, norm }: Circuit, { random }: Report): HTMLEleme
   return element;
 }
 
+/** Heads that read what this one writes, and whose writing it reads: OV writes and reads for values, QK reads. */
 function partners({ kind, layer, head }: Circuit, report: Report): HTMLElement[] {
-  const scores = report.composition.filter(
-    (each) => each.unit === 'head' && (each.kind === 'V') === (kind === 'OV'),
-  );
-  const pairs = scores.flatMap((each) => strongest(each, 5, layer * report.model.heads + head));
-  if (pairs.length === 0) return [];
-  return [h('h3', {}, 'Strongest composition'), pairsTable(pairs, 'Strongest pairs of this head', report)];
+  const own = layer * report.model.heads + head;
+  const scores = report.composition.filter(({ unit }) => unit === 'head');
+  const reads = scores.filter((each) => (each.kind === 'V') === (kind === 'OV'));
+  const table = (title: string, of: readonly Scores[], place: { writes?: number; reads?: number }) => {
+    const pairs = of.flatMap((each) => strongest(each, 5, place));
+    return pairs.length === 0 ? [] : [h('h3', {}, title), pairsTable(pairs, title, report)];
+  };
+  return [
+    ...table('Earlier heads that it reads', reads, { reads: own }),
+    ...(kind === 'OV' ? table('Later heads that read what it writes', scores, { writes: own }) : []),
+  ];
 }
 
 function readings({ kind, layer, head }: Circuit, { tokens }: Report): HTMLElement[] {
