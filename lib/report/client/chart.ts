@@ -48,7 +48,7 @@ export function lineChart(host: HTMLElement, chart: LineChart): Drawing {
   const plot: uPlot = new uPlot(
     {
       ...size(),
-      padding: [8, 8, 0, 0],
+      padding: [8, 12, 0, 0],
       legend: { show: false },
       scales: { x: { time: false, range: [1, last] }, y: { range: [...range] } },
       axes: [

@@ -120,12 +120,13 @@ export function strongest(
   return pairs.sort((a, b) => b.score - a.score).slice(0, most);
 }
 
-/** A table of pairs of heads. */
+/** A table of pairs of heads, of one kind or of several. */
 export function pairsTable(
   pairs: readonly Pair[],
   label: string,
   { model, byId: circuits }: Report,
 ): HTMLElement {
+  const severalKinds = pairs.some(({ kind }) => kind !== pairs[0].kind);
   const link = (i: number, kind: 'OV' | 'QK') => {
     const { layer, head } = headOf(i, model.heads);
     const id = circuitId(layer, head, kind);
@@ -136,28 +137,22 @@ export function pairsTable(
       'tr',
       {},
       h('td', { className: 'text' }, link(writer, 'OV'), ' → ', link(reader, readers[kind].circuit)),
-      h('td', { className: 'text' }, kind),
+      severalKinds && h('td', { className: 'text' }, readers[kind].name),
       h('td', {}, h('span', { title: exact(score) }, short(score))),
-      h('td', {}, `${fixed(score / random, 1)}`),
+      h('td', {}, fixed(score / random, 1)),
     ),
   );
-  const head = ['strongest', 'for', 'score', 'times random'];
+  const text = { scope: 'col', className: 'text' };
+  const head = h(
+    'tr',
+    {},
+    h('th', text, 'strongest'),
+    severalKinds && h('th', text, 'for'),
+    ...['score', 'times random'].map((name) => h('th', { scope: 'col' }, name)),
+  );
   return h(
     'div',
     { className: 'scroll', tabIndex: 0, aria: { role: 'region', label } },
-    h(
-      'table',
-      {},
-      h(
-        'thead',
-        {},
-        h(
-          'tr',
-          {},
-          ...head.map((name, i) => h('th', { scope: 'col', className: i < 2 ? 'text' : '' }, name)),
-        ),
-      ),
-      h('tbody', {}, ...rows),
-    ),
+    h('table', {}, h('thead', {}, head), h('tbody', {}, ...rows)),
   );
 }

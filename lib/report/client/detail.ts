@@ -107,7 +107,7 @@ const figure = (caption: string, label: string): [HTMLElement, HTMLElement] => {
 
 function spectrumFigure(circuit: Circuit, report: Report): HTMLElement {
   const [element, plot] = figure(
-    'singular values; dotted: random, of the same norms',
+    'singular values; dotted: random',
     'Singular values. Arrow keys move along them',
   );
   const row = report.circuits.filter(({ layer, kind }) => layer === circuit.layer && kind === circuit.kind);

@@ -44,17 +44,17 @@ export function heatMap(host: HTMLElement, map: HeatMap): Drawing {
     const height = Math.min(rows * Math.min(cell, 30), most);
     return { width, height: Math.round(height) + axis.bottom + axis.top };
   };
-  const rowTicks = map.rowTicks ?? integerTicks(rows, (size().height - axis.bottom) / 14);
-  const columnTicks = map.columnTicks ?? integerTicks(columns, (size().width - axis.left) / 22);
-  const axisOf = ({ at, text }: Ticks, space: number): uPlot.Axis => ({
+  const rowTicks = () => map.rowTicks ?? integerTicks(rows, (size().height - axis.bottom) / 14);
+  const columnTicks = () => map.columnTicks ?? integerTicks(columns, (size().width - axis.left) / 22);
+  const axisOf = (ticks: () => Ticks, space: number): uPlot.Axis => ({
     font,
     stroke: () => color('soft'),
     grid: { show: false },
     ticks: { show: false },
     size: space,
     gap: 4,
-    splits: () => [...at],
-    values: (_, splits) => splits.map(text),
+    splits: () => [...ticks().at],
+    values: (_, splits) => splits.map(ticks().text),
   });
   const plot: uPlot = new uPlot(
     {

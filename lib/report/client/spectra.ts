@@ -77,7 +77,7 @@ function rowOf(row: Circuit[], report: Report, axis: Axis): HTMLElement {
   }`;
   return h(
     'section',
-    { className: `${kind.toLowerCase()}${row.length <= 16 ? ' short' : ''}` },
+    { className: `${kind.toLowerCase()}${row.length <= 8 ? ' short' : ''}` },
     h('h3', {}, h('span', {}, `Layer ${layer}: `, ...products[kind]()), ' ', h('small', {}, note)),
     h('div', { className: 'panels' }, ...row.map((circuit) => panel(circuit, random, axis, others))),
   );
