@@ -14,6 +14,7 @@ import {
 import type { FloatArray } from '../array/elements.ts';
 import { isOwnError, shown, svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
+import type { MatrixLike } from '../array/input.ts';
 import { dropAxis, type Tensor, tensor } from '../array/tensor.ts';
 import { FactoredMatrix } from '../factored-matrix.ts';
 import type { AsyncOptions } from '../native/steps.ts';
@@ -32,6 +33,7 @@ import { type Family, families, type Stack, severalStacks, stacks } from './fami
 import { oneAxisOfHeads } from './heads.ts';
 import { findLayout, type Layout, seen, tensorNames } from './layout.ts';
 import { anglesOf } from './rotation.ts';
+import { type DirectionTokens, type TokensOptions, tokensOf, tokensOptions } from './tokens.ts';
 
 /** Circuits of several layers or heads: a batch of products. */
 export type Circuits = FactoredMatrix<FloatArray, Tensor<Float64Array>>;
@@ -376,6 +378,19 @@ export class Checkpoint {
     anglesOf(this.#layout.rotary, 0);
   }
 
+  /**
+   * The tokens at both ends of directions in the stream, `[..., dModel]`, one a row: columns of U and rows of Vh. Those that are
+   * written go through the unembedding (`side: 'write'`, the default), those that are read through the embedding (`'read'`). Names
+   * come from `tokenizer.json` or `vocab.json` beside the checkpoint.
+   *
+   * @returns one entry for each direction, in row-major order
+   * @throws `ERR_SVD_SHAPE`, `ERR_SVD_NON_FINITE`, `ERR_SVD_ARGUMENT`; `ERR_SVD_FILE` where the checkpoint has no (un)embedding or a
+   * vocabulary that cannot be read; `signal.reason` on abort
+   */
+  async tokens(directions: MatrixLike, options: TokensOptions = {}): Promise<DirectionTokens[]> {
+    return tokensOf(this, directions, options);
+  }
+
   /** Closes its files; a second call does nothing. Circuits that were read stay valid. */
   async close(): Promise<void> {
     await this.weights.close();
@@ -392,6 +407,7 @@ exposeMembers(
   {
     circuit: { takes: ['kind'], options: circuitOptions },
     decompose: { takes: ['kind'], options: { ...circuitOptions, ...asyncOptions, rank: count } },
+    tokens: { takes: ['directions'], options: tokensOptions },
     close: {},
   },
   (name) => name !== 'decompose',
