@@ -88,6 +88,15 @@ export type StoredTensor = {
 
 export const isStorable = (dtype: string): dtype is StorableDtype => Object.hasOwn(arrays, dtype);
 
+/** For a message: why no elements of a dtype can be read. */
+export function whyUnreadable(dtype: string): string {
+  if (dtype === '|O') return 'Python objects, which only Python can unpickle; save an array of numbers';
+  if (dtype === '|V') return 'records of several fields; save every field as an array of its own';
+  if (/^[<>|]V[12]$/.test(dtype))
+    return 'which is all that numpy says of bfloat16 and of 8-bit floats; save float32, or a safetensors file';
+  return `which no typed array holds; only ${readableDtypes.join(', ')} can be read as numbers`;
+}
+
 /** The class of `StoredTensor.data`. */
 export const arrayOf = (
   dtype: StorableDtype,

@@ -3,15 +3,21 @@ import { join } from 'node:path';
 import { exposedAsync } from '../arguments/boundary.ts';
 import { quote } from '../array/escape.ts';
 import { fileError, filePath, fileStep } from './file-errors.ts';
+import { npyContents, npyMagic } from './npy.ts';
+import { npzContents } from './npz.ts';
 import { safetensorsContents } from './reader.ts';
 import { indexContents, joined } from './sharded.ts';
-import { opened } from './storage.ts';
+import { bytesAt, type OpenFile, opened, readAsync } from './storage.ts';
 import { type Contents, Weights } from './weights.ts';
 
 /**
- * Opens the weights at a path, whatever holds them: a safetensors file; a `*.safetensors.index.json` with its shards; or a
- * folder, of which that index is taken where it has one, else `model.safetensors`, else all its safetensors files
- * together. Only headers are read, those of all shards too; the tensors stay on disk until they are asked for.
+ * Opens the weights at a path, whatever holds them: a safetensors file, an `.npy` or `.npz` file of numpy, a
+ * `*.safetensors.index.json` with its shards, or a folder, of which that index is taken where it has one, else
+ * `model.safetensors`, else all its safetensors files together. Only headers are read, those of all shards too; the
+ * tensors stay on disk until they are asked for.
+ *
+ * The array of an `.npy` file has the name of the file without `.npy`, those of an `.npz` file have those that
+ * `numpy.savez` was given.
  * @throws `ERR_SVD_FILE` if there is nothing of the kind, a shard is missing or cut short, or anything else is not as
  * the formats say
  * @function
@@ -26,36 +32,57 @@ export const openWeights = exposedAsync(
 );
 
 const fileContents = (path: string): Promise<Contents> =>
-  path.endsWith('.index.json') ? indexContents(path) : opened(path, safetensorsContents);
+  path.endsWith('.index.json') ? indexContents(path) : opened(path, contentsOf);
 
-/** Files of weights that others read. */
-const foreign = /\.(bin|pt|pth|ckpt|gguf|ggml|h5|msgpack|onnx|pkl|npy|npz)$/;
+/** By its name or by its first bytes. */
+async function contentsOf(file: OpenFile): Promise<Contents> {
+  const start = Buffer.from(await readAsync(bytesAt(file, 0, Math.min(file.size, 8)))).toString('latin1');
+  if (file.path.endsWith('.npy') || start.startsWith(npyMagic)) return npyContents(file);
+  if (file.path.endsWith('.npz') || zipMagics.includes(start.slice(0, 4))) return npzContents(file);
+  for (const [beginning, kind] of foreign)
+    if (start.startsWith(beginning)) throw fileError(file.path, `is a file of ${kind}: ${whatIsRead}`);
+  return safetensorsContents(file);
+}
 
-const shownFiles = 5;
+/** A zip file with members, and one without. */
+const zipMagics = ['PK\x03\x04', 'PK\x05\x06'];
+
+/** How files begin that others read. */
+const foreign = [
+  ['GGUF', 'llama.cpp (GGUF)'],
+  ['\x89HDF\r\n', 'HDF5'],
+  ['\x80\x02', "Python's pickle"],
+] as const;
+
+const whatIsRead = 'only safetensors, .npy and .npz can be read';
+
+/** Names of files of weights that others read. */
+const foreignNames = /\.(bin|pt|pth|ckpt|gguf|ggml|h5|msgpack|onnx|pkl)$/;
 
 async function folderContents(folder: string): Promise<Contents> {
   const names = (await fileStep(folder, 'read', () => readdir(folder))).sort();
   const indexes = names.filter((name) => name.endsWith('.safetensors.index.json'));
-  const index = indexes.includes(usualIndex) || indexes.length !== 1 ? usualIndex : indexes[0];
+  const index = indexes.length === 1 ? indexes[0] : usualIndex;
   if (indexes.includes(index)) return indexContents(join(folder, index));
   if (indexes.length > 1)
-    throw fileError(folder, `has ${indexes.length} indexes: ${list(indexes)}; name one`);
+    throw fileError(folder, `has ${indexes.length} indexes: name one of ${list(indexes)}`);
   if (names.includes(usualFile)) return opened(join(folder, usualFile), safetensorsContents);
   const files = names.filter((name) => name.endsWith('.safetensors'));
-  if (files.length === 0) throw nothingIn(folder, names);
-  return joined(files.map((name) => join(folder, name)));
+  if (files.length > 0) return joined(files.map((name) => join(folder, name)));
+  const others = names.filter((name) => foreignNames.test(name));
+  throw fileError(
+    folder,
+    others.length > 0 ? `holds only ${list(others)}: ${ofFolders}` : `holds no weights: ${ofFolders}`,
+  );
 }
 
 const usualIndex = 'model.safetensors.index.json';
 const usualFile = 'model.safetensors';
+const ofFolders = 'of a folder only safetensors files are read';
 
-function nothingIn(folder: string, names: readonly string[]) {
-  const others = names.filter((name) => foreign.test(name));
-  const found = others.length > 0 ? `only ${list(others)}` : 'no weights at all';
-  return fileError(folder, `holds no safetensors files (${found}), and of a folder no others are read`);
-}
+const shownNames = 5;
 
 const list = (names: readonly string[]): string => {
-  const rest = names.length - shownFiles;
-  return names.slice(0, shownFiles).map(quote).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+  const rest = names.length - shownNames;
+  return names.slice(0, shownNames).map(quote).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 };

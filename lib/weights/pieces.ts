@@ -1,6 +1,9 @@
+import { isPlain } from '../arguments/options.ts';
 import type { FloatArray } from '../array/elements.ts';
-import { svdError } from '../array/errors.ts';
+import { shown, svdError } from '../array/errors.ts';
 import { isContiguous, product, type Tensor } from '../array/tensor.ts';
+import { isBigEndian, swapBytes } from './dtypes.ts';
+import { limits } from './header.ts';
 
 /**
  * The elements of `x` in row-major order, in pieces of at most `pieceLength`. A piece is valid until the next is asked for.
@@ -47,3 +50,37 @@ function gatherer({ data, shape, stride, offset }: Tensor, pieceLength: number) 
     return piece.subarray(0, length);
   };
 }
+
+/** Elements written, or gathered from a view that is not row-major, at a time. */
+const pieceLength = 2 ** 18;
+
+/** The same as the bytes that stand in a file. */
+export function littleEndianPieces(x: Tensor): Iterable<Uint8Array> {
+  const pieces = rowMajorPieces(x, pieceLength);
+  return (function* () {
+    for (const piece of pieces) yield littleEndianBytes(piece);
+  })();
+}
+
+function littleEndianBytes(piece: FloatArray): Uint8Array {
+  const bytes = new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
+  if (!isBigEndian) return bytes;
+  const swapped = bytes.slice();
+  swapBytes(swapped, piece.BYTES_PER_ELEMENT);
+  return swapped;
+}
+
+/** An object with no more entries than a file may have. */
+export function mustBeRecord<T extends object>(x: T, name: string): T {
+  if (!isPlain(x)) throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an object, got ${shown(x)}`);
+  const { length } = Object.keys(x);
+  if (length > limits.headerEntries)
+    throw svdError(
+      'ERR_SVD_TOO_LARGE',
+      `${name}: ${length} are more than a file may have, ${limits.headerEntries}`,
+    );
+  return x;
+}
+
+/** Whether a text can be written as UTF-8. */
+export const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);

@@ -12,6 +12,7 @@ import {
   type StoredArray,
   type StoredTensor,
   storedName,
+  whyUnreadable,
 } from './dtypes.ts';
 import { type Entry, fillPart, type Part, readFloats, readStored } from './elements.ts';
 import { fileError, fileStep, shapeText } from './file-errors.ts';
@@ -125,10 +126,7 @@ export class Weights<Info extends TensorInfo = TensorInfo> {
     const { dtype, shape, file } = entry.info;
     if (this.#closed) throw fileError(this.path, `cannot read tensor ${quote(name)}: the file was closed`);
     if (!isStorable(dtype))
-      throw fileError(
-        file,
-        `tensor ${quote(name)} has dtype ${dtype}, which no typed array holds; only ${readableDtypes.join(', ')} can be read as numbers`,
-      );
+      throw fileError(file, `tensor ${quote(name)} has dtype ${dtype}, ${whyUnreadable(dtype)}`);
     if (rows === undefined) return { entry, dtype, from: 0, to: shape[0] ?? 1, shape };
     const [from, to] = rows;
     if (shape.length === 0 || to > shape[0])

@@ -1,19 +1,13 @@
 import { exposedAsync } from '../arguments/boundary.ts';
-import { isPlain } from '../arguments/options.ts';
-import type { FloatArray } from '../array/elements.ts';
-import { shown, svdError } from '../array/errors.ts';
+import { svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
 import type { MatrixLike } from '../array/input.ts';
 import { product, type Tensor } from '../array/tensor.ts';
 import { asTensor } from '../native/owned.ts';
-import { isBigEndian, swapBytes } from './dtypes.ts';
 import { filePath } from './file-errors.ts';
 import { limits, prefixLength } from './header.ts';
 import { type Append, writeAtomically } from './output.ts';
-import { rowMajorPieces } from './pieces.ts';
-
-/** Elements written, or gathered from a view that is not row-major, at a time. */
-const pieceLength = 2 ** 18;
+import { isWellFormed, littleEndianPieces, mustBeRecord } from './pieces.ts';
 
 /**
  * Writes arrays of any shape as a safetensors file: float32 as F32, float64 as F64, strided views in row-major order.
@@ -62,26 +56,12 @@ export function safetensorsPieces(
     .map(([name, x]): [string, Tensor] => [checkName(name), asTensor(x, `tensor ${quote(name)}`, 0)])
     .sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
   const header = encodeHeader(entries, checkMetadata(mustBeRecord(metadata, 'metadata')));
-  const contents = entries.map(([, x]) => rowMajorPieces(x, pieceLength));
+  const contents = entries.map(([, x]) => littleEndianPieces(x));
   return (function* () {
     yield header;
-    for (const pieces of contents) for (const piece of pieces) yield littleEndianBytes(piece);
+    for (const pieces of contents) yield* pieces;
   })();
 }
-
-/** An object with no more entries than a file may have. */
-function mustBeRecord<T extends object>(x: T, name: string): T {
-  if (!isPlain(x)) throw svdError('ERR_SVD_ARGUMENT', `${name}: expected an object, got ${shown(x)}`);
-  const { length } = Object.keys(x);
-  if (length > limits.headerEntries)
-    throw svdError(
-      'ERR_SVD_TOO_LARGE',
-      `${name}: ${length} are more than a file may have, ${limits.headerEntries}`,
-    );
-  return x;
-}
-
-const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
 
 function checkName(name: string): string {
   if (name === '__metadata__' || !isWellFormed(name))
@@ -119,12 +99,4 @@ function encodeHeader(tensors: [string, Tensor][], metadata: Readonly<Record<str
   header.writeBigUInt64LE(BigInt(bytes));
   header.set(json, prefixLength);
   return header;
-}
-
-function littleEndianBytes(piece: FloatArray): Uint8Array {
-  const bytes = new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
-  if (!isBigEndian) return bytes;
-  const swapped = bytes.slice();
-  swapBytes(swapped, piece.BYTES_PER_ELEMENT);
-  return swapped;
 }
