@@ -117,7 +117,7 @@ export function compareCommand(command: Command, streams: Streams, signal: Abort
     command
       .description('compare matrices with the record that golden made of them')
       .argument('<golden>', 'JSON file that golden wrote')
-      .argument('[files...]', 'safetensors files; without any, those that were recorded'),
+      .argument('[files...]', 'files as golden takes them; without any, those that were recorded'),
   )
     .addOption(
       new Option('--format <name>', 'form of the report').choices(Object.keys(formats)).default('text'),

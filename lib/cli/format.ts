@@ -1,5 +1,6 @@
 import stringWidth from 'string-width';
 import { shownPath } from '../weights/file-errors.ts';
+import { openWeights } from '../weights/index.ts';
 import { resolveOutput, sameFile } from '../weights/output.ts';
 
 /** Columns that a cell is padded to at most: one long name must not widen a million rows. */
@@ -51,15 +52,20 @@ export function spectrumText(values: ArrayLike<number>): string {
 }
 
 /**
- * What is wrong with `--out`, before any work: it would overwrite an input, whatever names they have.
- * @throws `ERR_SVD_FILE` where it could not be written
+ * What is wrong with `--out`, before any work: it would overwrite an input, or a shard of one, whatever names they have.
+ * @throws `ERR_SVD_FILE` where it could not be written, or an input not be read
  */
 export async function outputProblem(
   out: string | undefined,
   inputs: readonly string[],
 ): Promise<string | undefined> {
   if (out === undefined) return undefined;
-  const input = await sameFile(out, inputs);
+  const files: string[] = [];
+  for (const path of inputs) {
+    await using weights = await openWeights(path);
+    files.push(path, ...weights.files);
+  }
+  const input = await sameFile(out, files);
   if (input !== undefined) return `--out would overwrite the input file ${shownPath(input)}`;
   await resolveOutput(out);
   return undefined;

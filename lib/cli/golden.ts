@@ -8,8 +8,9 @@ import { type GoldenRecord, recordSpectrum, type Source } from '../golden/record
 import { FactoredMatrix, svdAsync, versions } from '../index.ts';
 import { type SvdOperand, validSvd } from '../testing/index.ts';
 import { fileError, shownPath } from '../weights/file-errors.ts';
-import { openSafetensors } from '../weights/index.ts';
+import { openWeights } from '../weights/index.ts';
 import { outputProblem } from './format.ts';
+import { weightsPath } from './inspect.ts';
 import { type OutputStream, Progress, print, type Streams } from './streams.ts';
 import { addMatrixOptions, contradiction, type MatrixOptions, readMatrix } from './svd.ts';
 
@@ -73,7 +74,7 @@ export async function readDecomposition(
 
 /** The tensors U, S and Vh of a file, and `bound` and `next` that `svd --out` left in its metadata, one per matrix. */
 async function readFactors(path: string): Promise<SvdOperand> {
-  await using file = await openSafetensors(path);
+  await using file = await openWeights(path);
   const [U, S, Vh] = [await file.read('U'), await file.read('S'), await file.read('Vh')];
   const stored = (name: 'bound' | 'next') => perMatrix(name, file.metadata[name], S, path);
   return { U, S, Vh, bound: stored('bound'), next: stored('next') };
@@ -106,7 +107,7 @@ export function goldenCommand(command: Command, streams: Streams, signal: AbortS
   addSourceOptions(
     command
       .description('record the spectra of matrices as JSON, to compare later ones with')
-      .argument('<files...>', 'safetensors files'),
+      .argument('<files...>', weightsPath),
   )
     .option('--out <file>', 'write the record to this file instead of printing it')
     .addHelpText(

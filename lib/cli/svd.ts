@@ -7,9 +7,11 @@ import { escaped } from '../array/escape.ts';
 import { dtypeOf, product, sliceAxis, type Tensor, unravel } from '../array/tensor.ts';
 import { distAsync, FactoredMatrix, normAsync, svdAsync, transpose } from '../index.ts';
 import type { AsyncOptions } from '../native/steps.ts';
-import { openSafetensors, type SafetensorsFile } from '../weights/index.ts';
+import { openWeights, type Weights } from '../weights/index.ts';
 import { writeTensors } from '../weights/writer.ts';
 import { outputProblem, shapeText } from './format.ts';
+import { weightsPath } from './inspect.ts';
+import { matches, namesText, pairs } from './patterns.ts';
 import { type ItemReport, reportJson, reportText, type SpectrumSummary, type SvdReport } from './report.ts';
 import { Progress, print, type Streams } from './streams.ts';
 
@@ -31,7 +33,7 @@ export interface NamedMatrix {
 
 export function addMatrixOptions(command: Command): Command {
   return command
-    .option('--a <name>', 'tensor that is the left factor A')
+    .option('--a <name>', 'tensor that is the left factor A; a pattern that matches its name will do')
     .option('--b <name>', 'tensor that is the right factor B')
     .option('--transpose-a', 'use the transpose of A (of its last two dimensions)')
     .option('--transpose-b', 'use the transpose of B')
@@ -47,30 +49,58 @@ export function contradiction({ matrix, a, b, transposeA, transposeB }: MatrixOp
   return undefined;
 }
 
-/** Reads the tensors that the options name. `ERR_SVD_FILE`, or `ERR_SVD_SHAPE` if they are no matrices that fit. */
+/** One tensor, or two factors, by their names. */
+type Named = Pick<MatrixOptions, 'transposeA' | 'transposeB'> &
+  ({ matrix: string } | { a: string; b: string });
+
+/**
+ * What the options name: patterns can name several. Nothing at all names the tensor of a file that has one alone.
+ * @throws `ERR_SVD_FILE` for names that are not there, `ERR_SVD_ARGUMENT` for factors that are no pairs
+ */
+function namedBy(weights: Weights, { matrix, a, b, ...transposed }: MatrixOptions): Named[] {
+  const { names, path } = weights;
+  if (a !== undefined && b !== undefined)
+    return pairs(matches(a, names, path), matches(b, names, path)).map((pair) => ({
+      ...pair,
+      ...transposed,
+    }));
+  return [...matches(matrix ?? names[0], names, path).keys()].map((name) => ({ matrix: name }));
+}
+
+/** Reads the one matrix that the options name. `ERR_SVD_FILE`, or `ERR_SVD_SHAPE` if they are no matrices that fit. */
 export async function readMatrix(path: string, options: MatrixOptions): Promise<NamedMatrix> {
-  await using file = await openSafetensors(path);
-  if (options.matrix !== undefined) {
-    const matrix = await readFactor(file, options.matrix, false);
+  await using weights = await openWeights(path);
+  const named = namedBy(weights, options);
+  if (named.length === 1) return await readNamed(weights, named[0]);
+  throw svdError('ERR_SVD_ARGUMENT', `${severalText(named)}: name one`);
+}
+
+const severalText = (named: readonly Named[]): string =>
+  `the patterns name ${named.length} matrices (${namesText(named.map((x) => ('matrix' in x ? x.matrix : x.a)))})`;
+
+async function readNamed(weights: Weights, named: Named): Promise<NamedMatrix> {
+  if ('matrix' in named) {
+    const matrix = await readFactor(weights, named.matrix, false);
     checkItems(matrix.shape, matrix.size);
-    return { title: `M = ${escaped(options.matrix)}`, matrix, shape: matrix.shape };
+    return { title: `M = ${escaped(named.matrix)}`, matrix, shape: matrix.shape };
   }
-  const A = await readFactor(file, options.a!, options.transposeA);
-  const B = await readFactor(file, options.b!, options.transposeB);
-  const title = `M = ${factorTitle(options.a!, A, options.transposeA)} · ${factorTitle(options.b!, B, options.transposeB)}`;
+  const { a, b, transposeA, transposeB } = named;
+  const A = await readFactor(weights, a, transposeA);
+  const B = await readFactor(weights, b, transposeB);
+  const title = `M = ${factorTitle(a, A, transposeA)} · ${factorTitle(b, B, transposeB)}`;
   const matrix = new FactoredMatrix(A, B);
   checkItems(matrix.shape, A.size + B.size);
   return { title, matrix, shape: matrix.shape };
 }
 
-async function readFactor(file: SafetensorsFile, name: string, transposed = false): Promise<Tensor> {
-  const shape = file.tensors.get(name)?.shape;
+async function readFactor(weights: Weights, name: string, transposed = false): Promise<Tensor> {
+  const shape = weights.tensors.get(name)?.shape;
   if (shape !== undefined && shape.length < 2)
     throw svdError(
       'ERR_SVD_SHAPE',
       `tensor ${escaped(name)} has shape ${shapeText(shape)}: expected a matrix (two dimensions or more)`,
     );
-  const x = await file.read(name);
+  const x = await weights.read(name);
   return transposed ? transpose(x) : x;
 }
 
@@ -120,7 +150,7 @@ export function svdCommand(command: Command, streams: Streams, signal: AbortSign
   addMatrixOptions(
     command
       .description('singular value decomposition of a product A·B of two tensors, or of one tensor')
-      .argument('<file>', 'safetensors file'),
+      .argument('<file>', weightsPath),
   )
     .option(
       '--rank <n>',
@@ -133,16 +163,32 @@ export function svdCommand(command: Command, streams: Streams, signal: AbortSign
     .option('--json', 'print JSON, with all singular values that were computed')
     .addHelpText(
       'after',
-      '\nLeading dimensions of the tensors are a batch: one row of the report per matrix, all of the same rank.\n' +
+      "\nOf patterns ('blocks.*.attn.W_V') every match is decomposed, and reported on apart, with --json a line for each;\n" +
+        'those of --a and --b are paired by what their stars stand for. A file with one tensor needs no name.\n' +
+        '\nLeading dimensions of the tensors are a batch: one row of the report per matrix, all of the same rank.\n' +
         'Of a large tensor no more is computed than --rank, --tol or --energy ask for.',
     )
     .action(async (path: string, options: SvdOptions) => {
+      const unnamed = isUnnamed(options);
       const problem =
-        contradiction(options) ?? truncatedTwice(options) ?? (await outputProblem(options.out, [path]));
+        (unnamed ? undefined : contradiction(options)) ??
+        truncatedTwice(options) ??
+        (await outputProblem(options.out, [path]));
       if (problem !== undefined) command.error(`error: ${problem}`);
-      await decompose(path, options, streams, signal);
+      await using weights = await openWeights(path);
+      if (unnamed && weights.names.length !== 1) command.error(`error: ${contradiction(options)}`);
+      const named = namedBy(weights, options);
+      if (named.length > 1 && options.out !== undefined)
+        command.error(`error: --out takes the factors of one matrix: ${severalText(named)}`);
+      for (const one of named) {
+        await decompose(await readNamed(weights, one), path, options, streams, signal);
+        if (one !== named[named.length - 1] && !options.json) await print(streams.stdout, '\n');
+      }
     });
 }
+
+const isUnnamed = ({ matrix, a, b, transposeA, transposeB }: MatrixOptions): boolean =>
+  (matrix ?? a ?? b ?? transposeA ?? transposeB) === undefined;
 
 export function parseRank(text: string): number {
   const rank = Number(text);
@@ -169,8 +215,13 @@ function parseEnergy(text: string): number {
   return energy;
 }
 
-async function decompose(path: string, options: SvdOptions, streams: Streams, signal: AbortSignal) {
-  const { title, matrix, shape } = await readMatrix(path, options);
+async function decompose(
+  { title, matrix, shape }: NamedMatrix,
+  path: string,
+  options: SvdOptions,
+  streams: Streams,
+  signal: AbortSignal,
+) {
   const start = performance.now();
   const progress = new Progress(streams.stderr);
   const settings = { signal, onProgress: (state: { done: number; total: number }) => progress.update(state) };

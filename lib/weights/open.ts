@@ -68,12 +68,28 @@ async function folderContents(folder: string): Promise<Contents> {
     throw fileError(folder, `has ${indexes.length} indexes: name one of ${list(indexes)}`);
   if (names.includes(usualFile)) return opened(join(folder, usualFile), safetensorsContents);
   const files = names.filter((name) => name.endsWith('.safetensors'));
+  const missing = missingShard(files);
+  if (missing !== undefined) throw fileError(folder, `${quote(missing)} is missing`);
   if (files.length > 0) return joined(files.map((name) => join(folder, name)));
   const others = names.filter((name) => foreignNames.test(name));
   throw fileError(
     folder,
     others.length > 0 ? `holds only ${list(others)}: ${ofFolders}` : `holds no weights: ${ofFolders}`,
   );
+}
+
+/** Of `…-00001-of-00003.safetensors` and the like, the first that is not there. */
+function missingShard(names: readonly string[]): string | undefined {
+  const there = new Set(names);
+  for (const name of names) {
+    const [, start, digits, count] = /^(.*-)(\d{5})-of-(\d{5})\.safetensors$/.exec(name) ?? [];
+    if (digits === undefined) continue;
+    for (let i = 1; i <= Number(count); i++) {
+      const shard = `${start}${String(i).padStart(5, '0')}-of-${count}.safetensors`;
+      if (!there.has(shard)) return shard;
+    }
+  }
+  return undefined;
 }
 
 const usualIndex = 'model.safetensors.index.json';

@@ -25,7 +25,7 @@ export async function indexContents(path: string): Promise<Contents> {
     const found = file === undefined ? 'no shard has it' : `it is in ${quote(file)}`;
     throw fileError(path, `tensor ${quote(name)} is not in ${quote(shard)}, as weight_map says: ${found}`);
   }
-  return { ...contents, metadata: Object.freeze({ ...contents.metadata, ...metadata }) };
+  return { ...contents, index: path, metadata: Object.freeze({ ...contents.metadata, ...metadata }) };
 }
 
 /** What several safetensors files hold together; of their metadata what is the same in all. `ERR_SVD_FILE` */

@@ -40,6 +40,8 @@ export interface Contents {
   readonly entries: ReadonlyMap<string, Entry>;
   /** All that are open for it. */
   readonly files: readonly OpenFile[];
+  /** The file that names them, if there is one. */
+  readonly index?: string;
 }
 
 type Fill<T> = (
@@ -69,6 +71,12 @@ export class Weights<Info extends TensorInfo = TensorInfo> {
     // A caller who changes it changes nothing here.
     this.tensors = new Map([...contents.entries].map(([name, { info }]) => [name, info as Info]));
     this.#contents = contents;
+  }
+
+  /** Every file that belongs to what was opened: of a folder its shards and their index. */
+  get files(): string[] {
+    const { index, files } = this.#contents;
+    return [...(index === undefined ? [] : [index]), ...files.map(({ path }) => path)];
   }
 
   /** Names of all tensors, in the order of the file. */

@@ -115,8 +115,12 @@ const checks = (
 
 const files: [string, Call][] = [
   ['openSafetensors', (...rest) => (weights.openSafetensors as Call)(path, ...rest)],
+  ['openWeights', (...rest) => (weights.openWeights as Call)(path, ...rest)],
+  ['writeNpy', (...rest) => (weights.writeNpy as Call)(join(folder, 'a.npy'), a, ...rest)],
+  ['writeNpz', (...rest) => (weights.writeNpz as Call)(join(folder, 'a.npz'), { a }, ...rest)],
   ['writeSafetensors', (...rest) => (weights.writeSafetensors as Call)(path, { a }, {}, ...rest)],
   ['Weights.read', (...rest) => (file.read as Call).call(file, 'a', ...rest)],
+  ['Weights.readStored', (...rest) => (file.readStored as Call).call(file, 'a', ...rest)],
   ['Weights.close', (...rest) => (file.close as Call).call(file, ...rest)],
 ];
 

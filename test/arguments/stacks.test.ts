@@ -17,7 +17,13 @@ import {
   transpose,
 } from '../../lib/index.ts';
 import { matchSvd, validSvd } from '../../lib/testing/index.ts';
-import { openSafetensors, writeSafetensors } from '../../lib/weights/index.ts';
+import {
+  openSafetensors,
+  openWeights,
+  writeNpy,
+  writeNpz,
+  writeSafetensors,
+} from '../../lib/weights/index.ts';
 
 // The stack of an error begins at the line that called the package.
 
@@ -71,7 +77,10 @@ const calls: Record<string, () => unknown> = {
   truncateAsync: () => M.truncateAsync(1),
   eigenvaluesAsync: () => M.eigenvaluesAsync(),
   openSafetensors: () => openSafetensors('/nowhere/at/all'),
+  openWeights: () => openWeights('/nowhere/at/all'),
   writeSafetensors: () => writeSafetensors('/nowhere/at/all', { nan }),
+  writeNpy: () => writeNpy('/nowhere/at/all', nan),
+  writeNpz: () => writeNpz('/nowhere/at/all', { nan }),
 };
 
 it.each(Object.entries(calls))('%s', async (name, call) => {

@@ -254,7 +254,7 @@ describe('exit code 2: wrong usage', () => {
     [[], /Usage: factored-svd/],
     [['frobnicate'], /unknown command 'frobnicate'/],
     [['inspect'], /missing required argument 'file'/],
-    [['inspect', 'FILE', 'extra'], /too many arguments/],
+    [['svd', 'FILE', 'extra'], /too many arguments/],
     [['svd', 'FILE'], /name both factors with --a and --b, or one tensor with --matrix/],
     [['svd', 'FILE', '--a', 'A'], /name both factors/],
     [['svd', 'FILE', '--matrix', 'tall', '--a', 'A'], /--matrix cannot be combined/],
