@@ -10,8 +10,8 @@ import type { Weights } from '../../weights/index.ts';
 import type { JsonReader } from '../../weights/json-reader.ts';
 import { type CircuitKind, type CircuitState, circuitKinds } from '../attention.ts';
 import type { Checkpoint } from '../checkpoint.ts';
-import { stacks } from '../families.ts';
 import type { DeclaredLayout } from '../declared.ts';
+import { stacks } from '../families.ts';
 
 /** The choices that went into the circuits of a run. Numbers of different states are not comparable. */
 export interface RunState extends CircuitState {
