@@ -18,6 +18,7 @@ import type { MatrixLike } from '../array/input.ts';
 import { dropAxis, type Tensor, tensor } from '../array/tensor.ts';
 import { FactoredMatrix } from '../factored-matrix.ts';
 import type { AsyncOptions } from '../native/steps.ts';
+import { normAsync } from '../numbers.ts';
 import { fileError, filePath } from '../weights/file-errors.ts';
 import { openWeights, type Weights } from '../weights/index.ts';
 import {
@@ -80,6 +81,8 @@ export interface LayerSvd {
   readonly layer: number;
   /** U [heads, rows, p], S [heads, p], Vh [heads, p, cols]. */
   readonly svd: Svd<FloatArray, Tensor<Float64Array>>;
+  /** ‖A‖_F·‖B‖_F of the factors of every head: times `randomSpectrum`, what chance gives. */
+  readonly factorNorms: Float64Array;
 }
 
 const layoutKind: Kind<DeclaredLayout> = {
@@ -329,8 +332,7 @@ export class Checkpoint {
         onProgress &&
         (({ done, total: all }: { done: number; total: number }) =>
           onProgress({ done: layer - from + done / all, total }));
-      const svd = await this.#decomposeLayer(kind, layer, { rank, rotaryOffset, signal, onProgress: tell });
-      yield { layer, svd };
+      yield await this.#decomposeLayer(kind, layer, { rank, rotaryOffset, signal, onProgress: tell });
     }
   }
 
@@ -338,12 +340,16 @@ export class Checkpoint {
     kind: CircuitKind,
     layer: number,
     { rank, rotaryOffset, signal, onProgress }: DecomposeOptions,
-  ): Promise<LayerSvd['svd']> {
+  ): Promise<LayerSvd> {
     const { A, B } = await this.#attention.read(kind, [layer, layer + 1], { rotaryOffset, signal });
     const grouped = new FactoredMatrix(dropAxis(A, 0), dropAxis(B, 0));
     try {
       const svd = await grouped.svdAsync({ ...(rank !== undefined && { rank }), signal, onProgress });
-      return ofHeads(svd, this.heads);
+      return {
+        layer,
+        svd: ofHeads(svd, this.heads),
+        factorNorms: await productsOfNorms(grouped, signal),
+      };
     } catch (error) {
       if (isOwnError(error) && error.batchIndex) {
         const [group, within] = error.batchIndex;
@@ -420,6 +426,13 @@ function mustBeKind(kind: CircuitKind): CircuitKind {
 
 const withHeads = ({ A, B }: HeadFactors): Circuits =>
   new FactoredMatrix(oneAxisOfHeads(A), oneAxisOfHeads(B)) as Circuits;
+
+/** ‖A‖_F·‖B‖_F per head. */
+async function productsOfNorms({ A, B }: FactoredMatrix, signal?: AbortSignal): Promise<Float64Array> {
+  const normOf = async (x: Tensor) => (await normAsync(x, 'fro', { signal })) as Tensor;
+  const [a, b] = [await normOf(A as Tensor), await normOf(B as Tensor)];
+  return Float64Array.from(a.data, (norm, head) => norm * b.data[head]);
+}
 
 /** A decomposition of groups of heads, as one of heads. */
 function ofHeads(svd: Svd, heads: number): LayerSvd['svd'] {

@@ -15,7 +15,7 @@ import { type CheckpointOptions, openCheckpoint } from '../../lib/circuits/index
 import { mergeShards, planOf, readRun, runCircuits, type Shard } from '../../lib/circuits/run/index.ts';
 import type { PlanOptions } from '../../lib/circuits/run/plan.ts';
 import { layersOf } from '../../lib/circuits/run/shard.ts';
-import { versions } from '../../lib/index.ts';
+import { norm, versions } from '../../lib/index.ts';
 import { writeSafetensors } from '../../lib/weights/index.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { tinyLlama, writeCheckpoint } from './support/checkpoints.ts';
@@ -85,6 +85,10 @@ describe('a run', () => {
         }
         expect(read.versions).toEqual(versions());
         expect(read.bound).toEqual([...svd.bound.data]);
+        const { A, B } = await checkpoint.circuit(kind, { layers: [layer, layer + 1] });
+        const [a, b] = [norm(A), norm(B)] as { data: Float64Array }[];
+        const products = Array.from(a.data, (x, head) => x * b.data[head]);
+        expect(read.factorNorm).toEqual(products);
         const same = spectra.find((one) => one.kind === kind && one.layer === layer)!;
         expect(same.S.data).toEqual(svd.S.data);
         const { S, ...rest } = await found.spectra(kind, layer);

@@ -10,6 +10,7 @@ import { openSafetensors, type SafetensorsFile } from '../../weights/index.ts';
 import { writeAtomically } from '../../weights/output.ts';
 import { openRegular } from '../../weights/storage.ts';
 import { safetensorsPieces } from '../../weights/writer.ts';
+import type { CircuitKind } from '../attention.ts';
 import type { LayerSvd } from '../checkpoint.ts';
 import { type Part, partFile } from './manifest.ts';
 import { fingerprint, type Plan } from './plan.ts';
@@ -20,6 +21,8 @@ export interface PartSpectra extends Part {
   readonly S: Tensor<FloatArray>;
   /** Largest error to expect in a singular value, by head. */
   readonly bound: readonly number[];
+  /** ‖A‖_F·‖B‖_F of the factors, by head. */
+  readonly factorNorm: readonly number[];
   /** The singular value after the last of S, by head. */
   readonly next?: readonly number[];
   /** ‖M − U·diag(S)·Vh‖_F by head, where only leading triplets were asked for. */
@@ -37,20 +40,22 @@ export interface PartSvd extends PartSpectra {
 }
 
 /** What is said of a decomposition beside its vectors. */
-export function spectraOf(part: Part, svd: LayerSvd['svd']): PartSpectra {
+export function spectraOf(kind: CircuitKind, { layer, svd, factorNorms }: LayerSvd): PartSpectra {
   const list = (x: Tensor) => Array.from(x.data.subarray(x.offset, x.offset + x.size));
   const error = (svd as { truncationError?: Tensor }).truncationError;
   return {
-    kind: part.kind,
-    layer: part.layer,
+    kind,
+    layer,
     S: svd.S,
     bound: list(svd.bound),
+    factorNorm: [...factorNorms],
     ...(svd.next !== undefined && { next: list(svd.next) }),
     ...(error !== undefined && { truncationError: list(error) }),
   };
 }
 
-const lists = ['bound', 'next', 'truncationError'] as const;
+/** In the metadata of a file; the first two of every one. */
+const lists = ['bound', 'factorNorm', 'next', 'truncationError'] as const;
 
 /**
  * Writes a part into the folder, whole or not at all: U, S and Vh with the metadata of `factored-svd svd --out`, and what it is
@@ -148,7 +153,7 @@ async function spectraIn(file: SafetensorsFile, part: Part): Promise<PartSpectra
   const S = await file.read('S');
   if (S.shape.length !== 2) throw fileError(file.path, "tensor 'S' is not of the shape [heads, p]");
   const known = lists
-    .filter((name) => name === 'bound' || file.metadata[name] !== undefined)
+    .filter((name, i) => i < 2 || file.metadata[name] !== undefined)
     .map((name) => [name, numbersIn(file, name, S.shape[0])] as const);
   return { kind: part.kind, layer: part.layer, S, ...Object.fromEntries(known) } as PartSpectra;
 }

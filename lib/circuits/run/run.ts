@@ -67,11 +67,11 @@ export async function runCircuits(
         signal,
         onProgress: (progress) => onProgress?.({ done: before + progress.done, total: parts.length }),
       });
-      for await (const { layer, svd } of decompositions) {
-        const spectra = spectraOf({ kind, layer }, svd);
+      for await (const layer of decompositions) {
+        const spectra = spectraOf(kind, layer);
         done.set(partFile(spectra), spectra);
         await writing;
-        writing = folder?.add(svd, spectra);
+        writing = folder?.add(layer.svd, spectra);
         writing?.catch(() => {}); // whoever awaits it is told
       }
     }
