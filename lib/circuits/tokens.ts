@@ -93,8 +93,8 @@ export async function tokensOf(
       const { top, bottom } = ends[direction + i];
       for (let j = 0; j < tokens; j++) {
         const score = scores.data[i * tokens + j] + constants[direction + i];
-        top.take(token + j, score);
-        bottom.take(token + j, -score);
+        if (score > top.least) top.take(token + j, score);
+        if (-score > bottom.least) bottom.take(token + j, -score);
       }
     }
     onProgress?.({ done, total: 1 });
@@ -209,21 +209,21 @@ interface Entry {
 /** The k largest of the scores that were taken, largest first; of equal ones those that came first. */
 class Largest {
   readonly entries: Entry[] = [];
+  /** Only larger ones count from here on. */
+  least: number;
   readonly #k: number;
-  #least = Number.NEGATIVE_INFINITY;
 
   constructor(k: number) {
     this.#k = k;
+    this.least = k > 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   }
 
   take(id: number, score: number): void {
     const { entries } = this;
-    if (entries.length >= this.#k && !(score > this.#least)) return;
-    if (this.#k === 0) return;
     let at = entries.length;
     while (at > 0 && entries[at - 1].score < score) at--;
     entries.splice(at, 0, { id, score });
-    if (entries.length > this.#k) entries.pop();
-    this.#least = entries[entries.length - 1].score;
+    entries.splice(this.#k);
+    if (entries.length === this.#k) this.least = entries[this.#k - 1].score;
   }
 }

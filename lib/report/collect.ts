@@ -1,13 +1,13 @@
 import { basename, resolve } from 'node:path';
 import { effectiveRankOf } from '../algorithms/spectrum.ts';
-import { sliceAxis, swapLast, type Tensor } from '../array/tensor.ts';
+import { type FloatArray, sliceAxis, swapLast, type Tensor } from '../array/tensor.ts';
 import { circuitKinds } from '../circuits/attention.ts';
 import type { Checkpoint, LayerSvd } from '../circuits/checkpoint.ts';
 import { compositionScores, randomCompositionScore } from '../circuits/composition.ts';
 import { isolation } from '../circuits/isolation.ts';
 import { randomSpectrum } from '../circuits/random.ts';
 import { canRead, tokensOf } from '../circuits/tokens.ts';
-import { type AsyncOptions, distAsync, type FactoredMatrix, normAsync, versions } from '../index.ts';
+import { type AsyncOptions, type FactoredMatrix, normAsync, type TruncatedSvd, versions } from '../index.ts';
 import { vectorItems } from '../testing/decomposition.ts';
 import type {
   CircuitKind,
@@ -51,7 +51,8 @@ export async function collectReport(
   for (const kind of circuitKinds) {
     const rotation = kind === 'QK' ? { rotaryOffset } : {};
     const strongest = new Strongest(kind);
-    const decompositions = model.decompose(kind, { ...rotation, signal, onProgress: progress.next() });
+    const rank = Math.min(model.dHead, model.dModel); // all of them, and how far they are from the matrix
+    const decompositions = model.decompose(kind, { ...rotation, rank, signal, onProgress: progress.next() });
     for await (const { layer, svd } of decompositions) {
       const M = await model.circuit(kind, { layers: [layer, layer + 1], ...rotation, signal });
       const reports = await reportsOf(kind, layer, svd, M, { signal });
@@ -117,7 +118,7 @@ async function reportsOf(
     await perHead(normAsync(M.A, 'fro', options)),
     await perHead(normAsync(M.B, 'fro', options)),
   ];
-  const residuals = await perHead(distAsync(M, svd, options));
+  const { truncationError } = svd as TruncatedSvd<FloatArray, Tensor<Float64Array>>;
   const { isolated } = isolation(svd);
   const [heads, p] = svd.S.shape;
   return Array.from({ length: heads }, (_, head) => {
@@ -133,7 +134,7 @@ async function reportsOf(
       factorNorm: left[head] * right[head],
       effectiveRank: effectiveRankOf(S),
       condition: S[p - 1] === 0 ? Number.POSITIVE_INFINITY : S[0] / S[p - 1],
-      residual: norm > 0 ? residuals[head] / norm : 0,
+      residual: norm > 0 ? truncationError.data[head] / norm : 0,
       isolated: isolated.data.subarray(head * p, (head + 1) * p).filter((one) => one === 1).length,
     };
   });
@@ -154,8 +155,8 @@ function onlyLater(scores: ArrayLike<number>, { layers, heads }: Checkpoint): Fl
 
 /** The first directions of one head. */
 interface HeadDirections extends Pick<CircuitReport, 'layer' | 'head' | 'S'> {
-  readonly left: readonly Float64Array[];
-  readonly right: readonly Float64Array[];
+  readonly left: readonly FloatArray[];
+  readonly right: readonly FloatArray[];
 }
 
 /** The heads of one kind with the largest σ₁, and their first directions; those of the others are not kept. */
@@ -170,8 +171,10 @@ class Strongest {
   take({ layer, head, S }: CircuitReport, { U, Vh }: LayerSvd['svd']): void {
     const { heads } = this;
     if (heads.length === readHeads && !(S[0] > heads[readHeads - 1].S[0])) return;
-    const first = (x: Tensor) =>
-      vectorItems(sliceAxis(x.pick(head, null, null) as Tensor, 0, 0, Math.min(readDirections, S.length)));
+    const first = (x: Tensor) => {
+      const rows = sliceAxis(x.pick(head, null, null) as Tensor, 0, 0, Math.min(readDirections, S.length));
+      return vectorItems(rows).map((row) => (x.data instanceof Float32Array ? Float32Array.from(row) : row));
+    };
     heads.push({ layer, head, S, left: first(swapLast(U as Tensor)), right: first(Vh as Tensor) });
     heads.sort((a, b) => b.S[0] - a.S[0]);
     heads.splice(readHeads);

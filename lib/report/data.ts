@@ -57,7 +57,7 @@ export interface CircuitReport {
   readonly effectiveRank: number;
   /** σ₁ over the last of the dHead singular values, which may be infinite; NaN where that is not known. */
   readonly condition: number;
-  /** ‖M − U·diag(S)·Vh‖_F / ‖M‖_F. */
+  /** ‖M − U·diag(S)·Vh‖_F / ‖M‖_F, of all singular triplets; it is no larger than this. */
   readonly residual?: number;
   /** How many pairs of singular vectors the bounds determine alone, rather than as a part of a cluster. */
   readonly isolated: number;
