@@ -1,13 +1,16 @@
 import { basename, resolve } from 'node:path';
 import { effectiveRankOf } from '../algorithms/spectrum.ts';
-import { type FloatArray, sliceAxis, swapLast, type Tensor } from '../array/tensor.ts';
+import { svdError } from '../array/errors.ts';
+import { dtypeOf, type FloatArray, sliceAxis, swapLast, type Tensor } from '../array/tensor.ts';
 import { circuitKinds } from '../circuits/attention.ts';
-import type { Checkpoint, LayerSvd } from '../circuits/checkpoint.ts';
+import type { Checkpoint } from '../circuits/checkpoint.ts';
 import { compositionScores, randomCompositionScore } from '../circuits/composition.ts';
-import { isolation } from '../circuits/isolation.ts';
+import { directions } from '../circuits/isolation.ts';
 import { randomSpectrum } from '../circuits/random.ts';
+import { type Plan, planOf, type Run, type RunState } from '../circuits/run/index.ts';
+import { differences, rotationOf } from '../circuits/run/plan.ts';
 import { canRead, tokensOf } from '../circuits/tokens.ts';
-import { type AsyncOptions, type FactoredMatrix, normAsync, type TruncatedSvd, versions } from '../index.ts';
+import { type AsyncOptions, normAsync, type TruncatedSvd, versions } from '../index.ts';
 import { vectorItems } from '../testing/decomposition.ts';
 import type {
   CircuitKind,
@@ -22,8 +25,13 @@ import type {
 export interface CollectOptions extends AsyncOptions {
   /** Heading of the page; default the name of the checkpoint. */
   readonly title?: string | undefined;
-  /** QK as it is between a query and a key so many positions behind it, in models that rotate. Default 0. */
+  /** QK as it is between a query and a key so many positions behind it, in models that rotate. Default 0. Of a run, that of the run. */
   readonly rotaryOffset?: number | undefined;
+  /**
+   * Of a run: the checkpoint that it is of. What a run does not hold is read from its weights: the norms of the factors,
+   * composition scores, and what the directions are tokens of.
+   */
+  readonly checkpoint?: Checkpoint | undefined;
 }
 
 /** Of more heads in all, scores of all pairs would take more room than the spectra. */
@@ -31,57 +39,156 @@ const mostScoredHeads = 1024;
 /** Tokens are read for so many heads of each kind, those with the largest σ₁, and so many directions of each. */
 const [readHeads, readDirections, readTokens] = [64, 3, 8];
 
+/** What a report is made of: decompositions, and the weights behind them where they are at hand. */
+interface Source {
+  readonly name: string;
+  readonly model: ReportData['model'];
+  readonly state: RunState;
+  readonly kinds: readonly CircuitKind[];
+  /** Whether all singular values of the heads are there. */
+  readonly complete: boolean;
+  readonly weights: Checkpoint | undefined;
+  decompositions(kind: CircuitKind, options: AsyncOptions): AsyncIterable<Decomposed>;
+}
+
+/** The circuits of one layer: S [heads, p] and numbers by head; U and Vh where the weights are at hand. */
+interface Decomposed {
+  readonly layer: number;
+  readonly S: Tensor;
+  readonly bound: ArrayLike<number>;
+  readonly next: ArrayLike<number> | undefined;
+  readonly truncationError: ArrayLike<number> | undefined;
+  readonly vectors: { readonly U: Tensor; readonly Vh: Tensor } | undefined;
+}
+
 /**
- * Everything that the page shows of a checkpoint: it is decomposed layer by layer, with one layer in memory, and beside that the
- * directions whose tokens are read. `onProgress` counts passes over layers.
+ * Everything that the page shows: of a checkpoint, which is decomposed layer by layer, with one layer in memory and beside it the
+ * directions whose tokens are read; or of a finished run, which is not computed again. `onProgress` counts passes over layers.
  *
- * @throws as `Checkpoint.decompose`, `compositionScores` and `Checkpoint.tokens`; `signal.reason` on abort
+ * @throws as `Checkpoint.decompose`, `compositionScores` and `Checkpoint.tokens`; `ERR_SVD_ARGUMENT` where the run is of another
+ *   checkpoint, or of one in another state; `signal.reason` on abort
  */
 export async function collectReport(
-  model: Checkpoint,
-  { title, rotaryOffset = 0, signal, onProgress }: CollectOptions = {},
+  of: Checkpoint | Run,
+  { title, rotaryOffset = 0, checkpoint, signal, onProgress }: CollectOptions = {},
 ): Promise<ReportData> {
   const start = performance.now();
-  const source = basename(resolve(model.path));
-  const scored = model.layers > 1 && model.layers * model.heads <= mostScoredHeads ? scoredKinds(model) : [];
-  const progress = new Passes(model.layers, circuitKinds.length + scored.length, onProgress);
+  const source = 'plan' in of ? await sourceOfRun(of, checkpoint) : sourceOfCheckpoint(of, rotaryOffset);
+  const { model, state, weights } = source;
+  const scored = weights ? scoredKinds(weights) : [];
+  const progress = new Passes(model.layers, source.kinds.length + scored.length, onProgress);
   const circuits: CircuitReport[] = [];
   const random: RandomSpectrum[] = [];
   const tokens: TokenReading[] = [];
-  for (const kind of circuitKinds) {
-    const rotation = kind === 'QK' ? { rotaryOffset } : {};
+  for (const kind of source.kinds) {
+    const chance = await chanceOf(kind, source, { signal });
+    random.push({ kind, S: chance });
     const strongest = new Strongest(kind);
-    const rank = Math.min(model.dHead, model.dModel); // all of them, and how far they are from the matrix
-    const decompositions = model.decompose(kind, { ...rotation, rank, signal, onProgress: progress.next() });
-    for await (const { layer, svd } of decompositions) {
-      const M = await model.circuit(kind, { layers: [layer, layer + 1], ...rotation, signal });
-      const reports = await reportsOf(kind, layer, svd, M, { signal });
+    for await (const decomposed of source.decompositions(kind, { signal, onProgress: progress.next() })) {
+      const factorNorms = weights && (await factorNormsOf(weights, kind, decomposed.layer, { signal }));
+      const reports = reportsOf(kind, decomposed, { complete: source.complete, factorNorms, chance });
       circuits.push(...reports);
-      for (const report of reports) strongest.take(report, svd);
-      if (layer > 0) continue;
-      const { ldim: rows, mdim: inner, rdim: cols } = M;
-      random.push({ kind, S: await randomSpectrum({ rows, inner, cols }, { signal }) });
+      if (decomposed.vectors) for (const report of reports) strongest.take(report, decomposed.vectors);
     }
-    tokens.push(...(await readingsOf(model, strongest, { signal })));
+    if (weights) tokens.push(...(await readingsOf(weights, strongest, { signal })));
   }
   const composition: CompositionScores[] = [];
   for (const kind of scored) {
-    const { data } = await compositionScores(model, kind, { signal, onProgress: progress.next() });
-    composition.push({ kind, scores: onlyLater(data, model), random: randomCompositionScore(model) });
+    const { data } = await compositionScores(weights!, kind, { signal, onProgress: progress.next() });
+    composition.push({ kind, scores: onlyLater(data, model), random: randomCompositionScore(weights!) });
   }
-  const { modelType, layers, heads, kvHeads, dModel, dHead, qkNormGains } = model;
   return {
-    title: title ?? `Attention circuits of ${source}`,
-    source,
-    model: { modelType, layers, heads, kvHeads, dModel, dHead },
-    state: { ...model.state, rotaryOffset, qkNormGains },
+    title: title ?? `Attention circuits of ${source.name}`,
+    source: source.name,
+    model,
+    state: { ...state },
     versions: versions(),
-    seconds: (performance.now() - start) / 1000,
+    ...('plan' in of ? {} : { seconds: (performance.now() - start) / 1000 }),
     circuits,
     random,
     ...(composition.length > 0 && { composition }),
     ...(tokens.length > 0 && { tokens }),
   };
+}
+
+function sourceOfCheckpoint(weights: Checkpoint, rotaryOffset: number): Source {
+  const { modelType, layers, heads, kvHeads, dModel, dHead, qkNormGains } = weights;
+  const rank = Math.min(dHead, dModel); // all of them, and how far they are from the matrix
+  return {
+    name: basename(resolve(weights.path)),
+    model: { modelType, layers, heads, kvHeads, dModel, dHead },
+    state: { ...weights.state, rotaryOffset, qkNormGains },
+    kinds: circuitKinds,
+    complete: true,
+    weights,
+    async *decompositions(kind, options) {
+      const all = weights.decompose(kind, { rank, ...rotationOf(kind, rotaryOffset), ...options });
+      for await (const { layer, svd } of all) {
+        const { U, S, Vh, bound, next, truncationError } = svd as TruncatedSvd<
+          FloatArray,
+          Tensor<Float64Array>
+        >;
+        const numbers = { bound: bound.data, next: next?.data, truncationError: truncationError.data };
+        yield { layer, S, ...numbers, vectors: { U, Vh } };
+      }
+    },
+  };
+}
+
+async function sourceOfRun(run: Run, weights: Checkpoint | undefined): Promise<Source> {
+  const { plan, parts } = run;
+  const { modelType, layers, heads, kvHeads, dModel, dHead } = plan.checkpoint;
+  if (weights) await mustBeOf(plan, weights);
+  return {
+    name: basename(resolve(weights?.path ?? run.path)),
+    model: { modelType, layers, heads, kvHeads, dModel, dHead },
+    state: plan.state,
+    kinds: plan.kinds,
+    complete: plan.rank === null || plan.rank >= Math.min(dHead, dModel),
+    weights,
+    async *decompositions(kind, { signal, onProgress }) {
+      const own = parts.filter((part) => part.kind === kind);
+      for (const [i, { layer }] of own.entries()) {
+        signal?.throwIfAborted();
+        const vectors = weights && (await run.svd(kind, layer));
+        const { S, bound, next, truncationError } = vectors ?? (await run.spectra(kind, layer));
+        yield { layer, S, bound, next, truncationError, vectors };
+        onProgress?.({ done: i + 1, total: own.length });
+      }
+    },
+  };
+}
+
+/** `ERR_SVD_ARGUMENT` unless the run is of that checkpoint, in its state. */
+async function mustBeOf(plan: Plan, weights: Checkpoint): Promise<void> {
+  const { kinds, layers, rank, state, factoredSvd } = plan;
+  const same = { kinds, layers, rank: rank ?? undefined, rotaryOffset: state.rotaryOffset };
+  const { checkpoint, ...own } = await planOf(weights, same);
+  const { layout } = plan.checkpoint; // the checkpoint is open, however that was said
+  const differ = differences(plan, { ...own, factoredSvd, checkpoint: { ...checkpoint, layout } });
+  if (differ.length > 0)
+    throw svdError(
+      'ERR_SVD_ARGUMENT',
+      `the run is not of ${weights.path} as it was opened: ${differ.join('; ')}`,
+    );
+}
+
+/** What chance gives for a kind. */
+function chanceOf(kind: CircuitKind, { model, state }: Source, options: AsyncOptions): Promise<Float64Array> {
+  const [wide, { dModel, dHead: inner }] = [model.dModel + (state.biases ? 1 : 0), model];
+  return randomSpectrum({ rows: wide, inner, cols: kind === 'QK' ? wide : dModel }, options);
+}
+
+/** ‖A‖_F·‖B‖_F of the heads of one layer. */
+async function factorNormsOf(
+  weights: Checkpoint,
+  kind: CircuitKind,
+  layer: number,
+  options: AsyncOptions,
+): Promise<number[]> {
+  const { A, B } = await weights.circuit(kind, { layers: [layer, layer + 1], signal: options.signal });
+  const [left, right] = [await normAsync(A, 'fro', options), await normAsync(B, 'fro', options)];
+  return Array.from((left as Tensor).data, (norm, head) => norm * (right as Tensor).data[head]);
 }
 
 /** Tells how far all passes over the layers are, each of them as long as the others. */
@@ -106,46 +213,44 @@ class Passes {
 }
 
 /** What is said of the heads of one layer. */
-async function reportsOf(
+function reportsOf(
   kind: CircuitKind,
-  layer: number,
-  svd: LayerSvd['svd'],
-  M: FactoredMatrix,
-  options: AsyncOptions,
-): Promise<CircuitReport[]> {
-  const perHead = async (x: Promise<unknown>) => ((await x) as Tensor).data;
-  const [left, right] = [
-    await perHead(normAsync(M.A, 'fro', options)),
-    await perHead(normAsync(M.B, 'fro', options)),
-  ];
-  const { truncationError } = svd as TruncatedSvd<FloatArray, Tensor<Float64Array>>;
-  const { isolated } = isolation(svd);
-  const [heads, p] = svd.S.shape;
-  return Array.from({ length: heads }, (_, head) => {
-    const S = svd.S.data.slice(head * p, (head + 1) * p);
-    const norm = Math.hypot(...S);
+  { layer, S: all, bound, next, truncationError }: Decomposed,
+  {
+    complete,
+    factorNorms,
+    chance,
+  }: { complete: boolean; factorNorms: readonly number[] | undefined; chance: Float64Array },
+): CircuitReport[] {
+  const p = all.shape[1];
+  return vectorItems(all).map((S, head) => {
+    const rest = truncationError?.[head];
+    const norm = Math.hypot(...S, complete ? 0 : (rest ?? 0));
+    const known = { S, bound: bound[head], next: next?.[head] ?? 0, dtype: dtypeOf(all) };
     return {
       kind,
       layer,
       head,
-      S,
-      bound: svd.bound.data[head],
+      S: dtypeOf(all) === 'float32' ? Float32Array.from(S) : S,
+      bound: bound[head],
       norm,
-      factorNorm: left[head] * right[head],
-      effectiveRank: effectiveRankOf(S),
-      condition: S[p - 1] === 0 ? Number.POSITIVE_INFINITY : S[0] / S[p - 1],
-      residual: norm > 0 ? truncationError.data[head] / norm : 0,
-      isolated: isolated.data.subarray(head * p, (head + 1) * p).filter((one) => one === 1).length,
+      factorNorm: factorNorms?.[head] ?? norm / Math.hypot(...chance),
+      effectiveRank: complete ? effectiveRankOf(S) : Number.NaN,
+      condition: !complete ? Number.NaN : S[p - 1] === 0 ? Number.POSITIVE_INFINITY : S[0] / S[p - 1],
+      ...(complete && rest !== undefined && { residual: norm > 0 ? rest / norm : 0 }),
+      isolated: directions(known).filter(({ isolated }) => isolated).length,
     };
   });
 }
 
 /** The later heads of cross attention read keys and values of another stream. */
-const scoredKinds = ({ state }: Checkpoint): CompositionScores['kind'][] =>
-  state.stack === 'cross' ? ['Q'] : ['Q', 'K', 'V'];
+function scoredKinds({ layers, heads, state }: Checkpoint): CompositionScores['kind'][] {
+  if (layers < 2 || layers * heads > mostScoredHeads) return [];
+  return state.stack === 'cross' ? ['Q'] : ['Q', 'K', 'V'];
+}
 
 /** The scores in float32, NaN where the column is in no later layer. */
-function onlyLater(scores: ArrayLike<number>, { layers, heads }: Checkpoint): Float32Array {
+function onlyLater(scores: ArrayLike<number>, { layers, heads }: ReportData['model']): Float32Array {
   const n = layers * heads;
   const layerOf = (head: number) => Math.floor(head / heads);
   return Float32Array.from(scores, (score, e) =>
@@ -168,14 +273,14 @@ class Strongest {
     this.kind = kind;
   }
 
-  take({ layer, head, S }: CircuitReport, { U, Vh }: LayerSvd['svd']): void {
+  take({ layer, head, S }: CircuitReport, { U, Vh }: { readonly U: Tensor; readonly Vh: Tensor }): void {
     const { heads } = this;
     if (heads.length === readHeads && !(S[0] > heads[readHeads - 1].S[0])) return;
     const first = (x: Tensor) => {
       const rows = sliceAxis(x.pick(head, null, null) as Tensor, 0, 0, Math.min(readDirections, S.length));
       return vectorItems(rows).map((row) => (x.data instanceof Float32Array ? Float32Array.from(row) : row));
     };
-    heads.push({ layer, head, S, left: first(swapLast(U as Tensor)), right: first(Vh as Tensor) });
+    heads.push({ layer, head, S, left: first(swapLast(U)), right: first(Vh) });
     heads.sort((a, b) => b.S[0] - a.S[0]);
     heads.splice(readHeads);
   }

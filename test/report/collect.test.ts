@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Tensor } from '../../lib/array/tensor.ts';
 import { compositionScores, openCheckpoint, randomCompositionScore } from '../../lib/circuits/index.ts';
+import { planOf, readRun, runCircuits } from '../../lib/circuits/run/index.ts';
+import type { PlanOptions } from '../../lib/circuits/run/plan.ts';
 import { tokensOf } from '../../lib/circuits/tokens.ts';
 import { cond, effectiveRank, FactoredMatrix, norm, svd } from '../../lib/index.ts';
 import { collectReport } from '../../lib/report/collect.ts';
@@ -10,7 +12,7 @@ import { reportPage } from '../../lib/report/page.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import { tinyLlama, writeCheckpoint } from '../circuits/support/checkpoints.ts';
 import { built } from '../support/built.ts';
-import { rejectionOf } from '../support/checks.ts';
+import { checkError, rejectionOf } from '../support/checks.ts';
 import * as functionBounds from '../support/function-bounds.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -120,6 +122,64 @@ describe('what is collected of a checkpoint', () => {
       qkNormGains: false,
     });
     expect(new Set(tokens.map(({ kind, side }) => `${kind} ${side}`)).size).toBe(4);
+  });
+
+  const runOf = async (name: string, options: Partial<PlanOptions> = {}) => {
+    await using model = await openCheckpoint(llama);
+    const plan = await planOf(model, { kinds: ['OV', 'QK'], ...options });
+    await runCircuits(model, plan, { out: folder(name) });
+    return await readRun(folder(name));
+  };
+
+  test('of a finished run and its checkpoint it is what the checkpoint alone gives, but for residuals', async () => {
+    const run = await runOf('run');
+    await using model = await openCheckpoint(llama);
+    const [alone, both] = [await collectReport(model), await collectReport(run, { checkpoint: model })];
+    const { seconds: _, ...expected } = {
+      ...alone,
+      circuits: alone.circuits.map(({ residual: _, ...circuit }) => circuit),
+    };
+    expect(both).toEqual(expected);
+  });
+
+  test('of a run alone it is the spectra, beside random ones of the same norm', async () => {
+    const [run, { circuits }] = [await runOf('run'), await collected()];
+    const data = await collectReport(run);
+    expect(data).toMatchObject({ source: 'run', model: { layers, heads } });
+    expect(Object.keys(data)).not.toContain('composition');
+    expect(Object.keys(data)).not.toContain('tokens');
+    data.circuits.forEach(({ factorNorm, ...circuit }, i) => {
+      const { residual: _, factorNorm: __, ...expected } = circuits[i];
+      expect(circuit).toEqual(expected);
+      const chance = data.random.find(({ kind }) => kind === circuit.kind)!.S;
+      const norm = factorNorm * Math.hypot(...Array.from(chance));
+      expect(Math.abs(norm - circuit.norm)).toBeLessThanOrEqual(functionBounds.frobenius(circuit.norm, 1, 3));
+    });
+    expect(reportPage(data)).toContain('Attention circuits of run');
+  });
+
+  test('of a run of leading triplets nothing is said that needs the others', async () => {
+    const [run, { circuits }] = [await runOf('leading', { rank: 2, layers: [1, 2] }), await collected()];
+    const data = await collectReport(run);
+    expect(data.circuits.length).toBe(2 * heads);
+    for (const { kind, layer, head, S, ...circuit } of data.circuits) {
+      const whole = circuits.find((c) => c.kind === kind && c.layer === layer && c.head === head)!;
+      expect(S.length).toBe(2);
+      expect([circuit.effectiveRank, circuit.condition, circuit.residual]).toEqual([NaN, NaN, undefined]);
+      expect(circuit.isolated).toBe(2);
+      const limit = 3 * bounds.singularValues('float32', circuit.bound, whole.bound);
+      expect(Math.abs(circuit.norm - whole.norm)).toBeLessThanOrEqual(limit);
+    }
+  });
+
+  test('a run of another checkpoint, or of another state of it, is refused', async () => {
+    const run = await runOf('run');
+    await using folded = await openCheckpoint(llama, { foldNorms: true });
+    checkError(
+      await rejectionOf(collectReport(run, { checkpoint: folded })),
+      'ERR_SVD_ARGUMENT',
+      'foldNorms false, not true',
+    );
   });
 
   test('a checkpoint of one layer without a vocabulary has neither scores nor tokens', async () => {
