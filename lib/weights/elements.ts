@@ -53,7 +53,7 @@ function* readHalves(
   what: string,
 ): Reading {
   const all = isColumnMajor(part) ? ((yield* readStored(part, what)) as Uint16Array) : undefined;
-  const stream = all ? undefined : streamOf(part);
+  using stream = all ? undefined : streamOf(part);
   for (let at = 0; at < out.length; at += pieceLength) {
     const length = Math.min(pieceLength, out.length - at);
     const halves = all?.subarray(at, at + length) ?? new Uint16Array(length);
@@ -76,8 +76,9 @@ export function* readStored(part: Part, what: string): Reading<StoredArray> {
 /** Fills `out`, which has as many elements of that dtype as the part, row-major. */
 export function* fillPart(part: Part, out: StoredArray): Reading {
   if (out.length === 0) return;
-  if (isColumnMajor(part)) yield* fillByColumns(part, out);
-  else yield* readElements(streamOf(part), out, part.entry);
+  if (isColumnMajor(part)) return yield* fillByColumns(part, out);
+  using stream = streamOf(part);
+  yield* readElements(stream, out, part.entry);
 }
 
 const isColumnMajor = ({ entry }: Part): boolean => entry.columnMajor === true && entry.info.shape.length > 1;
@@ -105,7 +106,7 @@ function* fillByColumns(part: Part, out: StoredArray): Reading {
   const [stretch, first] = whole ? [length, from] : [rows, 0];
   const most = Math.min(columns, Math.max(1, Math.floor(pieceLength / stretch)));
   const piece = zeros(arrayOf(dtype), [most, stretch], 'columns');
-  const stream = entry.storage(whole ? 0 : from * size);
+  using stream = entry.storage(whole ? 0 : from * size);
   const places = columnPlaces(others);
   for (let done = 0; done < columns; done += most) {
     const count = Math.min(most, columns - done);

@@ -191,7 +191,7 @@ function elementsOf(
   fail: (problem: string) => Error,
 ): Pick<Declared, 'dtype' | 'itemSize' | 'bigEndian'> {
   if (descr === structured || descr === '|O') return { dtype: descr, itemSize: undefined };
-  const match = /^([<>|=])([a-zA-Z])(\d{1,15})(\[[^\]]*\])?$/.exec(descr);
+  const match = /^([<>|=])([a-zA-Z])(\d{1,15})(\[[0-9A-Za-z/]*\])?$/.exec(descr);
   if (!match) throw fail(`bad header: ${quote(descr)} is no dtype`);
   const [, order, kind, count, unit] = match;
   const known = unit === undefined && Object.hasOwn(dtypes, kind + count) ? dtypes[kind + count] : undefined;

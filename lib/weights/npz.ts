@@ -27,7 +27,8 @@ export const suffix = '.npy';
 function* entryOf(file: OpenFile, member: Member): Reading<Entry> {
   const fail = (problem: string) => fileError(file.path, `member ${quote(member.name)}: ${problem}`);
   const contents = contentsOf(file, member, fail);
-  const header = yield* readNpyHeader(contents(0), member.size, fail);
+  using start = contents(0);
+  const header = yield* readNpyHeader(start, member.size, fail);
   const { dtype, shape, byteLength, bytes, bigEndian, columnMajor } = header;
   const byteOffset = isStored(member) ? member.start + bytes.length : undefined;
   return {
@@ -63,6 +64,9 @@ const checked =
       *skip(count) {
         if (count > 0) sum = undefined;
         yield* stream.skip(count);
+      },
+      [Symbol.dispose]() {
+        stream[Symbol.dispose]();
       },
     } satisfies ByteStream;
   };

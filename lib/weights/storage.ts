@@ -36,18 +36,17 @@ export async function opened<T>(path: string, use: (file: OpenFile) => Promise<T
   }
 }
 
-/** Bytes that are wanted of a file: as many as `bytes` has, from `position` on. */
+/** Bytes that are wanted, and the two ways to get them. */
 export interface Wanted {
-  readonly file: OpenFile;
-  readonly bytes: Uint8Array;
-  readonly position: number;
+  atOnce(): void;
+  later(): Promise<void>;
 }
 
 /** Reads files by yielding what it wants of them: one description for synchronous and asynchronous readers. */
 export type Reading<T = void> = Generator<Wanted, T, void>;
 
 /** Bytes of a tensor one behind the other, from where it was begun. */
-export interface ByteStream {
+export interface ByteStream extends Disposable {
   /** Fills `bytes` with those that come next. */
   read(bytes: Uint8Array): Reading;
   skip(count: number): Reading;
@@ -63,59 +62,86 @@ export const regionOf =
     let position = start + from;
     return {
       *read(bytes) {
-        yield { file, bytes, position };
+        yield wanted(file, position, bytes);
         position += bytes.length;
       },
       // biome-ignore lint/correctness/useYield: other storages have to read what they skip
       *skip(count) {
         position += count;
       },
+      [Symbol.dispose]() {},
     };
   };
+
+/** The bytes of a file from `position` on. */
+export function* bytesAt(
+  file: OpenFile,
+  position: number,
+  length: number,
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(length),
+): Reading<Uint8Array<ArrayBuffer>> {
+  yield wanted(file, position, bytes);
+  return bytes;
+}
 
 /** Bytes asked of the operating system at a time; one call cannot return 2 GiB. */
 const chunk = 2 ** 30;
 
+/** As many bytes of a file as `bytes` has, from `position` on. */
+function wanted({ path, handle }: OpenFile, position: number, bytes: Uint8Array): Wanted {
+  let filled = 0;
+  const place = (): [filled: number, length: number, at: number] => [
+    filled,
+    Math.min(chunk, bytes.length - filled),
+    position + filled,
+  ];
+  const take = (count: number) => {
+    if (count > 0) filled += count;
+    else
+      throw fileError(
+        path,
+        `ends at byte ${position + filled}, expected ${bytes.length - filled} more bytes (truncated while open?)`,
+      );
+  };
+  const action = () => `read at byte ${position + filled}`;
+  return {
+    atOnce() {
+      while (filled < bytes.length)
+        take(fileStepSync(path, action(), () => readSync(handle.fd, bytes, ...place())));
+    },
+    async later() {
+      while (filled < bytes.length)
+        take((await fileStep(path, action(), () => handle.read(bytes, ...place()))).bytesRead);
+    },
+  };
+}
+
 /** Runs a reading off the event loop. `ERR_SVD_FILE` */
 export async function readAsync<T>(reading: Reading<T>): Promise<T> {
-  for (;;) {
-    const { done, value } = reading.next();
-    if (done) return value;
-    const { file, bytes, position } = value;
-    for (let filled = 0; filled < bytes.length; ) {
-      const [at, length] = [position + filled, Math.min(chunk, bytes.length - filled)];
-      const { bytesRead } = await fileStep(file.path, `read at byte ${at}`, () =>
-        file.handle.read(bytes, filled, length, at),
-      );
-      if (bytesRead === 0) throw endsEarly(file.path, at, bytes.length - filled);
-      filled += bytesRead;
+  let step = reading.next();
+  while (!step.done) {
+    try {
+      await step.value.later();
+    } catch (error) {
+      step = reading.throw(error); // which leaves it, and what it has in use
+      continue;
     }
+    step = reading.next();
   }
+  return step.value;
 }
 
 /** Runs a reading at once. `ERR_SVD_FILE` */
 export function readAtOnce<T>(reading: Reading<T>): T {
-  for (;;) {
-    const { done, value } = reading.next();
-    if (done) return value;
-    const { file, bytes, position } = value;
-    for (let filled = 0; filled < bytes.length; ) {
-      const [at, length] = [position + filled, Math.min(chunk, bytes.length - filled)];
-      const bytesRead = fileStepSync(file.path, `read at byte ${at}`, () =>
-        readSync(file.handle.fd, bytes, filled, length, at),
-      );
-      if (bytesRead === 0) throw endsEarly(file.path, at, bytes.length - filled);
-      filled += bytesRead;
+  let step = reading.next();
+  while (!step.done) {
+    try {
+      step.value.atOnce();
+    } catch (error) {
+      step = reading.throw(error);
+      continue;
     }
+    step = reading.next();
   }
-}
-
-const endsEarly = (path: string, at: number, missing: number) =>
-  fileError(path, `ends at byte ${at}, expected ${missing} more bytes (truncated while open?)`);
-
-/** The bytes of a file from `position` on. */
-export function* bytesAt(file: OpenFile, position: number, length: number): Reading<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  yield { file, bytes, position };
-  return bytes;
+  return step.value;
 }

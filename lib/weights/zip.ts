@@ -225,7 +225,7 @@ export function contentsOf(file: OpenFile, member: Member, fail: (problem: strin
     throw fail(`compression method ${method} is not known: only deflate (8) is`);
   if (size > compressed * mostExpansion)
     throw fail(`${compressed} compressed bytes cannot hold ${size} bytes`);
-  return inflated(file, start, compressed, fail);
+  return inflated(file, start, { length: compressed, size }, fail);
 }
 
 /** Whether the contents stand in the file as they are. */

@@ -359,13 +359,35 @@ describe('an .npz file', () => {
     expect([...(await sum.read('a', { rows: [1, 2] })).data]).toEqual([3, 4]);
   });
 
-  test('compressed data that end early, or are none', async () => {
-    const bytes = zipBytes([{ name: 'large.npy', contents: large, method: 8 }]);
-    bytes.fill(0xff, 20_000, 20_100);
-    await using weights = await openWeights(file('x.npz', bytes));
-    await expect(weights.read('large')).rejects.toThrow(
-      /member "large.npy": (its compressed data|is damaged)/,
+  test('damaged compressed data are ERR_SVD_FILE, when they are reached', async () => {
+    const path = at('x.npz');
+    const noise = npyBytes(
+      npyHeader('<f8', [2 ** 17]),
+      bytesOf(Float64Array.from({ length: 2 ** 17 }, (_, i) => Math.sin(i * i))),
     );
+    const bytes = zipBytes([{ name: 'noise.npy', contents: noise, method: 8 }]);
+    for (const byte of [0, 0xff]) {
+      bytes.fill(byte, 800_000, 800_100);
+      writeFileSync(path, bytes);
+      await using weights = await openWeights(path);
+      const damaged =
+        /member "noise.npy": (its compressed data (are damaged|end early)|is damaged: its checksum)/;
+      await expect(weights.read('noise')).rejects.toThrow(damaged);
+      await expect(weights.read('noise')).rejects.toMatchObject({ code: 'ERR_SVD_FILE', path });
+      expect(() => fillSync(weights, 'noise', new Float64Array(2 ** 17))).toThrow(damaged);
+      expect((await weights.read('noise', { rows: [9, 10] })).data[0]).toBe(Math.sin(81));
+    }
+  });
+
+  test('compressed data that end early are ERR_SVD_FILE', async () => {
+    const short = Buffer.concat([
+      npyBytes(npyHeader('<f8', [2 ** 12]), new Uint8Array(0)),
+      Buffer.alloc(2 ** 14),
+    ]);
+    const size = short.length + 2 ** 14;
+    await using weights = await openWeights(file('x.npz', one({ method: 8, contents: short, size })));
+    await expect(weights.read('a')).rejects.toThrow(/its compressed data end early/);
+    expect(() => fillSync(weights, 'a', new Float64Array(2 ** 12))).toThrow(/its compressed data end early/);
   });
 
   test('a million zeros take as much memory as is asked for', async () => {
