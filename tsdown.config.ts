@@ -27,25 +27,41 @@ const library = {
   vitest: 'lib/testing/vitest.ts',
 };
 
-/** What a page says of a package in its script, and scripts/package/main.mjs reads. */
-const bundled = (name: string): string =>
-  `//#region node_modules/${name}\n/*! ${readFileSync(`node_modules/${name}/LICENSE`, 'utf8').trim()} */\n//#endregion`;
+/** What a page says of a package in its script. */
+const notice = (name: string): string =>
+  `/*! ${readFileSync(`node_modules/${name}/LICENSE`, 'utf8').trim()} */`;
+
+/** Which modules of other packages a bundle holds, for scripts/package/main.mjs to take their licences along. */
+const bundledModules = (of: string): NonNullable<UserConfig['plugins']> => ({
+  name: 'bundled-modules',
+  generateBundle(_, bundle) {
+    const modules = Object.values(bundle).flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
+    const source = modules.filter((id) => id.includes('/node_modules/')).join('\n');
+    this.emitFile({ type: 'asset', fileName: `bundled-${of}.txt`, source });
+  },
+});
+
+/** Few bytes, and the names that stacks show. */
+const minify: UserConfig['minify'] = { compress: false, mangle: { keepNames: true } };
 
 export default defineConfig([
   {
     ...common,
     entry: { ...library, command: 'lib/cli/main.ts' },
     format: 'esm',
+    minify,
+    plugins: bundledModules('esm'),
     dts: { entry: Object.values(library) },
   },
-  // The same code once more: in few bytes.
+  // The same code once more.
   {
     ...common,
     entry: library,
     format: 'cjs',
     dts: true,
     clean: false,
-    minify: { compress: false, mangle: { keepNames: true } },
+    minify,
+    plugins: bundledModules('cjs'),
   },
   // What runs in the browser, in the page of a report.
   {
@@ -61,7 +77,8 @@ export default defineConfig([
     dts: false,
     minify: true,
     outputOptions: { entryFileNames: 'client.js' },
-    banner: { js: bundled('uplot') },
+    banner: { js: notice('uplot') },
+    plugins: bundledModules('client'),
     copy: [],
   },
 ]);

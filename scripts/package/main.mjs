@@ -4,7 +4,7 @@
 // what native/build.mjs of an installed package builds the addon from.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
@@ -109,19 +109,20 @@ function readme() {
   return text.replace(/(?<=\]\()(?!\w+:|#)/g, `${address}/`);
 }
 
-/** The licences of the packages whose code the bundler took into dist, which it says in comments. */
+/** The licences of the packages whose code the bundler took into dist. */
 function bundledLicences() {
   const modules = readdirSync(join(root, 'dist'), { recursive: true })
-    .filter((name) => /\.c?js$/.test(name))
-    .flatMap(
-      (name) =>
-        readFileSync(join(root, 'dist', name), 'utf8').match(/^\/\/#region node_modules\/.*$/gm) ?? [],
-    );
+    .filter((name) => /bundled-\w+\.txt$/.test(name))
+    .flatMap((name) =>
+      readFileSync(join(root, 'dist', name), 'utf8')
+        .split('\n')
+        .filter(Boolean),
+    )
+    .map((path) => relative(root, path));
   const folders = new Set(
     modules.map((line) => /node_modules\/(?:.*node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(line)[0]),
   );
-  if (folders.size === 0)
-    throw new Error('dist names no bundled package: has the bundler changed its comments?');
+  if (folders.size === 0) throw new Error('dist names no bundled package: has the bundler changed?');
   return Array.from(folders)
     .sort()
     .map(licence)
