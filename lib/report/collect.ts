@@ -10,7 +10,7 @@ import { randomSpectrum } from '../circuits/random.ts';
 import { type Plan, planOf, type Run, type RunState } from '../circuits/run/index.ts';
 import { differences, rotationOf } from '../circuits/run/plan.ts';
 import { canRead, tokensOf } from '../circuits/tokens.ts';
-import { type AsyncOptions, normAsync, type TruncatedSvd, versions } from '../index.ts';
+import { type AsyncOptions, type TruncatedSvd, versions } from '../index.ts';
 import { vectorItems } from '../testing/decomposition.ts';
 import type {
   CircuitKind,
@@ -28,8 +28,8 @@ export interface CollectOptions extends AsyncOptions {
   /** QK as it is between a query and a key so many positions behind it, in models that rotate. Default 0. Of a run, that of the run. */
   readonly rotaryOffset?: number | undefined;
   /**
-   * Of a run: the checkpoint that it is of. What a run does not hold is read from its weights: the norms of the factors,
-   * composition scores, and what the directions are tokens of.
+   * Of a run: the checkpoint that it is of. What a run does not hold is read from its weights: composition
+   * scores, and what the directions are tokens of.
    */
   readonly checkpoint?: Checkpoint | undefined;
 }
@@ -56,6 +56,7 @@ interface Decomposed {
   readonly layer: number;
   readonly S: Tensor;
   readonly bound: ArrayLike<number>;
+  readonly factorNorm: ArrayLike<number>;
   readonly next: ArrayLike<number> | undefined;
   readonly truncationError: ArrayLike<number> | undefined;
   readonly vectors: { readonly U: Tensor; readonly Vh: Tensor } | undefined;
@@ -81,12 +82,10 @@ export async function collectReport(
   const random: RandomSpectrum[] = [];
   const tokens: TokenReading[] = [];
   for (const kind of source.kinds) {
-    const chance = await chanceOf(kind, source, { signal });
-    random.push({ kind, S: chance });
+    random.push({ kind, S: await chanceOf(kind, source, { signal }) });
     const strongest = new Strongest(kind);
     for await (const decomposed of source.decompositions(kind, { signal, onProgress: progress.next() })) {
-      const factorNorms = weights && (await factorNormsOf(weights, kind, decomposed.layer, { signal }));
-      const reports = reportsOf(kind, decomposed, { complete: source.complete, factorNorms, chance });
+      const reports = reportsOf(kind, decomposed, source.complete);
       circuits.push(...reports);
       if (decomposed.vectors) for (const report of reports) strongest.take(report, decomposed.vectors);
     }
@@ -123,13 +122,13 @@ function sourceOfCheckpoint(weights: Checkpoint, rotaryOffset: number): Source {
     weights,
     async *decompositions(kind, options) {
       const all = weights.decompose(kind, { rank, ...rotationOf(kind, rotaryOffset), ...options });
-      for await (const { layer, svd } of all) {
+      for await (const { layer, svd, factorNorms: factorNorm } of all) {
         const { U, S, Vh, bound, next, truncationError } = svd as TruncatedSvd<
           FloatArray,
           Tensor<Float64Array>
         >;
         const numbers = { bound: bound.data, next: next?.data, truncationError: truncationError.data };
-        yield { layer, S, ...numbers, vectors: { U, Vh } };
+        yield { layer, S, factorNorm, ...numbers, vectors: { U, Vh } };
       }
     },
   };
@@ -151,8 +150,8 @@ async function sourceOfRun(run: Run, weights: Checkpoint | undefined): Promise<S
       for (const [i, { layer }] of own.entries()) {
         signal?.throwIfAborted();
         const vectors = weights && (await run.svd(kind, layer));
-        const { S, bound, next, truncationError } = vectors ?? (await run.spectra(kind, layer));
-        yield { layer, S, bound, next, truncationError, vectors };
+        const { S, bound, factorNorm, next, truncationError } = vectors ?? (await run.spectra(kind, layer));
+        yield { layer, S, bound, factorNorm, next, truncationError, vectors };
         onProgress?.({ done: i + 1, total: own.length });
       }
     },
@@ -179,18 +178,6 @@ function chanceOf(kind: CircuitKind, { model, state }: Source, options: AsyncOpt
   return randomSpectrum({ rows: wide, inner, cols: kind === 'QK' ? wide : dModel }, options);
 }
 
-/** ‖A‖_F·‖B‖_F of the heads of one layer. */
-async function factorNormsOf(
-  weights: Checkpoint,
-  kind: CircuitKind,
-  layer: number,
-  options: AsyncOptions,
-): Promise<number[]> {
-  const { A, B } = await weights.circuit(kind, { layers: [layer, layer + 1], signal: options.signal });
-  const [left, right] = [await normAsync(A, 'fro', options), await normAsync(B, 'fro', options)];
-  return Array.from((left as Tensor).data, (norm, head) => norm * (right as Tensor).data[head]);
-}
-
 /** Tells how far all passes over the layers are, each of them as long as the others. */
 class Passes {
   readonly #layers: number;
@@ -215,12 +202,8 @@ class Passes {
 /** What is said of the heads of one layer. */
 function reportsOf(
   kind: CircuitKind,
-  { layer, S: all, bound, next, truncationError }: Decomposed,
-  {
-    complete,
-    factorNorms,
-    chance,
-  }: { complete: boolean; factorNorms: readonly number[] | undefined; chance: Float64Array },
+  { layer, S: all, bound, factorNorm, next, truncationError }: Decomposed,
+  complete: boolean,
 ): CircuitReport[] {
   const p = all.shape[1];
   return vectorItems(all).map((S, head) => {
@@ -234,7 +217,7 @@ function reportsOf(
       S: dtypeOf(all) === 'float32' ? Float32Array.from(S) : S,
       bound: bound[head],
       norm,
-      factorNorm: factorNorms?.[head] ?? norm / Math.hypot(...chance),
+      factorNorm: factorNorm[head],
       effectiveRank: complete ? effectiveRankOf(S) : Number.NaN,
       condition: !complete ? Number.NaN : S[p - 1] === 0 ? Number.POSITIVE_INFINITY : S[0] / S[p - 1],
       ...(complete && rest !== undefined && { residual: norm > 0 ? rest / norm : 0 }),

@@ -51,10 +51,7 @@ export interface CircuitReport {
   readonly bound: number;
   /** ‖A·B‖_F, of all singular values. */
   readonly norm: number;
-  /**
-   * ‖A‖_F·‖B‖_F; times the random spectrum of the kind, this is what chance gives. Where the factors are not at hand, what gives
-   * that the norm of the circuit.
-   */
+  /** ‖A‖_F·‖B‖_F; times the random spectrum of the kind, this is what chance gives. */
   readonly factorNorm: number;
   /** exp of the entropy of σ²/Σσ²; NaN where only the leading singular values are known. */
   readonly effectiveRank: number;
