@@ -61,8 +61,8 @@ export interface CircuitOptions {
   /** From the first of the two up to the other, which is not among them. Default all. */
   readonly layers?: readonly [from: number, to: number] | undefined;
   /**
-   * QK as it is between a query and a key `rotaryOffset` positions behind it, in models that rotate: W_Q·R·W_Kᵀ. Default 0,
-   * the same position.
+   * QK as it is between a query and a key `rotaryOffset` positions after it (before it where that is negative), in models that
+   * rotate: W_Q·R·W_Kᵀ. Default 0, the same position.
    */
   readonly rotaryOffset?: number | undefined;
   /** Aborting rejects with `signal.reason`. */

@@ -96,7 +96,7 @@ export const addToBias =
     });
   };
 
-/** W_Q·R(offset), R the rotation of a key that stands `offset` positions behind the query. */
+/** W_Q·R(offset), R the rotation between a query and a key `offset` positions after it. */
 export const rotateColumns = (rotary: Rotary, offset: number): Step => {
   const turns = new Map<number, { cos: Float64Array; sin: Float64Array }>();
   const turnsOf = (layer: number) => {

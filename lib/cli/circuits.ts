@@ -58,7 +58,7 @@ export function circuitsCommand(command: Command, streams: Streams, signal: Abor
     .option('--biases', 'append the biases as one more row')
     .option(
       '--rotary-offset <n>',
-      'QK of a query n positions behind the key, in models that rotate',
+      'QK of a query and a key n positions after it (before it: −n), in models that rotate',
       parseOffset,
     )
     .addOption(

@@ -25,7 +25,7 @@ import type {
 export interface CollectOptions extends AsyncOptions {
   /** Heading of the page; default the name of the checkpoint. */
   readonly title?: string | undefined;
-  /** QK as it is between a query and a key so many positions behind it, in models that rotate. Default 0. Of a run, that of the run. */
+  /** QK as it is between a query and a key so many positions after it, in models that rotate. Default 0. Of a run, that of the run. */
   readonly rotaryOffset?: number | undefined;
   /**
    * Of a run: the checkpoint that it is of. What a run does not hold is read from its weights: composition

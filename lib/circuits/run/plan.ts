@@ -15,7 +15,7 @@ import { stacks } from '../families.ts';
 
 /** The choices that went into the circuits of a run. Numbers of different states are not comparable. */
 export interface RunState extends CircuitState {
-  /** How far the key stands behind the query in QK; 0: it is not rotated. */
+  /** Position of the key minus that of the query in QK; 0: it is not rotated. */
   readonly rotaryOffset: number;
   /** Whether gains of norms on queries and keys stand between W_Q and W_Kᵀ. */
   readonly qkNormGains: boolean;

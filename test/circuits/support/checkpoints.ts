@@ -7,12 +7,16 @@ import { join } from 'node:path';
 export interface CheckpointTensor {
   readonly shape: readonly number[];
   readonly data: Float64Array;
+  /** Where it is not that of the checkpoint. */
+  readonly dtype?: Dtype | 'U8' | 'BOOL' | 'I64' | undefined;
 }
 export type Tensors = Record<string, CheckpointTensor>;
 
+type Dtype = 'F64' | 'F32' | 'BF16' | 'F16';
+
 /** How a checkpoint is written. */
 export interface Writing {
-  readonly dtype?: 'F64' | 'F32' | 'BF16' | 'F16';
+  readonly dtype?: Dtype;
   /** Number of files; with more than one there is an index. */
   readonly shards?: number;
 }
@@ -68,12 +72,12 @@ export function writeCheckpoint(
 /** The bytes of a safetensors file. */
 export function safetensors(
   entries: readonly (readonly [string, CheckpointTensor])[],
-  dtype: NonNullable<Writing['dtype']>,
+  usual: Dtype,
 ): Uint8Array {
   const header: Record<string, object> = {};
   const contents: Uint8Array[] = [];
   let end = 0;
-  for (const [name, { shape, data }] of entries) {
+  for (const [name, { shape, data, dtype = usual }] of entries) {
     const bytes = encoded(data, dtype);
     header[name] = { dtype, shape, data_offsets: [end, end + bytes.length] };
     end += bytes.length;
@@ -85,7 +89,9 @@ export function safetensors(
   return Buffer.concat([length, json, ...contents]);
 }
 
-function encoded(data: Float64Array, dtype: NonNullable<Writing['dtype']>): Uint8Array {
+function encoded(data: Float64Array, dtype: NonNullable<CheckpointTensor['dtype']>): Uint8Array {
+  if (dtype === 'U8' || dtype === 'BOOL') return Uint8Array.from(data);
+  if (dtype === 'I64') return new Uint8Array(BigInt64Array.from(data, BigInt).buffer);
   if (dtype === 'F64') return new Uint8Array(Float64Array.from(data).buffer);
   const singles = Float32Array.from(data);
   if (dtype === 'F32') return new Uint8Array(singles.buffer);
