@@ -306,8 +306,8 @@ export class Checkpoint {
    */
   async circuit(kind: CircuitKind, options: CircuitOptions = {}): Promise<Circuits> {
     const layers = this.#range(options.layers);
-    this.#checkRotation(kind, options.rotaryOffset);
-    return withHeads(await this.#attention.read(mustBeKind(kind), layers, options));
+    this.#checkRotation(mustBeKind(kind), layers, options.rotaryOffset);
+    return withHeads(await this.#attention.read(kind, layers, options));
   }
 
   /**
@@ -317,7 +317,7 @@ export class Checkpoint {
    */
   decompose(kind: CircuitKind, options: DecomposeOptions = {}): AsyncGenerator<LayerSvd, void, undefined> {
     const layers = this.#range(options.layers);
-    this.#checkRotation(mustBeKind(kind), options.rotaryOffset);
+    this.#checkRotation(mustBeKind(kind), layers, options.rotaryOffset);
     return this.#decompose(kind, layers, options);
   }
 
@@ -376,12 +376,12 @@ export class Checkpoint {
     );
   }
 
-  #checkRotation(kind: CircuitKind, rotaryOffset = 0): void {
+  #checkRotation(kind: CircuitKind, [from, to]: readonly [number, number], rotaryOffset = 0): void {
     if (rotaryOffset === 0) return;
     if (kind === 'OV') throw svdError('ERR_SVD_ARGUMENT', 'rotaryOffset: only QK is rotated');
     if (this.#layout.rotary === undefined)
       throw svdError('ERR_SVD_ARGUMENT', `rotaryOffset: ${this.modelType} does not rotate queries and keys`);
-    anglesOf(this.#layout.rotary, 0);
+    for (let layer = from; layer < to; layer++) anglesOf(this.#layout.rotary, layer);
   }
 
   /**

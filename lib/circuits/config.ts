@@ -69,7 +69,7 @@ export class Config {
   number(names: string | readonly string[], absent: number): number {
     const found = this.#find([names].flat());
     if (!found) return absent;
-    if (typeof found.value === 'number' && found.value > 0) return found.value;
+    if (Number.isFinite(found.value) && (found.value as number) > 0) return found.value as number;
     return this.fail(found.name, `expected a positive number, found ${shown(found.value)}`);
   }
 
@@ -85,6 +85,17 @@ export class Config {
     if (!found) return undefined;
     if (typeof found.value === 'string') return found.value;
     return this.fail(name, `expected a string, found ${shown(found.value)}`);
+  }
+
+  /** A list of some of a few words. */
+  texts(name: string, known: readonly string[]): readonly string[] | undefined {
+    const found = this.#find([name]);
+    if (!found) return undefined;
+    if (!Array.isArray(found.value)) return this.fail(name, `expected a list, found ${shown(found.value)}`);
+    for (const x of found.value)
+      if (!known.includes(x))
+        this.fail(name, `expected ${known.map((word) => quote(word)).join(' or ')}, found ${shown(x)}`);
+    return found.value;
   }
 
   /** A part that is an object itself, such as `text_config`; an empty one where it is absent. */

@@ -1,9 +1,10 @@
+import { isPlain } from '../arguments/options.ts';
 import { shown, svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
 import { fileError } from '../weights/file-errors.ts';
 import type { Weights } from '../weights/index.ts';
 import type { Attention, Family, Norm, Order, QkNorm } from './families.ts';
-import { countLayers, nameIn, seen, tensorOf, weightEndings } from './layout.ts';
+import { countLayers, nameIn, parts, seen, tensorOf, weightEndings } from './layout.ts';
 
 /**
  * Where a checkpoint of another kind keeps its attention. Names stand behind `layer`, with or without `.weight`.
@@ -97,6 +98,12 @@ export function declaredFamily(declared: DeclaredLayout, weights: Weights): Fami
     for (const key of Object.keys(x))
       if (!known.has(key)) wrong(`${of}there is no ${shown(key)}; it has ${[...known].join(', ')}`);
   };
+  const mustBeText = (x: unknown, name: string, what: string) => {
+    if (x !== undefined && typeof x !== 'string') wrong(`${name}: expected ${what}, got ${shown(x)}`);
+  };
+  const mustBeFlag = (x: unknown, name: string) => {
+    if (x !== undefined && typeof x !== 'boolean') wrong(`${name}: expected true or false, got ${shown(x)}`);
+  };
   const mustBeNorm = (norm: Norm | undefined, name: string) => {
     if (norm === undefined) return;
     if (norm === null || typeof norm !== 'object')
@@ -104,21 +111,35 @@ export function declaredFamily(declared: DeclaredLayout, weights: Weights): Fami
     mustKnow(norm, new Set(['name', 'kind', 'plusOne']), `${name}: `);
     if (norm.kind !== 'layer' && norm.kind !== 'rms')
       wrong(`${name}.kind: expected 'layer' or 'rms', got ${shown(norm.kind)}`);
-    if (norm.name !== undefined && typeof norm.name !== 'string') wrong(`${name}.name: expected a string`);
+    mustBeText(norm.name, `${name}.name`, 'the name of a norm');
+    mustBeFlag(norm.plusOne, `${name}.plusOne`);
   };
   mustKnow(declared, declaredKeys, '');
   mustBeCount('heads', false);
   mustBeCount('dModel', false);
   for (const name of ['layers', 'kvHeads', 'dHead'] as const) mustBeCount(name, true);
   const { layer, attention, norm, qkNorm } = declared;
-  if (typeof layer !== 'string' || nameIn(layer, 0) === layer)
+  if (
+    typeof layer !== 'string' ||
+    nameIn(layer, 0) === layer ||
+    nameIn(nameIn(layer, 0), 0) !== nameIn(layer, 0)
+  )
     wrong(
-      `layer: expected a string with N in the place of the layer's number, such as 'blocks.N.', got ${shown(layer)}`,
+      `layer: expected a string with one N in the place of the layer's number, such as 'blocks.N.', got ${shown(layer)}`,
     );
   if (attention === null || typeof attention !== 'object')
     wrong(`attention: expected { q, k, v, o, stored }, got ${shown(attention)}`);
   mustKnow(attention, attentionKeys, 'attention: ');
   const given: Readonly<Record<string, unknown>> = { ...attention };
+  const twice = ['q', 'k', 'v'].find((name) => 'qkv' in given && name in given);
+  if (twice) wrong(`attention: expected qkv, or q, k and v; got qkv and ${twice}`);
+  if ('order' in given && !('qkv' in given))
+    wrong('attention.order: only projections in one tensor, qkv, have one');
+  const biasNames = given.biasNames ?? {};
+  if (!isPlain(biasNames)) wrong(`attention.biasNames: expected { q, k, v, o }, got ${shown(biasNames)}`);
+  mustKnow(biasNames as object, new Set(parts), 'attention.biasNames: ');
+  for (const [part, name] of Object.entries(biasNames as object))
+    mustBeText(name, `attention.biasNames.${part}`, 'the name of a tensor');
   for (const name of 'qkv' in given ? ['qkv', 'o'] : ['q', 'k', 'v', 'o'])
     if (typeof given[name] !== 'string')
       wrong(`attention.${name}: expected the name of a tensor, got ${shown(given[name])}`);
@@ -130,9 +151,16 @@ export function declaredFamily(declared: DeclaredLayout, weights: Weights): Fami
   if ('qkv' in attention && stored === 'heads') wrong("attention: qkv in one tensor is 'linear' or 'conv1d'");
   mustBeNorm(norm, 'norm');
   if (qkNorm !== undefined) {
-    mustBeNorm(qkNorm?.q, 'qkNorm.q');
-    mustBeNorm(qkNorm?.k, 'qkNorm.k');
+    if (!isPlain(qkNorm)) wrong(`qkNorm: expected { q, k }, got ${shown(qkNorm)}`);
+    mustKnow(qkNorm, new Set(['q', 'k']), 'qkNorm: ');
+    for (const part of ['q', 'k'] as const) {
+      if (qkNorm[part] === undefined) wrong(`qkNorm.${part}: expected { name, kind }, got undefined`);
+      mustBeNorm(qkNorm[part], `qkNorm.${part}`);
+    }
   }
+  mustBeFlag(declared.centred, 'centred');
+  for (const name of ['embedding', 'unembedding'] as const)
+    mustBeText(declared[name], name, 'the name of a tensor');
   const entry = { ...attention, stored, ...('qkv' in attention && { order }) } as Attention;
   const layers = declared.layers ?? weightLayers(weights, layer + tensorOf(entry, 'o'));
   if (layers === 0)
@@ -140,6 +168,12 @@ export function declaredFamily(declared: DeclaredLayout, weights: Weights): Fami
       weights.path,
       `no tensor ${quote(nameIn(layer + tensorOf(entry, 'o'), 0))}; ${seen(weights)}`,
     );
+  for (const name of [declared.embedding, declared.unembedding])
+    if (name !== undefined && !hasVocabulary(weights, name, declared.dModel))
+      throw fileError(
+        weights.path,
+        `no tensor ${quote(name)} of a vocabulary, [vocabulary, ${declared.dModel}]; ${seen(weights)}`,
+      );
   return {
     layers,
     heads: declared.heads,
@@ -156,6 +190,12 @@ export function declaredFamily(declared: DeclaredLayout, weights: Weights): Fami
     ...(declared.unembedding !== undefined && { unembedding: declared.unembedding }),
   };
 }
+
+const hasVocabulary = (weights: Weights, name: string, dModel: number): boolean =>
+  weightEndings.some((ending) => {
+    const shape = weights.tensors.get(name + ending)?.shape;
+    return shape?.length === 2 && shape.includes(dModel);
+  });
 
 const weightLayers = (weights: Weights, pattern: string): number =>
   Math.max(...weightEndings.map((ending) => countLayers(weights, pattern + ending)));
@@ -182,7 +222,11 @@ export function transformerLens(weights: Weights): Family | undefined {
       v: 'attn.W_V',
       o: 'attn.W_O',
       stored: 'heads',
-      biasNames: { q: 'attn.b_Q', k: 'attn.b_K', v: 'attn.b_V', o: 'attn.b_O' },
+      biasNames: Object.fromEntries(
+        (['q', 'k', 'v', 'o'] as const)
+          .map((part) => [part, `attn.b_${part.toUpperCase()}`] as const)
+          .filter(([, name]) => weights.tensors.has(`blocks.0.${name}`)),
+      ),
     },
     norm: norm ? { name: 'ln1', kind: layerNorm ? 'layer' : 'rms' } : undefined,
     centred: layerNorm || !norm,

@@ -30,7 +30,7 @@ export type Attention = {
   /** Where it is missing, those that the file has. */
   readonly bias?: Biases;
   /** Their names, where they are not those of the weights with another ending. */
-  readonly biasNames?: Readonly<Record<'q' | 'k' | 'v' | 'o', string>>;
+  readonly biasNames?: Readonly<Partial<Record<'q' | 'k' | 'v' | 'o', string>>>;
 } & (
   | { readonly q: string; readonly k: string; readonly v: string }
   | { readonly qkv: string; readonly order: Order }
@@ -165,9 +165,8 @@ const byAttentionBias = (c: Config): Biases => (c.flag('attention_bias', false) 
 /** Every `globalEvery`-th layer looks at all positions and has a rotation of its own. */
 function gemma3(c: Config): Family {
   const every = c.count('sliding_window_pattern', 6);
-  const types = c.raw('layer_types');
-  const isGlobal = (layer: number) =>
-    Array.isArray(types) ? types[layer] === 'full_attention' : (layer + 1) % every === 0;
+  const types = c.texts('layer_types', ['full_attention', 'sliding_attention']);
+  const isGlobal = (layer: number) => (types ? types[layer] === 'full_attention' : (layer + 1) % every === 0);
   const own = c.part('rope_parameters');
   const plain = new (c.constructor as typeof Config)(c.path, {});
   const local = own.has('sliding_attention')
@@ -181,6 +180,8 @@ function gemma3(c: Config): Family {
     bias: byAttentionBias(c),
     plusOne: true,
   });
+  if (types && types.length !== like.layers)
+    c.fail('layer_types', `expected ${like.layers}, one for each layer, found ${types.length}`);
   return {
     ...like,
     prefixes: ['model.', 'language_model.model.', 'model.language_model.', ''],
@@ -309,9 +310,11 @@ export const families: Readonly<Record<string, (c: Config, stack: Stack) => Fami
 
   phi: (c) => {
     const size = sizes(c, 24, 32, 2048);
+    const dHead = c.count('head_dim', size.dModel / size.heads);
     return {
       ...size,
       kvHeads: kvHeads(c, size.heads),
+      dHead,
       prefixes: ['model.', ''],
       layer: 'layers.N.',
       attention: separate('self_attn.q_proj self_attn.k_proj self_attn.v_proj self_attn.dense', 'qkvo'),
@@ -319,10 +322,7 @@ export const families: Readonly<Record<string, (c: Config, stack: Stack) => Fami
       qkNorm: c.flag('qk_layernorm', false)
         ? bothNorms(layerNorm, 'self_attn.q_layernorm', 'self_attn.k_layernorm')
         : undefined,
-      rotary: rotary(
-        c,
-        Math.floor((size.dModel / size.heads) * rotaryShare(c, 'partial_rotary_factor', 0.5)),
-      ),
+      rotary: rotary(c, Math.floor(dHead * rotaryShare(c, 'partial_rotary_factor', 0.5))),
       centred: true,
       embedding: 'embed_tokens',
       unembedding: 'lm_head',
@@ -331,14 +331,16 @@ export const families: Readonly<Record<string, (c: Config, stack: Stack) => Fami
 
   phi3: (c) => {
     const size = sizes(c, 32, 32, 3072);
+    const dHead = c.count('head_dim', size.dModel / size.heads);
     return {
       ...size,
       kvHeads: kvHeads(c, size.heads),
+      dHead,
       prefixes: ['model.', ''],
       layer: 'layers.N.',
       attention: packed('self_attn.qkv_proj', 'self_attn.o_proj', 'Q|K|V', ''),
       norm: rmsNorm('input_layernorm'),
-      rotary: rotary(c, Math.floor((size.dModel / size.heads) * rotaryShare(c, 'partial_rotary_factor', 1))),
+      rotary: rotary(c, Math.floor(dHead * rotaryShare(c, 'partial_rotary_factor', 1))),
       centred: false,
       embedding: 'embed_tokens',
       unembedding: 'lm_head',

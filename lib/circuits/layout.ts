@@ -36,8 +36,6 @@ export interface Layout {
   readonly kvHeads: number;
   readonly dModel: number;
   readonly dHead: number;
-  /** Width of what is written; dModel in all but unusual models. */
-  readonly dOut: number;
   readonly places: Readonly<Record<Part, Place>>;
   readonly norm: FoundNorm | undefined;
   /** Keys and values read what the norm has not touched. */
@@ -69,23 +67,27 @@ export function findLayout(weights: Weights, family: Family): Layout {
   const fail = (problem: string): never => {
     throw fileError(weights.path, problem);
   };
+  const prefix = prefixOf(weights, family);
   if (heads % kvHeads !== 0) fail(`${heads} heads cannot share ${kvHeads} heads of keys and values evenly`);
   const dHead = family.dHead ?? dModel / heads;
   if (!Number.isInteger(dHead)) fail(`a width of ${dModel} does not divide by ${heads} heads`);
-  const prefix = prefixOf(weights, family);
+  const turned = family.rotary?.dims ?? 0;
+  if (turned > dHead)
+    fail(`its config says that rotary positions turn ${turned} numbers of a head, which has ${dHead}`);
   const find = finder(weights, prefix + family.layer);
   const places = Object.fromEntries(
     parts.map((part) => [part, placeOf(part, family, kvHeads, find, fail)]),
   ) as Record<Part, Place>;
   checkLayerCount(weights, places.o.weight, layers);
-  const dOut = lastOf(weights, nameIn(places.o.weight, 0), places.o.stored);
+  for (const part of parts)
+    if (places[part].bias === undefined)
+      mustHaveNoBias(weights, prefix + family.layer + tensorOf(family.attention, part));
   const layout: Layout = {
     layers,
     heads,
     kvHeads,
     dModel,
     dHead,
-    dOut,
     places,
     norm: family.norm && foundNorm(family.norm, find, fail),
     cross: family.cross ?? false,
@@ -148,16 +150,25 @@ function placeOf(
   const name = tensorOf(attention, part);
   const weight = find(name, weightEndings);
   if (weight === undefined) return fail(`layer 0 has no tensor ${quote(name)}`);
-  const biasName = attention.biasNames?.[part];
-  const bias = biasName === undefined ? find(name, biasEndings) : find(biasName, ['']);
-  const expected = attention.bias === undefined ? bias !== undefined : attention.bias.includes(part);
-  if (expected !== (bias !== undefined))
-    fail(
-      expected
-        ? `layer 0 has no bias of ${quote(name)}, which its config says it has`
-        : `layer 0 has the tensor ${quote(nameIn(bias!, 0))}, but its config says that there is no such bias`,
-    );
+  const named = attention.biasNames?.[part];
+  const expected = named !== undefined || attention.bias?.includes(part);
+  const found = named === undefined ? find(name, biasEndings) : find(named, ['']);
+  if (expected && found === undefined)
+    fail(`layer 0 has no bias ${quote(named ?? `${name}.bias`)}, which it is said to have`);
+  const bias = expected === false ? undefined : found;
   return { weight, bias, stored: attention.stored, ...positions(part, attention, heads, kvHeads) };
+}
+
+/** That a bias which is not to be there is in no layer: it would be left out. */
+function mustHaveNoBias(weights: Weights, name: string): void {
+  for (const ending of biasEndings) {
+    const layers = countLayers(weights, name + ending);
+    if (layers > 0)
+      throw fileError(
+        weights.path,
+        `has the tensor ${quote(nameIn(name + ending, layers - 1))}, but there is no such bias by its config, or in layer 0`,
+      );
+  }
 }
 
 /** Where the heads of a projection stand in its tensor, in heads. */
@@ -227,17 +238,12 @@ function embeddings(weights: Weights, prefix: string, { embedding, unembedding }
   return { embedding: into, unembedding: out ?? into };
 }
 
-function lastOf(weights: Weights, name: string, stored: Attention['stored']): number {
-  const shape = weights.tensors.get(name)?.shape ?? [];
-  return (stored === 'linear' ? shape[0] : shape.at(-1)) ?? 0;
-}
-
 /** The shape of a projection's tensor. */
-export function expectedShape({ dModel, dHead, dOut, heads }: Layout, part: Part, place: Place): number[] {
+export function expectedShape({ dModel, dHead, heads }: Layout, part: Part, place: Place): number[] {
   const inner = place.total * dHead;
   if (part === 'o') {
-    if (place.stored === 'linear') return [dOut, inner];
-    return place.stored === 'conv1d' ? [inner, dOut] : [heads, dHead, dOut];
+    if (place.stored === 'linear') return [dModel, inner];
+    return place.stored === 'conv1d' ? [inner, dModel] : [heads, dHead, dModel];
   }
   if (place.stored === 'linear') return [inner, dModel];
   return place.stored === 'conv1d' ? [dModel, inner] : [place.total, dModel, dHead];
@@ -265,7 +271,7 @@ function checkLayer(weights: Weights, layout: Layout, layer: number): void {
     mustHave(place.weight, [expectedShape(layout, part, place)]);
     const inner = place.total * layout.dHead;
     if (place.bias !== undefined)
-      mustHave(place.bias, part === 'o' ? [[layout.dOut]] : [[inner], [place.total, layout.dHead]]);
+      mustHave(place.bias, part === 'o' ? [[layout.dModel]] : [[inner], [place.total, layout.dHead]]);
   }
   const vectors: [FoundNorm | undefined, number][] = [
     [layout.norm, layout.dModel],

@@ -6,9 +6,11 @@ import type { Rotary } from './families.ts';
  * The angles by which the pairs of a head are turned from one position to the next (Su et al., "RoFormer", 2021), with the
  * scalings of `transformers` that do not depend on the length of a text.
  *
- * @throws `ERR_SVD_ARGUMENT` for one that does
+ * @throws `ERR_SVD_ARGUMENT` for one that does, and for an odd number of dimensions
  */
 export function anglesOf({ dims, of }: Rotary, layer: number): Float64Array {
+  if (dims % 2 !== 0)
+    throw svdError('ERR_SVD_ARGUMENT', `rotaryOffset: ${dims} numbers of a head cannot turn in pairs`);
   const { config, theta: absent } = of(layer);
   const parameters = config.part('rope_parameters');
   const theta = parameters.number('rope_theta', config.number('rope_theta', absent));
