@@ -1,6 +1,6 @@
 // The command `circuits` on a generated checkpoint of Llama's shape, in bfloat16 and in shards, against its decompositions
-// alone: the time of both, and the most memory that the command held.
-//   node bench/circuits.mjs [--megabytes 2048] [--repeats 3] [--rank N] [--folder DIR]
+// alone: the time of both, that of all processors together, and the most memory that the command held.
+//   node bench/circuits.mjs [--megabytes 2048] [--shape llama-3.2-3b] [--repeats 3] [--rank N] [--folder DIR]
 // Only the attention is written as numbers; the other tensors are holes in their files, which nothing reads.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
@@ -24,6 +24,7 @@ const { values } = parseArgs({
   options: {
     megabytes: { type: 'string', default: '2048' },
     repeats: { type: 'string', default: '3' },
+    shape: { type: 'string', default: 'llama-3.2-3b' },
     rank: { type: 'string' },
     folder: { type: 'string', default: tmpdir() }, // whose disk is measured
     alone: { type: 'string' }, // for the process that this script starts: the checkpoint to decompose
@@ -31,8 +32,13 @@ const { values } = parseArgs({
 });
 const rank = values.rank && Number(values.rank);
 
-/** One layer of TinyLlama: 32 heads of 64 that share 4 keys, width 2048. */
-const shape = { heads: 32, kvHeads: 4, dHead: 64, dModel: 2048, mlp: 5632, vocabulary: 32000 };
+/** A layer of published models, and their vocabulary. */
+const shapes = {
+  'llama-3.2-3b': { heads: 24, kvHeads: 8, dHead: 128, dModel: 3072, mlp: 8192, vocabulary: 128256 },
+  tinyllama: { heads: 32, kvHeads: 4, dHead: 64, dModel: 2048, mlp: 5632, vocabulary: 32000 },
+};
+const shape = shapes[values.shape];
+if (shape === undefined) throw new Error(`--shape: one of ${Object.keys(shapes).join(', ')}`);
 
 if (values.alone !== undefined) {
   console.log(JSON.stringify(await alone(values.alone)));
@@ -45,7 +51,7 @@ process.on('SIGINT', () => process.exit(130));
 
 const checkpoint = join(folder, 'checkpoint');
 const { layers, bytes } = generate(checkpoint, Number(values.megabytes) * 2 ** 20);
-console.log(`${layers} layers of ${JSON.stringify(shape)}, ${megabytes(bytes)} in shards`);
+console.log(`${layers} layers of ${values.shape} ${JSON.stringify(shape)}, ${megabytes(bytes)} in shards`);
 
 const trials = {
   'decompositions alone': decompositions,
@@ -59,8 +65,9 @@ const [base] = Object.values(found).map((all) => median(all.map(({ seconds }) =>
 for (const [name, all] of Object.entries(found)) {
   const seconds = median(all.map((one) => one.seconds));
   const peak = Math.max(...all.map((one) => one.peak));
+  const cpu = median(all.map((one) => one.cpu));
   console.log(
-    `${name.padEnd(20)} ${seconds.toFixed(2)} s, ${(seconds / base).toFixed(2)} times; peak ${megabytes(peak)}`,
+    `${name.padEnd(20)} ${seconds.toFixed(2)} s, ${(seconds / base).toFixed(2)} times; all processors ${cpu.toFixed(2)} s; peak ${megabytes(peak)}`,
   );
 }
 
@@ -85,7 +92,7 @@ function generate(path, wanted) {
     [`${front(n)}mlp.down_proj.weight`]: [dModel, mlp],
     [`${front(n)}post_attention_layernorm.weight`]: [dModel],
   });
-  const ends = { 'model.embed_tokens.weight': [vocabulary, dModel], 'lm_head.weight': [vocabulary, dModel] };
+  const ends = { 'model.embed_tokens.weight': [vocabulary, dModel] }; // tied
   const size = (shapes) =>
     Object.values(shapes).reduce((sum, s) => sum + 2 * s.reduce((n, m) => n * m, 1), 0);
   const perLayer = size(attention(0)) + size(rest(0));
@@ -143,7 +150,7 @@ function writeShard(path, full, holes) {
 function command(out) {
   if (out) rmSync(out, { recursive: true, force: true });
   const script = fileURLToPath(new URL('../dist/command.js', import.meta.url));
-  const tell = `process.on('exit', () => console.error('peak', process.resourceUsage().maxRSS)); await import(${JSON.stringify(script)})`;
+  const tell = `process.on('exit', () => console.error('used', JSON.stringify(process.resourceUsage()))); await import(${JSON.stringify(script)})`;
   const argv = [
     'circuits',
     checkpoint,
@@ -161,7 +168,8 @@ function command(out) {
   );
   const seconds = (performance.now() - start) / 1000;
   if (status !== 0) throw new Error(stderr);
-  return { seconds, peak: 1024 * Number(/peak (\d+)/.exec(stderr)[1]) };
+  const { maxRSS, userCPUTime, systemCPUTime } = JSON.parse(/used (.*)/.exec(stderr)[1]);
+  return { seconds, cpu: (userCPUTime + systemCPUTime) / 1e6, peak: 1024 * maxRSS };
 }
 
 function decompositions() {
@@ -189,7 +197,7 @@ async function alone(path) {
     stride,
     offset: 0,
   });
-  let milliseconds = 0;
+  let [milliseconds, microseconds] = [0, 0];
   for (const kind of ['OV', 'QK'])
     for (let layer = 0; layer < layers; layer++) {
       const read = (name) => weights.read(`model.layers.${layer}.self_attn.${name}_proj.weight`);
@@ -204,10 +212,16 @@ async function alone(path) {
               view(await read('k'), dHead, dModel, [size, 0, dModel, 1]),
             ];
       const matrix = new FactoredMatrix(A, B);
-      const start = performance.now();
+      const [start, used] = [performance.now(), process.cpuUsage()];
       await matrix.svdAsync(rank ? { rank } : {});
       milliseconds += performance.now() - start;
+      const { user, system } = process.cpuUsage(used);
+      microseconds += user + system;
     }
   await weights.close();
-  return { seconds: milliseconds / 1000, peak: 1024 * process.resourceUsage().maxRSS };
+  return {
+    seconds: milliseconds / 1000,
+    cpu: microseconds / 1e6,
+    peak: 1024 * process.resourceUsage().maxRSS,
+  };
 }

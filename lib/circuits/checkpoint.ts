@@ -18,7 +18,6 @@ import type { MatrixLike } from '../array/input.ts';
 import { dropAxis, type Tensor, tensor } from '../array/tensor.ts';
 import { FactoredMatrix } from '../factored-matrix.ts';
 import type { AsyncOptions } from '../native/steps.ts';
-import { normAsync } from '../numbers.ts';
 import { fileError, filePath } from '../weights/file-errors.ts';
 import { openWeights, type Weights } from '../weights/index.ts';
 import {
@@ -30,6 +29,7 @@ import {
 } from './attention.ts';
 import { Config } from './config.ts';
 import { type DeclaredLayout, declaredFamily, transformerLens } from './declared.ts';
+import { productsOfNorms } from './factor-norms.ts';
 import { type Family, families, type Stack, severalStacks, stacks } from './families.ts';
 import { oneAxisOfHeads } from './heads.ts';
 import { findLayout, type Layout, seen, tensorNames } from './layout.ts';
@@ -348,7 +348,7 @@ export class Checkpoint {
       return {
         layer,
         svd: ofHeads(svd, this.heads),
-        factorNorms: await productsOfNorms(grouped, signal),
+        factorNorms: productsOfNorms(dropAxis(A, 0), dropAxis(B, 0)),
       };
     } catch (error) {
       if (isOwnError(error) && error.batchIndex) {
@@ -426,13 +426,6 @@ function mustBeKind(kind: CircuitKind): CircuitKind {
 
 const withHeads = ({ A, B }: HeadFactors): Circuits =>
   new FactoredMatrix(oneAxisOfHeads(A), oneAxisOfHeads(B)) as Circuits;
-
-/** ‖A‖_F·‖B‖_F per head. */
-async function productsOfNorms({ A, B }: FactoredMatrix, signal?: AbortSignal): Promise<Float64Array> {
-  const normOf = async (x: Tensor) => (await normAsync(x, 'fro', { signal })) as Tensor;
-  const [a, b] = [await normOf(A as Tensor), await normOf(B as Tensor)];
-  return Float64Array.from(a.data, (norm, head) => norm * b.data[head]);
-}
 
 /** A decomposition of groups of heads, as one of heads. */
 function ofHeads(svd: Svd, heads: number): LayerSvd['svd'] {

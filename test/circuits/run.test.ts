@@ -88,7 +88,8 @@ describe('a run', () => {
         const { A, B } = await checkpoint.circuit(kind, { layers: [layer, layer + 1] });
         const [a, b] = [norm(A), norm(B)] as { data: Float64Array }[];
         const products = Array.from(a.data, (x, head) => x * b.data[head]);
-        expect(read.factorNorm).toEqual(products);
+        const relative = read.factorNorm.map((x, head) => Math.abs(x / products[head] - 1));
+        expect(Math.max(...relative)).toBeLessThan(1e-6);
         const same = spectra.find((one) => one.kind === kind && one.layer === layer)!;
         expect(same.S.data).toEqual(svd.S.data);
         const { S, ...rest } = await found.spectra(kind, layer);
