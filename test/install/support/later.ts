@@ -20,7 +20,8 @@ export function relabelled(tarball: Buffer, from: string, to: string): Buffer {
     for (const name of readdirSync(folder, { recursive: true }) as string[]) {
       const path = join(folder, name);
       if (!/\.(c?js|node)$/.test(name) || !statSync(path).isFile()) continue;
-      replaced += replace(path, name.endsWith('.node') ? [`${from}\0`, `${to}\0`] : [`"${from}"`, `"${to}"`]);
+      const around = name.endsWith('.node') ? ['\0'] : ['"', "'", '`']; // as the bundler quotes it
+      for (const end of around) replaced += replace(path, [`${from}${end}`, `${to}${end}`]);
     }
     if (replaced === 0)
       throw new Error(`${from} was found nowhere in the package: is the version no longer built in?`);
