@@ -72,7 +72,9 @@ function sourceFolder(spec) {
 }
 
 /** npm runs in another folder. */
-const fileOr = (spec) => (existsSync(spec) ? resolve(spec) : spec);
+function fileOr(spec) {
+  return existsSync(spec) ? resolve(spec) : spec;
+}
 
 function install(prefix, packages) {
   console.log(`installing ${packages.join(' and ')} for this build`);
