@@ -1,11 +1,8 @@
 import { realpath } from 'node:fs/promises';
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { isPlain } from '../arguments/options.ts';
+import { type Command, InvalidArgumentError } from 'commander';
 import { svdError } from '../array/errors.ts';
 import { escaped, escapedJson } from '../array/escape.ts';
-import { openCheckpoint } from '../circuits/checkpoint.ts';
-import { stacks } from '../circuits/families.ts';
-import type { CircuitKind, DeclaredLayout, Stack } from '../circuits/index.ts';
+import type { CircuitKind } from '../circuits/index.ts';
 import {
   type PartSpectra,
   type Plan,
@@ -16,24 +13,18 @@ import {
   shardText,
 } from '../circuits/run/index.ts';
 import { versions } from '../index.ts';
-import { fileError, fileStep, shownPath } from '../weights/file-errors.ts';
-import { openRegular } from '../weights/storage.ts';
+import { fileError, shownPath } from '../weights/file-errors.ts';
+import { addCheckpointOptions, type CheckpointChoices, openChosen } from './checkpoint.ts';
 import { numberText, spectrumText, table } from './format.ts';
 import type { SpectrumSummary } from './report.ts';
 import { chosenShard, type ShardChoice, shardHelp } from './shard.ts';
 import { Progress, print, type Streams } from './streams.ts';
 import { parseRank, summarizeSpectrum } from './svd.ts';
 
-interface CircuitsOptions {
+interface CircuitsOptions extends CheckpointChoices {
   kind: CircuitKind[];
   layers?: [from: number, to: number];
   rank?: number;
-  fold?: boolean;
-  center?: boolean;
-  biases?: boolean;
-  rotaryOffset?: number;
-  stack?: Stack;
-  layout?: string;
   out?: string;
   json?: boolean;
   shard?: string;
@@ -41,7 +32,7 @@ interface CircuitsOptions {
 
 /** `factored-svd circuits CHECKPOINT`: decomposes OV and QK of every head, layer by layer. */
 export function circuitsCommand(command: Command, streams: Streams, signal: AbortSignal): void {
-  command
+  const described = command
     .description(
       'singular value decompositions of the attention circuits of a checkpoint, W_V·W_O and W_Q·W_Kᵀ',
     )
@@ -52,19 +43,8 @@ export function circuitsCommand(command: Command, streams: Streams, signal: Abor
       'only these layers, counted from 0: 5, or 0-3 for the first four',
       parseLayers,
     )
-    .option('--rank <n>', 'keep the n largest singular values of every head', parseRank)
-    .option('--fold', 'fold the norm in front of the attention into W_Q, W_K and W_V')
-    .option('--center', 'take the mean over the stream from W_O (models with LayerNorm)')
-    .option('--biases', 'append the biases as one more row')
-    .option(
-      '--rotary-offset <n>',
-      'QK of a query and a key n positions after it (before it: −n), in models that rotate',
-      parseOffset,
-    )
-    .addOption(
-      new Option('--stack <name>', 'which attention of T5 or Whisper (default: decoder)').choices(stacks),
-    )
-    .option('--layout <file>', 'JSON that says where the attention stands, for models that are not known')
+    .option('--rank <n>', 'keep the n largest singular values of every head', parseRank);
+  addCheckpointOptions(described)
     .option(
       '--out <folder>',
       'keep the decompositions there; the same command again goes on where it was stopped',
@@ -106,12 +86,6 @@ function parseLayers(text: string): [from: number, to: number] {
   return [Number(first), Number(last) + 1];
 }
 
-function parseOffset(text: string): number {
-  const offset = Number(text);
-  if (text.trim() === '' || !Number.isFinite(offset)) throw new InvalidArgumentError('Expected a number.');
-  return offset + 0; // −0 is 0
-}
-
 async function decomposeCheckpoint(
   path: string,
   options: CircuitsOptions,
@@ -119,15 +93,10 @@ async function decomposeCheckpoint(
   { stdout, stderr }: Streams,
   signal: AbortSignal,
 ) {
-  const { out, rank, rotaryOffset, stack } = options;
-  const layout = options.layout === undefined ? undefined : await readLayout(options.layout);
-  await using checkpoint = await openCheckpoint(path, {
-    foldNorms: options.fold,
-    centerWriting: options.center,
-    biases: options.biases,
-    layout,
-    stack,
-  });
+  const { out, rank, rotaryOffset } = options;
+  const opened = await openChosen(path, options);
+  const { layout } = opened;
+  await using checkpoint = opened.checkpoint;
   if (out !== undefined) await mustBeElsewhere(out, path);
   mustHaveLayers(options.layers, checkpoint.layers);
   const plan = await planOf(checkpoint, {
@@ -157,24 +126,6 @@ async function decomposeCheckpoint(
   signal.throwIfAborted();
   const report = { checkpoint: path, plan, shard, result, out, milliseconds: performance.now() - start };
   await print(stdout, options.json ? json(report) : text(report));
-}
-
-/** Bytes of a declared layout at most. */
-const mostLayoutBytes = 2 ** 20;
-
-async function readLayout(path: string): Promise<DeclaredLayout> {
-  const { handle, size } = await openRegular(path);
-  try {
-    if (size > mostLayoutBytes) throw fileError(path, `${size} bytes are too many for a layout`);
-    const value: unknown = JSON.parse(await fileStep(path, 'read', () => handle.readFile('utf8')));
-    if (!isPlain(value)) throw fileError(path, 'expected an object, { heads, dModel, layer, attention }');
-    return value as unknown as DeclaredLayout;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw fileError(path, `is not JSON: ${error.message}`, error);
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Files of weights in the folder of a checkpoint would become part of it. */

@@ -6,6 +6,7 @@ import { compareCommand } from './compare.ts';
 import { goldenCommand } from './golden.ts';
 import { inspectCommand } from './inspect.ts';
 import { mergeCommand } from './merge.ts';
+import { reportCommand } from './page.ts';
 import { describeFailure, outliveClosedPipes, print, type Streams } from './streams.ts';
 import { svdCommand } from './svd.ts';
 
@@ -76,5 +77,6 @@ function program(streams: Streams, signal: AbortSignal): Command {
   compareCommand(command.command('compare'), streams, signal);
   circuitsCommand(command.command('circuits'), streams, signal);
   mergeCommand(command.command('merge'), streams, signal);
+  reportCommand(command.command('report'), streams, signal);
   return command;
 }

@@ -150,7 +150,7 @@ describe('a head', () => {
     await page.getByRole('link', { name: /^Layer 0, head 3, QK/ }).click();
     const dialog = page.getByRole('dialog', { name: 'Layer 0, head 3 QK' });
     await dialog.waitFor();
-    expect(new URL(page.url()).hash).toBe('#L0H3-QK');
+    expect(new URL(page.url()).hash).toBe('#/L0H3-QK');
     expect(await dialog.locator('canvas').count()).toBe(2);
     expect(await dialog.locator('.values tbody tr').count()).toBe(32);
     await page.screenshot({ path: `${screenshots}head.png` });
@@ -173,12 +173,12 @@ describe('a head', () => {
   });
 
   test('can be linked to', async () => {
-    const page = await open(data, {}, '#L2H1-OV');
+    const page = await open(data, {}, '#/L2H1-OV');
     await page.getByRole('dialog', { name: 'Layer 2, head 1 OV' }).waitFor();
   });
 
   test('that is not there opens nothing', async () => {
-    const page = await open(data, {}, '#L99H1-OV');
+    const page = await open(data, {}, '#/L99H1-OV');
     expect(await page.getByRole('dialog').count()).toBe(0);
   });
 });
@@ -332,7 +332,7 @@ test('10,000 heads open at once, and stay usable', async () => {
   await acted('turned to the next layers', () => page.locator('#spectra-pager').getByText('next').click());
   expect(await page.locator('.panel').count()).toBe(200);
   await acted('opened a head', async () => {
-    await page.evaluate(`location.hash = '#L77H42-QK'`);
+    await page.evaluate(`location.hash = '#/L77H42-QK'`);
     await page.getByRole('dialog', { name: 'Layer 77, head 42 QK' }).waitFor();
   });
   await page.keyboard.press('Escape');

@@ -3,7 +3,7 @@ import { exact, fixed, short } from './format.ts';
 import { heatMap, integerTicks, type Ticks } from './heat-map.ts';
 import { legend } from './maps.ts';
 import { whenVisible } from './theme.ts';
-import { circuitId, type Report, type Scores } from './unpack.ts';
+import { circuitId, type Report, route, type Scores } from './unpack.ts';
 
 /** What a score of this kind is about, and the circuit of the later head that reads. */
 const readers = {
@@ -73,7 +73,7 @@ function mapOf(all: Scores, report: Report): HTMLElement {
         if (unit === 'layer') return;
         const { layer, head } = headOf(column + step, heads);
         const id = circuitId(layer, head, readers[kind].circuit);
-        if (circuits.has(id)) location.hash = id;
+        if (circuits.has(id)) location.hash = route(id);
       },
     }),
   );
@@ -130,7 +130,7 @@ export function pairsTable(
   const link = (i: number, kind: 'OV' | 'QK') => {
     const { layer, head } = headOf(i, model.heads);
     const id = circuitId(layer, head, kind);
-    return circuits.has(id) ? h('a', { href: `#${id}` }, nameOf(i, model.heads)) : nameOf(i, model.heads);
+    return circuits.has(id) ? h('a', { href: route(id) }, nameOf(i, model.heads)) : nameOf(i, model.heads);
   };
   const rows = pairs.map(({ kind, writer, reader, score, random }) =>
     h(

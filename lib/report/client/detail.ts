@@ -7,14 +7,14 @@ import { absoluteChart } from './spectra.ts';
 import { forget, whenVisible } from './theme.ts';
 import { hideTip } from './tip.ts';
 import { directionOf, directionsOf } from './tokens.ts';
-import { type Circuit, circuitId, type Report, type Scores } from './unpack.ts';
+import { type Circuit, circuitId, type Report, route, type Scores } from './unpack.ts';
 
 /** Opens the circuit that the address names, and closes it again; its fragment can be linked to. */
 export function followAddress(report: Report): void {
   const dialog = h('dialog', { id: 'detail', aria: { labelledby: 'detail-title' } });
   document.body.append(dialog);
   const open = () => {
-    const circuit = report.byId.get(decodeURIComponent(location.hash.slice(1)));
+    const circuit = report.byId.get(location.hash.slice(2));
     hideTip();
     forget(dialog);
     if (circuit === undefined) return dialog.close();
@@ -28,7 +28,7 @@ export function followAddress(report: Report): void {
     forget(dialog);
     dialog.replaceChildren();
     // The fragment goes, the place on the page stays.
-    if (report.byId.has(location.hash.slice(1)))
+    if (location.hash.startsWith(route('')))
       history.replaceState(null, '', location.pathname + location.search);
   });
   dialog.addEventListener('click', ({ target }) => target === dialog && dialog.close()); // beside it
@@ -74,7 +74,7 @@ function neighbours({ kind, layer, head }: Circuit, { byId }: Report): HTMLEleme
   return h(
     'nav',
     { aria: { label: 'Neighbouring circuits' } },
-    ...links.filter(([, id]) => byId.has(id)).map(([text, id]) => h('a', { href: `#${id}` }, text)),
+    ...links.filter(([, id]) => byId.has(id)).map(([text, id]) => h('a', { href: route(id) }, text)),
   );
 }
 

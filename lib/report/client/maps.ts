@@ -3,7 +3,7 @@ import { byId, h } from './dom.ts';
 import { exact, fixed, short } from './format.ts';
 import { heatMap } from './heat-map.ts';
 import { whenVisible } from './theme.ts';
-import { type Circuit, circuitId, type Report } from './unpack.ts';
+import { type Circuit, circuitId, type Report, route } from './unpack.ts';
 
 interface Metric {
   readonly name: string;
@@ -107,7 +107,7 @@ function mapOf(metric: Metric, kind: CircuitKind, report: Report): HTMLElement {
         ];
       },
       open: (layer, head) => {
-        if (at(layer, head) !== undefined) location.hash = circuitId(layer, head, kind);
+        if (at(layer, head) !== undefined) location.hash = route(circuitId(layer, head, kind));
       },
     }),
   );

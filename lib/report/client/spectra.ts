@@ -5,7 +5,7 @@ import { byId, h } from './dom.ts';
 import { exact, fixed, plural, powerOfTen, short } from './format.ts';
 import { pager } from './pager.ts';
 import { color, forget, whenVisible } from './theme.ts';
-import type { Circuit, Random, Report } from './unpack.ts';
+import { type Circuit, type Random, type Report, route } from './unpack.ts';
 
 const products: Record<CircuitKind, () => Node[]> = {
   OV: () => [
@@ -96,7 +96,7 @@ function panel(
     'a',
     {
       className: 'panel',
-      href: `#${circuit.id}`,
+      href: route(circuit.id),
       aria: { label: `Layer ${layer}, head ${head}, ${kind}: effective rank ${rank} of ${S.length}. Open` },
     },
     h('span', { className: 'caption' }, `head ${head}`),

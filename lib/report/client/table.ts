@@ -1,7 +1,7 @@
 import { byId, h, sub } from './dom.ts';
 import { count, exact, fixed, plural, short } from './format.ts';
 import { pager } from './pager.ts';
-import type { Circuit, Report } from './unpack.ts';
+import { type Circuit, type Report, route } from './unpack.ts';
 
 interface Column {
   readonly name: string;
@@ -43,7 +43,7 @@ function columnsOf(report: Report): Column[] {
       title: () => 'circuit',
       of: ({ kind }) => Number(kind === 'QK'),
       cell: ({ id, kind, layer, head }) =>
-        h('a', { href: `#${id}`, aria: { label: `${kind} of layer ${layer}, head ${head}` } }, kind),
+        h('a', { href: route(id), aria: { label: `${kind} of layer ${layer}, head ${head}` } }, kind),
       up: true,
     },
     number(

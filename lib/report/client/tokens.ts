@@ -4,7 +4,7 @@ import { byId, h } from './dom.ts';
 import { exact, plural, short } from './format.ts';
 import { pager } from './pager.ts';
 import { subscript } from './spectra.ts';
-import { circuitId, type Report } from './unpack.ts';
+import { circuitId, type Report, route } from './unpack.ts';
 
 const sides = {
   OV: { left: 'reads', right: 'writes' },
@@ -77,7 +77,7 @@ export function directionOf(direction: Direction, named: boolean): HTMLElement {
     h(
       named ? 'h3' : 'h4',
       {},
-      named && h('a', { href: `#${circuitId(layer, head, kind)}` }, `L${layer}H${head} ${kind}`),
+      named && h('a', { href: route(circuitId(layer, head, kind)) }, `L${layer}H${head} ${kind}`),
       h('span', {}, ` σ${subscript(index + 1)} = ${short(sigma)}`),
     ),
     ...(['left', 'right'] as const).flatMap((side) => {

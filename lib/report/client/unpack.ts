@@ -4,7 +4,7 @@ import { circuitColumns, type Packed, type PackedTokens, type Payload } from '..
 /** A circuit as the page shows it. */
 export interface Circuit extends Required<CircuitReport> {
   readonly S: Floats;
-  /** `L3H5-OV`: its fragment in the address. */
+  /** `L3H5-OV` */
   readonly id: string;
 }
 
@@ -32,6 +32,9 @@ export interface Random extends RandomSpectrum {
   readonly S: Floats;
   readonly effectiveRank: number;
 }
+
+/** Where a circuit is opened: a fragment of the address that is no place on the page. */
+export const route = (id: string): string => `#/${id}`;
 
 export const circuitId = (layer: number, head: number, kind: CircuitKind): string =>
   `L${layer}H${head}-${kind}`;
