@@ -68,6 +68,7 @@ function scientific(x: number, digits: number): string {
 }
 
 const number = (n: number): string => n.toLocaleString('en-US');
+const plural = (n: number, one: string): string => `${number(n)} ${one}${n === 1 ? '' : 's'}`;
 
 function header({ title, source, model, state, circuits, seconds }: ReportData): string {
   const residuals = circuits.flatMap(({ residual }) => (residual === undefined ? [] : [residual]));
@@ -78,7 +79,7 @@ function header({ title, source, model, state, circuits, seconds }: ReportData):
     ...(seconds === undefined ? [] : [['time, from weights to this page', duration(seconds)]]),
   ];
   const grouped = model.kvHeads === model.heads ? '' : ` (${number(model.kvHeads)} of keys and values)`;
-  const sizes = `${html(model.modelType)}: ${number(model.layers)} layers, ${number(model.heads)} heads${grouped}, d<sub>model</sub> ${number(model.dModel)}, d<sub>head</sub> ${number(model.dHead)}`;
+  const sizes = `${html(model.modelType)}: ${plural(model.layers, 'layer')}, ${plural(model.heads, 'head')}${grouped}, d<sub>model</sub> ${number(model.dModel)}, d<sub>head</sub> ${number(model.dHead)}`;
   return `<header>
   <h1>${html(title)}</h1>
   <p>Every attention head of a transformer holds two products of small matrices: <b>OV</b>, what a head writes when it
