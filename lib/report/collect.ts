@@ -105,7 +105,6 @@ export async function collectReport(
     ...('plan' in of ? {} : { seconds: (performance.now() - start) / 1000 }),
     circuits,
     random,
-    ...(!weights && { randomNorm: 'product' as const }),
     ...(composition.length > 0 && { composition }),
     ...(tokens.length > 0 && { tokens }),
   };

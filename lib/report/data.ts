@@ -16,11 +16,6 @@ export interface ReportData {
   readonly circuits: readonly CircuitReport[];
   /** What chance gives, one of each kind. */
   readonly random: readonly RandomSpectrum[];
-  /**
-   * What random factors have in common with those of a head beside their shapes: default their norms. `product`: the norm of
-   * their product, where only that is known; `factorNorm` is such that it holds.
-   */
-  readonly randomNorm?: 'factors' | 'product';
   /** Missing where there are too many heads for all pairs. */
   readonly composition?: readonly CompositionScores[];
   /** Missing where the checkpoint has no vocabulary. */

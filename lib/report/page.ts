@@ -122,9 +122,7 @@ function sections(data: ReportData): string {
       `<p>Singular values over the largest, ${sigma}, on a logarithmic scale, against i = 1 … d<sub>head</sub>. A
   curve that falls fast belongs to a head that works in few directions. The thin grey curves are the other heads of the
   same row; the dashed vertical line marks the effective rank, exp of the entropy of σ²/Σσ². The dotted curve is what
-  chance gives: Gaussian factors of the same shapes ${
-    data.randomNorm === 'product' ? 'and a product of the same norm' : 'and norms'
-  }. An effective rank says little until it is compared with
+  chance gives: Gaussian factors of the same shapes and norms. An effective rank says little until it is compared with
   that of random factors, which is itself below d<sub>head</sub>. A head opens in detail.</p>
   <nav class="pager" id="spectra-pager" aria-label="Layers of the spectra" hidden></nav>
   <div id="spectra-rows"></div>`,
