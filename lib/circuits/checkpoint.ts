@@ -344,12 +344,9 @@ export class Checkpoint {
     const { A, B } = await this.#attention.read(kind, [layer, layer + 1], { rotaryOffset, signal });
     const grouped = new FactoredMatrix(dropAxis(A, 0), dropAxis(B, 0));
     try {
-      const svd = await grouped.svdAsync({ ...(rank !== undefined && { rank }), signal, onProgress });
-      return {
-        layer,
-        svd: ofHeads(svd, this.heads),
-        factorNorms: productsOfNorms(dropAxis(A, 0), dropAxis(B, 0)),
-      };
+      const computing = grouped.svdAsync({ ...(rank !== undefined && { rank }), signal, onProgress });
+      const factorNorms = productsOfNorms(dropAxis(A, 0), dropAxis(B, 0)); // while the compute threads are busy
+      return { layer, svd: ofHeads(await computing, this.heads), factorNorms };
     } catch (error) {
       if (isOwnError(error) && error.batchIndex) {
         const [group, within] = error.batchIndex;
