@@ -1,7 +1,17 @@
 import { powerOfTwo } from '../array/power-of-two.ts';
-import { type Dtype, leadingDims, type Tensor } from '../array/tensor.ts';
-import { type Batch, batchOf, colRange, packed, range, rowRange, transposed } from '../native/batch.ts';
+import { type Dtype, leadingDims, promote, type Tensor } from '../array/tensor.ts';
+import {
+  type Batch,
+  batchOf,
+  colRange,
+  dtypeOfBatch,
+  packed,
+  range,
+  rowRange,
+  transposed,
+} from '../native/batch.ts';
 import { gemm, pack } from '../native/kernels.ts';
+import { owned } from '../native/owned.ts';
 import type { Steps } from '../native/steps.ts';
 import { balanceFactors } from './core.ts';
 import { Factor, isTall } from './measure.ts';
@@ -65,7 +75,9 @@ export function* scoresOf(left: Halves, right: Halves): Steps<Float64Array> {
   const [n, m] = [left.norms.length, right.norms.length];
   const scores = new Float64Array(n * m);
   const d = Math.min(left.P.cols, right.P.cols);
-  const [P, G] = [colRange(left.P, 0, d), colRange(right.P, 0, d)];
+  const dtype = promote(dtypeOfBatch(left.P), dtypeOfBatch(right.P));
+  const P = colRange(yield* owned(left.P, dtype), 0, d);
+  const G = colRange(yield* owned(right.P, dtype), 0, d);
   const width = G.rows;
   const step = Math.max(1, Math.floor(blockElements / Math.max(1, left.height * width))); // by the shape alone
   for (let from = 0; from < n; from += step) {

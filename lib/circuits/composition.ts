@@ -68,7 +68,7 @@ export const compositionScores = exposedAsync(
     const { circuit, transposed } = reading[kind];
     const progress = progressOf((layers * (layers - 1)) / 2, onProgress);
     const rows: Float64Array[] = Array.from({ length: n }, () => new Float64Array(n));
-    let dtype: Dtype | undefined;
+    let dtype: Dtype = 'float32';
 
     for (let first = 0, end = 0; first < layers - 1; first = end) {
       const written: Halves[] = [];
@@ -76,11 +76,12 @@ export const compositionScores = exposedAsync(
         const writes = await halves(await layer('OV', end));
         written.push(writes);
         bytes += writes.P.data.byteLength;
-        dtype = dtypeOfBatch(writes.P);
+        dtype = promote(dtype, dtypeOfBatch(writes.P));
       }
       for (let later = first + 1; later < layers; later++) {
         const read = await layer(circuit, later);
         const reads = await halves(transposed ? swapped(read) : read);
+        dtype = promote(dtype, dtypeOfBatch(reads.P));
         for (let earlier = first; earlier < Math.min(end, later); earlier++) {
           const writes = written[earlier - first];
           mustMeet(writes, reads, model, [earlier, later]);
@@ -91,7 +92,7 @@ export const compositionScores = exposedAsync(
         }
       }
     }
-    const out = allocate(dtype ?? 'float32', [n, n], 'composition scores');
+    const out = allocate(dtype, [n, n], 'composition scores');
     rows.forEach((row, i) => {
       out.set(row, i * n);
     });

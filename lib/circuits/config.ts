@@ -1,8 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
 import { isPlain } from '../arguments/options.ts';
 import { shown } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
-import { fileError, fileStep } from '../weights/file-errors.ts';
+import { fileError } from '../weights/file-errors.ts';
+import { readJson } from '../weights/storage.ts';
 
 /** Bytes of a `config.json` at most; those of real models have a few thousand. */
 const mostBytes = 16 * 2 ** 20;
@@ -22,15 +22,7 @@ export class Config {
 
   /** `ERR_SVD_FILE` when the file is not there or not JSON of an object. */
   static async read(path: string): Promise<Config> {
-    const { size } = await fileStep(path, 'read', () => stat(path));
-    if (size > mostBytes) throw fileError(path, `${size} bytes are too many for a config.json`);
-    const text = await fileStep(path, 'read', () => readFile(path, 'utf8'));
-    let values: unknown;
-    try {
-      values = JSON.parse(text);
-    } catch (cause) {
-      throw fileError(path, `is not JSON: ${(cause as Error).message}`, cause);
-    }
+    const values = await readJson(path, mostBytes);
     if (!isPlain(values)) throw fileError(path, `expected an object, found ${shown(values)}`);
     return new Config(path, values);
   }

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { isPlain } from '../arguments/options.ts';
-import { fileError, fileStep } from '../weights/file-errors.ts';
-import { openRegular } from '../weights/storage.ts';
+import { readJson } from '../weights/storage.ts';
 
 /** What a tokenizer calls its tokens, for people to read. */
 export interface Vocabulary {
@@ -23,28 +22,19 @@ const mostBytes = 2 ** 28;
  */
 export async function readVocabulary(folder: string): Promise<Vocabulary> {
   for (const file of files) {
-    const json = await readJson(join(folder, file));
+    const json = await ifThere(join(folder, file));
     const vocabulary = json === undefined ? undefined : vocabularyOf(json);
     if (vocabulary) return vocabulary;
   }
   return noVocabulary;
 }
 
-async function readJson(path: string): Promise<unknown> {
-  const file = await openRegular(path).catch((error) => {
+/** `undefined` where there is no such file. */
+const ifThere = (path: string): Promise<unknown> =>
+  readJson(path, mostBytes).catch((error) => {
     if (error.cause?.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (file === undefined) return undefined;
-  try {
-    if (file.size > mostBytes) throw fileError(path, `has ${file.size} bytes; at most ${mostBytes} are read`);
-    return JSON.parse(await fileStep(path, 'read', () => file.handle.readFile('utf8')));
-  } catch (error) {
-    throw error instanceof SyntaxError ? fileError(path, `is no JSON: ${error.message}`, error) : error;
-  } finally {
-    await file.handle.close();
-  }
-}
 
 /** The names in a tokenizer, a list of tokens or an object of ids; undefined where there are none. */
 export function vocabularyOf(json: unknown): Vocabulary | undefined {

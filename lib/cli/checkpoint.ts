@@ -3,8 +3,8 @@ import { isPlain } from '../arguments/options.ts';
 import { openCheckpoint } from '../circuits/checkpoint.ts';
 import { stacks } from '../circuits/families.ts';
 import type { Checkpoint, DeclaredLayout, Stack } from '../circuits/index.ts';
-import { fileError, fileStep } from '../weights/file-errors.ts';
-import { openRegular } from '../weights/storage.ts';
+import { fileError } from '../weights/file-errors.ts';
+import { readJson } from '../weights/storage.ts';
 
 /** The options that say what goes into the circuits of a checkpoint. */
 export interface CheckpointChoices {
@@ -60,16 +60,7 @@ const mostLayoutBytes = 2 ** 20;
 
 /** A declared layout. `ERR_SVD_FILE` */
 export async function readLayout(path: string): Promise<DeclaredLayout> {
-  const { handle, size } = await openRegular(path);
-  try {
-    if (size > mostLayoutBytes) throw fileError(path, `${size} bytes are too many for a layout`);
-    const value: unknown = JSON.parse(await fileStep(path, 'read', () => handle.readFile('utf8')));
-    if (!isPlain(value)) throw fileError(path, 'expected an object, { heads, dModel, layer, attention }');
-    return value as unknown as DeclaredLayout;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw fileError(path, `is not JSON: ${error.message}`, error);
-  } finally {
-    await handle.close();
-  }
+  const value = await readJson(path, mostLayoutBytes);
+  if (!isPlain(value)) throw fileError(path, 'expected an object, { heads, dModel, layer, attention }');
+  return value as unknown as DeclaredLayout;
 }

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import stringWidth from 'string-width';
 import { shownPath } from '../weights/file-errors.ts';
 import { openWeights } from '../weights/index.ts';
@@ -51,8 +52,15 @@ export function spectrumText(values: ArrayLike<number>): string {
   return all.length <= 6 ? all.join(' ') : `${all.slice(0, 4).join(' ')} … ${all[all.length - 1]}`;
 }
 
+/** What a model needs besides its weights. */
+const besideWeights =
+  'config.json generation_config.json adapter_config.json preprocessor_config.json tokenizer.json tokenizer_config.json special_tokens_map.json vocab.json vocab.txt merges.txt'.split(
+    ' ',
+  );
+
 /**
- * What is wrong with `--out`, before any work: it would overwrite an input, or a shard of one, whatever names they have.
+ * What is wrong with `--out`, before any work: it would overwrite an input, a shard of one, or the
+ * configuration beside it, whatever names they have.
  * @throws `ERR_SVD_FILE` where it could not be written, or an input not be read
  */
 export async function outputProblem(
@@ -63,7 +71,9 @@ export async function outputProblem(
   const files: string[] = [];
   for (const path of inputs) {
     await using weights = await openWeights(path);
+    const folders = new Set(weights.files.map(dirname));
     files.push(path, ...weights.files);
+    for (const folder of folders) files.push(...besideWeights.map((name) => join(folder, name)));
   }
   const input = await sameFile(out, files);
   if (input !== undefined) return `--out would overwrite the input file ${shownPath(input)}`;

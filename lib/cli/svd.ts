@@ -13,7 +13,7 @@ import { outputProblem, shapeText } from './format.ts';
 import { weightsPath } from './inspect.ts';
 import { matches, namesText, pairs } from './patterns.ts';
 import { type ItemReport, reportJson, reportText, type SpectrumSummary, type SvdReport } from './report.ts';
-import { Progress, print, type Streams } from './streams.ts';
+import { describeFailure, Progress, print, type Streams } from './streams.ts';
 
 /** The options that say which matrix is meant: one tensor, or the product of two. */
 export interface MatrixOptions {
@@ -74,6 +74,9 @@ export async function readMatrix(path: string, options: MatrixOptions): Promise<
   if (named.length === 1) return await readNamed(weights, named[0]);
   throw svdError('ERR_SVD_ARGUMENT', `${severalText(named)}: name one`);
 }
+
+const titleOf = (named: Named): string =>
+  escaped('matrix' in named ? named.matrix : `${named.a} · ${named.b}`);
 
 const severalText = (named: readonly Named[]): string =>
   `the patterns name ${named.length} matrices (${namesText(named.map((x) => ('matrix' in x ? x.matrix : x.a)))})`;
@@ -180,10 +183,19 @@ export function svdCommand(command: Command, streams: Streams, signal: AbortSign
       const named = namedBy(weights, options);
       if (named.length > 1 && options.out !== undefined)
         command.error(`error: --out takes the factors of one matrix: ${severalText(named)}`);
+      const failed: string[] = [];
       for (const one of named) {
-        await decompose(await readNamed(weights, one), path, options, streams, signal);
+        try {
+          await decompose(await readNamed(weights, one), path, options, streams, signal);
+        } catch (error) {
+          if (named.length === 1 || signal.aborted) throw error;
+          failed.push(titleOf(one));
+          await print(streams.stderr, `factored-svd: ${titleOf(one)}: ${describeFailure(error)}\n`);
+          continue;
+        }
         if (one !== named[named.length - 1] && !options.json) await print(streams.stdout, '\n');
       }
+      if (failed.length > 0) throw new Error(`${failed.length} of ${named.length} were not decomposed`);
     });
 }
 

@@ -1,6 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, readlinkSync, rmSync } from 'node:fs';
-import { access, type FileHandle, lstat, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import {
+  access,
+  type FileHandle,
+  link,
+  lstat,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileError, fileStep } from './file-errors.ts';
@@ -87,6 +98,43 @@ export async function writeAtomically(
   write: (append: Append) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<void> {
+  await writeWhole(path, write, rename, signal);
+}
+
+/** The same where nothing stands at `path`: false where something does, however little earlier. */
+export async function createAtomically(
+  path: string,
+  write: (append: Append) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  try {
+    await writeWhole(path, write, linkOrRename, signal);
+    return true;
+  } catch (error) {
+    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Gives a file a name that nothing has. Where files cannot have two names, whatever has it is replaced. */
+async function linkOrRename(temporary: string, target: string): Promise<void> {
+  try {
+    await link(temporary, target);
+  } catch (error) {
+    if (!noLinks.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return rename(temporary, target);
+  }
+  await rm(temporary, { force: true });
+}
+
+const noLinks = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EOPNOTSUPP', 'EMLINK']);
+
+async function writeWhole(
+  path: string,
+  write: (append: Append) => Promise<void>,
+  place: (temporary: string, target: string) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
   const { target, mode } = await resolveOutput(path);
   const folder = dirname(target);
   await removeAbandoned(folder);
@@ -104,7 +152,7 @@ export async function writeAtomically(
       await fileStep(path, 'write', () => handle.close());
     }
     signal?.throwIfAborted();
-    await fileStep(path, 'write', () => rename(temporary, target));
+    await fileStep(path, 'write', () => place(temporary, target));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

@@ -36,6 +36,19 @@ export async function opened<T>(path: string, use: (file: OpenFile) => Promise<T
   }
 }
 
+/** What a file of at most `most` bytes holds as JSON. `ERR_SVD_FILE` */
+export async function readJson(path: string, most: number): Promise<unknown> {
+  const { handle, size } = await openRegular(path);
+  try {
+    if (size > most) throw fileError(path, `has ${size} bytes; at most ${most} are read`);
+    return JSON.parse(await fileStep(path, 'read', () => handle.readFile('utf8')));
+  } catch (error) {
+    throw error instanceof SyntaxError ? fileError(path, `is not JSON: ${error.message}`, error) : error;
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Bytes that are wanted, and the two ways to get them. */
 export interface Wanted {
   atOnce(): void;

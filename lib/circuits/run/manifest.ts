@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { escapedJson, quote } from '../../array/escape.ts';
 import { fileError, fileStep } from '../../weights/file-errors.ts';
 import { JsonReader } from '../../weights/json-reader.ts';
-import { writeAtomically } from '../../weights/output.ts';
+import { createAtomically, writeAtomically } from '../../weights/output.ts';
 import { openRegular } from '../../weights/storage.ts';
 import type { CircuitKind } from '../attention.ts';
 import { type Plan, parsePlan } from './plan.ts';
@@ -62,6 +62,12 @@ function manifestText({ plan, shard, files }: Manifest): string {
 export async function writeManifest(folder: string, manifest: Manifest, signal?: AbortSignal): Promise<void> {
   const bytes = Buffer.from(manifestText(manifest));
   await writeAtomically(join(folder, manifestFile(manifest.shard)), (append) => append(bytes), signal);
+}
+
+/** Writes it where there is none of that name: false where there is. `ERR_SVD_FILE` */
+export async function claimFolder(folder: string, manifest: Manifest): Promise<boolean> {
+  const bytes = Buffer.from(manifestText(manifest));
+  return createAtomically(join(folder, manifestFile(manifest.shard)), (append) => append(bytes));
 }
 
 /** Bytes that a manifest may have: those of a hundred thousand layers. */

@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Progress } from '../../native/steps.ts';
 import { fileError, fileStep } from '../../weights/file-errors.ts';
@@ -7,6 +7,7 @@ import type { CircuitKind } from '../attention.ts';
 import type { Checkpoint, LayerSvd } from '../checkpoint.ts';
 import { exists, fileHash, isOfRun, type PartSpectra, readSpectra, spectraOf, writePart } from './folder.ts';
 import {
+  claimFolder,
   type FoundManifest,
   findManifests,
   manifestFile,
@@ -124,7 +125,8 @@ class RunFolder {
     await fileStep(path, 'make the folder', () => mkdir(path, { recursive: true }));
     await removeAbandoned(path);
     const own = manifests.find((found) => manifestFile(found.shard) === manifestFile(shard));
-    if (!own || !sameEntries(own.files, folder.#files)) await folder.#writeManifest();
+    if (!own) await folder.#claim();
+    else if (!sameEntries(own.files, folder.#files)) await folder.#writeManifest();
     return folder;
   }
 
@@ -149,6 +151,18 @@ class RunFolder {
     const hash = await writePart(this.#path, this.#plan, svd, spectra, this.#signal);
     this.#files.set(partFile(spectra), hash);
     await this.#writeManifest();
+  }
+
+  /** Says whose the folder is. Of two that begin at once one at least sees the other. */
+  async #claim(): Promise<void> {
+    const manifest = { plan: this.#plan, shard: this.#shard, files: this.#files };
+    const isOurs = await claimFolder(this.#path, manifest);
+    try {
+      await manifestsOfPlan(this.#path, this.#plan);
+    } catch (error) {
+      if (isOurs) await rm(join(this.#path, manifestFile(this.#shard)), { force: true });
+      throw error;
+    }
   }
 
   async #writeManifest(): Promise<void> {
