@@ -1,4 +1,12 @@
-import { readdirSync, readFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type CheckpointOptions, openCheckpoint } from '../../lib/circuits/index.ts';
@@ -160,7 +168,13 @@ describe('config.json', () => {
   });
   it('huge', async () => {
     truncateSync(config(), 2 ** 40);
-    await refused(folder, 'ERR_SVD_FILE', ['config.json', 'too many']);
+    await refused(folder, 'ERR_SVD_FILE', ['config.json', 'bytes; at most']);
+  });
+  it('no regular file', async () => {
+    rmSync(config());
+    symlinkSync('/dev/zero', config());
+    await refused(folder, 'ERR_SVD_FILE', ['config.json', 'not a regular file']);
+    rmSync(config());
   });
   it('a gemma3 whose text_config is a text', async () => {
     writeFileSync(config(), '{"model_type": "gemma3", "text_config": "x"}');

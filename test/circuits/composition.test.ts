@@ -1,3 +1,5 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import ndarray from 'ndarray';
 import { describe, expect, test } from 'vitest';
 import { gaussianMatrix } from '../../lib/algorithms/random.ts';
@@ -21,7 +23,7 @@ import {
 } from '../support/checks.ts';
 import { array, dtypes, mapMatrix, randomMatrix } from '../support/matrices.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { tinyLlama, writeCheckpoint } from './support/checkpoints.ts';
+import { safetensors, tinyLlama, writeCheckpoint } from './support/checkpoints.ts';
 
 /** The weights of one layer, [heads, …]. */
 interface Layer {
@@ -327,4 +329,23 @@ describe('composition scores off the event loop', () => {
     checkError(await rejectionOf(call({}, 'Q')), 'ERR_SVD_ARGUMENT', 'openCheckpoint');
     checkError(await rejectionOf(call(model, 'Q', { k: 1 })), 'ERR_SVD_ARGUMENT');
   });
+});
+
+test('layers of two dtypes have the scores of the wider one', async () => {
+  const { config, tensors } = tinyLlama({ layers: 3 });
+  const wide = Object.entries(tensors).filter(([name]) => name.includes('layers.1.'));
+  const rest = Object.entries(tensors).filter(([name]) => !name.includes('layers.1.'));
+  const path = writeCheckpoint(folder('mixed'), config, {}, {});
+  rmSync(join(path, 'model.safetensors'));
+  writeFileSync(join(path, 'model-00001-of-00002.safetensors'), safetensors(wide, 'F64'));
+  writeFileSync(join(path, 'model-00002-of-00002.safetensors'), safetensors(rest, 'F32'));
+  writeCheckpoint(folder('alike'), config, tensors, { dtype: 'F64' });
+  await using mixed = await openCheckpoint(path);
+  await using alike = await openCheckpoint(folder('alike'));
+  for (const kind of ['Q', 'K', 'V'] as const) {
+    const [scores, expected] = [await compositionScores(mixed, kind), await compositionScores(alike, kind)];
+    expect(dtypeOf(scores)).toBe('float64');
+    for (let i = 0; i < scores.data.length; i++)
+      expect(Math.abs(scores.data[i] - expected.data[i])).toBeLessThan(64 * 2 ** -23);
+  }
 });

@@ -424,3 +424,16 @@ describe('readRun refuses', () => {
     expect(readdirSync(folder)).toEqual(['circuits.json']);
   });
 });
+
+test('of two runs that begin at once in one folder, at most one is kept, and the other is told', async () => {
+  for (let i = 0; i < 5; i++) {
+    const name = `race-${i}`;
+    const results = await Promise.allSettled([run(name, { rank: 2 }), run(name, { rank: 3 })]);
+    const refused = results.filter((result) => result.status === 'rejected');
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { reason } of refused) expect(reason).toMatchObject({ code: 'ERR_SVD_FILE' });
+    const ranks = [2, 3];
+    const kept = results.findIndex(({ status }) => status === 'fulfilled');
+    if (kept >= 0) expect((await run(name, { rank: ranks[kept] })).kept).toBe(2 * layers);
+  }
+});

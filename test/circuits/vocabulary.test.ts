@@ -103,7 +103,7 @@ describe('the vocabulary of a folder', () => {
 
   test('what is there and cannot be read is an error that names it', async () => {
     const bad = withFiles('bad', { 'tokenizer.json': '{"model": ' });
-    checkError(await rejectionOf(readVocabulary(bad)), 'ERR_SVD_FILE', 'tokenizer.json: is no JSON');
+    checkError(await rejectionOf(readVocabulary(bad)), 'ERR_SVD_FILE', 'tokenizer.json: is not JSON');
     mkdirSync(folder('folder/tokenizer.json'), { recursive: true });
     checkError(await rejectionOf(readVocabulary(folder('folder'))), 'ERR_SVD_FILE', 'is a directory');
     mkdirSync(folder('link'));

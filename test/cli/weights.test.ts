@@ -34,6 +34,7 @@ beforeAll(async () => {
   mkdirSync(at('model'));
   await writeSafetensors(at('model/one.safetensors'), first);
   await writeSafetensors(at('model/two.safetensors'), second);
+  writeFileSync(at('model/config.json'), '{}');
   const weight_map = Object.fromEntries(
     Object.keys(both).map((name) => [name, name in first ? 'one.safetensors' : 'two.safetensors']),
   );
@@ -143,6 +144,11 @@ test.each<[string[], number, RegExp]>([
     /--out would overwrite the input file .*index.json/,
   ],
   [
+    ['svd', 'model', '--matrix', '*0*V', '--out', 'model/config.json'],
+    2,
+    /--out would overwrite the input file .*config.json/,
+  ],
+  [
     ['svd', 'w.npz', '--matrix', '*.W_X'],
     1,
     /no tensor matches "\*.W_X"; nearest names: .*\[ERR_SVD_FILE\]$/,
@@ -159,7 +165,7 @@ test.each<[string[], number, RegExp]>([
   ],
 ])('%j is refused', async (argv, code, message) => {
   const before = readFileSync(at('model/two.safetensors'));
-  const paths = new Set(['w.npz', 'model', 'model/two.safetensors', forms.index, 'new']);
+  const paths = new Set(['w.npz', 'model', 'model/two.safetensors', 'model/config.json', forms.index, 'new']);
   const result = await cli(...argv.map((word) => (paths.has(word) ? at(word) : word)));
   expect({ code: result.code, stdout: result.stdout }).toEqual({ code, stdout: '' });
   expect(result.stderr.trimEnd()).toMatch(message);
@@ -197,4 +203,17 @@ test('no pattern takes long, whatever the name', () => {
   const start = performance.now();
   expect(match(`${'*a'.repeat(20)}*b`, 'a'.repeat(100_000))).toBeUndefined();
   expect(performance.now() - start).toBeLessThan(5000);
+});
+
+test('of several matrices one that cannot be decomposed is named, and the others are reported on', async () => {
+  const bad = ndarray(Float64Array.of(1, Number.NaN), [1, 2]);
+  await writeSafetensors(at('bad.safetensors'), { 'a.1': V0, 'a.2': bad, 'a.3': V1 });
+  const { code, stdout, stderr } = await cli('svd', at('bad.safetensors'), '--matrix', 'a.*', '--json');
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^factored-svd: a\.2: .*NaN.*\[ERR_SVD_NON_FINITE\]\n.*1 of 3 were not decomposed/);
+  const titles = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).title);
+  expect(titles).toEqual(['M = a.1', 'M = a.3']);
 });
