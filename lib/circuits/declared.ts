@@ -26,6 +26,8 @@ export interface DeclaredLayout {
   readonly kvHeads?: number | undefined;
   /** Width of the stream. */
   readonly dModel: number;
+  /** Width of what is written, where it is another one. */
+  readonly dOut?: number | undefined;
   /** Width of a head; dModel / heads where it is missing. */
   readonly dHead?: number | undefined;
   /** In front of the names of a layer, with `N` in the place of its number. */
@@ -79,7 +81,9 @@ export interface DeclaredPacked {
 }
 
 const declaredKeys = new Set(
-  'layers heads kvHeads dModel dHead layer attention norm qkNorm centred embedding unembedding'.split(' '),
+  'layers heads kvHeads dModel dOut dHead layer attention norm qkNorm centred embedding unembedding'.split(
+    ' ',
+  ),
 );
 const attentionKeys = new Set('q k v qkv order o stored biasNames'.split(' '));
 
@@ -88,7 +92,10 @@ export function declaredFamily(declared: DeclaredLayout, weights: Weights): Fami
   const wrong = (problem: string): never => {
     throw svdError('ERR_SVD_ARGUMENT', `openCheckpoint: layout: ${problem}`);
   };
-  const mustBeCount = (name: 'layers' | 'heads' | 'kvHeads' | 'dModel' | 'dHead', optional: boolean) => {
+  const mustBeCount = (
+    name: 'layers' | 'heads' | 'kvHeads' | 'dModel' | 'dOut' | 'dHead',
+    optional: boolean,
+  ) => {
     const n = declared[name];
     if (n === undefined && optional) return;
     if (!Number.isSafeInteger(n) || (n as number) < 1)
@@ -117,7 +124,7 @@ export function declaredFamily(declared: DeclaredLayout, weights: Weights): Fami
   mustKnow(declared, declaredKeys, '');
   mustBeCount('heads', false);
   mustBeCount('dModel', false);
-  for (const name of ['layers', 'kvHeads', 'dHead'] as const) mustBeCount(name, true);
+  for (const name of ['layers', 'kvHeads', 'dOut', 'dHead'] as const) mustBeCount(name, true);
   const { layer, attention, norm, qkNorm } = declared;
   if (
     typeof layer !== 'string' ||
@@ -180,6 +187,7 @@ export function declaredFamily(declared: DeclaredLayout, weights: Weights): Fami
     ...(declared.kvHeads !== undefined && { kvHeads: declared.kvHeads }),
     ...(declared.dHead !== undefined && { dHead: declared.dHead }),
     dModel: declared.dModel,
+    ...(declared.dOut !== undefined && { dOut: declared.dOut }),
     prefixes: [''],
     layer,
     attention: entry,
@@ -205,6 +213,7 @@ export function transformerLens(weights: Weights): Family | undefined {
   const shape = weights.tensors.get('blocks.0.attn.W_Q')?.shape;
   if (shape?.length !== 3) return undefined;
   const [heads, dModel, dHead] = shape;
+  const dOut = weights.tensors.get('blocks.0.attn.W_O')?.shape.at(-1) ?? dModel;
   const kvHeads = weights.tensors.get('blocks.0.attn.W_K')?.shape[0] ?? heads;
   const norm = weights.tensors.has('blocks.0.ln1.w');
   const layerNorm = weights.tensors.has('blocks.0.ln1.b');
@@ -213,6 +222,7 @@ export function transformerLens(weights: Weights): Family | undefined {
     heads,
     kvHeads,
     dModel,
+    dOut,
     dHead,
     prefixes: [''],
     layer: 'blocks.N.',

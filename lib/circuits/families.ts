@@ -63,6 +63,8 @@ export interface Family {
   /** dModel / heads where it is missing. */
   readonly dHead?: number;
   readonly dModel: number;
+  /** Width of what is written, where it is another one. */
+  readonly dOut?: number;
   /** What may stand in front of all names, in the order in which they are tried. */
   readonly prefixes: readonly string[];
   /** In front of the names of layer N, with `N` in the place of its number. */

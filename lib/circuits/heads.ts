@@ -18,7 +18,7 @@ export interface Wanted {
 /** What is to be read, and the views of it: layers × groups × heads of a group × rows × columns. */
 export interface Plan {
   readonly wanted: readonly Wanted[];
-  /** [layers, kvHeads, heads / kvHeads, dModel, dHead]; of O [..., dHead, dModel]. Shared heads have stride 0. */
+  /** [layers, kvHeads, heads / kvHeads, dModel, dHead]; of O [..., dHead, dOut]. Shared heads have stride 0. */
   readonly views: Readonly<Record<Part, Input>>;
 }
 
@@ -87,7 +87,7 @@ function viewOf(
   data: Stored,
   part: Part,
   place: Place,
-  { heads, kvHeads, dModel, dHead }: Layout,
+  { heads, kvHeads, dModel, dOut, dHead }: Layout,
   layers: number,
   perLayer: number,
   firstRow: number,
@@ -96,13 +96,8 @@ function viewOf(
   const inner = total * dHead;
   const leading = [layers, kvHeads, heads / kvHeads];
   if (part === 'o') {
-    const [head, row, col] = stored === 'linear' ? [dHead, 1, inner] : [dHead * dModel, dModel, 1];
-    return ndarray(
-      data,
-      [...leading, dHead, dModel],
-      [perLayer, perGroup * head, perHead * head, row, col],
-      0,
-    );
+    const [head, row, col] = stored === 'linear' ? [dHead, 1, inner] : [dHead * dOut, dOut, 1];
+    return ndarray(data, [...leading, dHead, dOut], [perLayer, perGroup * head, perHead * head, row, col], 0);
   }
   const [head, row, col] = {
     linear: [dHead * dModel, 1, dModel],

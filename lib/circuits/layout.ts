@@ -35,6 +35,8 @@ export interface Layout {
   readonly heads: number;
   readonly kvHeads: number;
   readonly dModel: number;
+  /** Width of what is written. */
+  readonly dOut: number;
   readonly dHead: number;
   readonly places: Readonly<Record<Part, Place>>;
   readonly norm: FoundNorm | undefined;
@@ -63,7 +65,7 @@ const biasEndings = ['.bias', '.b'];
  * @throws `ERR_SVD_FILE` for what is missing, too much, of another shape or no float
  */
 export function findLayout(weights: Weights, family: Family): Layout {
-  const { layers, heads, kvHeads = heads, dModel } = family;
+  const { layers, heads, kvHeads = heads, dModel, dOut = dModel } = family;
   const fail = (problem: string): never => {
     throw fileError(weights.path, problem);
   };
@@ -87,6 +89,7 @@ export function findLayout(weights: Weights, family: Family): Layout {
     heads,
     kvHeads,
     dModel,
+    dOut,
     dHead,
     places,
     norm: family.norm && foundNorm(family.norm, find, fail),
@@ -239,11 +242,11 @@ function embeddings(weights: Weights, prefix: string, { embedding, unembedding }
 }
 
 /** The shape of a projection's tensor. */
-export function expectedShape({ dModel, dHead, heads }: Layout, part: Part, place: Place): number[] {
+export function expectedShape({ dModel, dOut, dHead, heads }: Layout, part: Part, place: Place): number[] {
   const inner = place.total * dHead;
   if (part === 'o') {
-    if (place.stored === 'linear') return [dModel, inner];
-    return place.stored === 'conv1d' ? [inner, dModel] : [heads, dHead, dModel];
+    if (place.stored === 'linear') return [dOut, inner];
+    return place.stored === 'conv1d' ? [inner, dOut] : [heads, dHead, dOut];
   }
   if (place.stored === 'linear') return [inner, dModel];
   return place.stored === 'conv1d' ? [dModel, inner] : [place.total, dModel, dHead];
@@ -271,7 +274,7 @@ function checkLayer(weights: Weights, layout: Layout, layer: number): void {
     mustHave(place.weight, [expectedShape(layout, part, place)]);
     const inner = place.total * layout.dHead;
     if (place.bias !== undefined)
-      mustHave(place.bias, part === 'o' ? [[layout.dModel]] : [[inner], [place.total, layout.dHead]]);
+      mustHave(place.bias, part === 'o' ? [[layout.dOut]] : [[inner], [place.total, layout.dHead]]);
   }
   const vectors: [FoundNorm | undefined, number][] = [
     [layout.norm, layout.dModel],

@@ -111,11 +111,11 @@ export async function collectReport(
 }
 
 function sourceOfCheckpoint(weights: Checkpoint, rotaryOffset: number): Source {
-  const { modelType, layers, heads, kvHeads, dModel, dHead, qkNormGains } = weights;
+  const { modelType, layers, heads, kvHeads, dModel, dOut, dHead, qkNormGains } = weights;
   const rank = Math.min(dHead, dModel); // all of them, and how far they are from the matrix
   return {
     name: basename(resolve(weights.path)),
-    model: { modelType, layers, heads, kvHeads, dModel, dHead },
+    model: { modelType, layers, heads, kvHeads, dModel, ...(dOut !== dModel && { dOut }), dHead },
     state: { ...weights.state, rotaryOffset, qkNormGains },
     kinds: circuitKinds,
     complete: true,
@@ -136,11 +136,11 @@ function sourceOfCheckpoint(weights: Checkpoint, rotaryOffset: number): Source {
 
 async function sourceOfRun(run: Run, weights: Checkpoint | undefined): Promise<Source> {
   const { plan, parts } = run;
-  const { modelType, layers, heads, kvHeads, dModel, dHead } = plan.checkpoint;
+  const { modelType, layers, heads, kvHeads, dModel, dOut, dHead } = plan.checkpoint;
   if (weights) await mustBeOf(plan, weights);
   return {
     name: basename(resolve(weights?.path ?? run.path)),
-    model: { modelType, layers, heads, kvHeads, dModel, dHead },
+    model: { modelType, layers, heads, kvHeads, dModel, ...(dOut !== dModel && { dOut }), dHead },
     state: plan.state,
     kinds: plan.kinds,
     complete: plan.rank === null || plan.rank >= Math.min(dHead, dModel),
@@ -174,8 +174,11 @@ async function mustBeOf(plan: Plan, weights: Checkpoint): Promise<void> {
 
 /** What chance gives for a kind. */
 function chanceOf(kind: CircuitKind, { model, state }: Source, options: AsyncOptions): Promise<Float64Array> {
-  const [wide, { dModel, dHead: inner }] = [model.dModel + (state.biases ? 1 : 0), model];
-  return randomSpectrum({ rows: wide, inner, cols: kind === 'QK' ? wide : dModel }, options);
+  const wide = model.dModel + (state.biases ? 1 : 0);
+  return randomSpectrum(
+    { rows: wide, inner: model.dHead, cols: kind === 'QK' ? wide : (model.dOut ?? model.dModel) },
+    options,
+  );
 }
 
 /** Tells how far all passes over the layers are, each of them as long as the others. */

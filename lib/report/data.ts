@@ -29,6 +29,8 @@ export interface ModelSize {
   /** Key and value heads. */
   readonly kvHeads: number;
   readonly dModel: number;
+  /** Width of what the heads write, where it is another one. */
+  readonly dOut?: number;
   readonly dHead: number;
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type CheckpointOptions, openCheckpoint } from '../../lib/circuits/index.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { writeCheckpoint } from './support/checkpoints.ts';
+import { seeded, writeCheckpoint } from './support/checkpoints.ts';
 import { t5, whisper } from './support/models/encoders.ts';
 import { gpt2, gptNeoX } from './support/models/gpt.ts';
 import { llamaLike } from './support/models/llama.ts';
@@ -177,4 +177,30 @@ it('float64 stays float64', async () => {
   expect(model.OV.svdvals().dtype).toBe('float64');
   const question = { foldNorms: true, biases: true };
   expect(worst(model, subject, question)).toBeLessThan(2 ** -20);
+});
+
+describe('what a head writes may be wider than what it reads', () => {
+  const shapes = { W_Q: [2, 5, 3], W_K: [2, 5, 3], W_V: [2, 5, 3], W_O: [2, 3, 7] };
+  const named = Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [`blocks.0.attn.${name}`, shape]),
+  );
+
+  it('in a file with the names of TransformerLens, which has the sizes in its shapes', async () => {
+    await using model = await openCheckpoint(writeCheckpoint(at('wide'), undefined, seeded(named)));
+    expect([model.dModel, model.dOut]).toEqual([5, 7]);
+    expect([model.OV.shape, model.QK.shape]).toEqual([
+      [1, 2, 5, 7],
+      [1, 2, 5, 5],
+    ]);
+    for await (const { svd } of model.decompose('OV')) expect(svd.Vh.shape).toEqual([2, 3, 7]);
+  });
+
+  it('where a layout says so, and not otherwise', async () => {
+    const path = writeCheckpoint(at('declared-wide'), undefined, seeded(named));
+    const attention = { q: 'W_Q', k: 'W_K', v: 'W_V', o: 'W_O', stored: 'heads' } as const;
+    const layout = { heads: 2, dModel: 5, dHead: 3, layer: 'blocks.N.attn.', attention };
+    await using model = await openCheckpoint(path, { layout: { ...layout, dOut: 7 } });
+    expect(model.OV.shape).toEqual([1, 2, 5, 7]);
+    await expect(openCheckpoint(path, { layout })).rejects.toMatchObject({ code: 'ERR_SVD_FILE' });
+  });
 });

@@ -28,6 +28,7 @@ export interface CheckpointIdentity {
   readonly heads: number;
   readonly kvHeads: number;
   readonly dModel: number;
+  readonly dOut: number;
   readonly dHead: number;
   /** SHA-256 of config.json, where there is one. */
   readonly config: string | null;
@@ -64,7 +65,7 @@ export interface PlanOptions {
  * @throws `ERR_SVD_ARGUMENT` for layers, a rank or a rotation that the checkpoint has not; `ERR_SVD_FILE`
  */
 export async function planOf(checkpoint: Checkpoint, options: PlanOptions): Promise<Plan> {
-  const { modelType, heads, kvHeads, dModel, dHead, state, qkNormGains } = checkpoint;
+  const { modelType, heads, kvHeads, dModel, dOut, dHead, state, qkNormGains } = checkpoint;
   const { rank = null, rotaryOffset = 0, layout, layers = [0, checkpoint.layers] } = options;
   const kinds = circuitKinds.filter((kind) => options.kinds.includes(kind));
   const most = Math.min(dHead, dModel);
@@ -79,6 +80,7 @@ export async function planOf(checkpoint: Checkpoint, options: PlanOptions): Prom
       heads,
       kvHeads,
       dModel,
+      dOut,
       dHead,
       config: await configHash(checkpoint.folder),
       layout: layout === undefined ? null : sha256(JSON.stringify(layout)),
@@ -203,6 +205,7 @@ export function parsePlan(reader: JsonReader, manifest: Record<string, unknown>)
       heads: size('heads'),
       kvHeads: size('kvHeads'),
       dModel: size('dModel'),
+      dOut: size('dOut'),
       dHead: size('dHead'),
       config: textOrNull('config'),
       layout: textOrNull('layout'),

@@ -69,10 +69,10 @@ function pagesOf(rows: readonly Circuit[][]): { name: string; items: Circuit[][]
 
 function rowOf(row: Circuit[], report: Report, axis: Axis): HTMLElement {
   const [{ layer, kind }] = row;
-  const { dModel, dHead } = report.model;
+  const { dModel, dOut = dModel, dHead } = report.model;
   const others = othersOf(row);
   const random = report.random.get(kind);
-  const note = `${dModel} × ${dHead} times ${dHead} × ${dModel}: ${plural(row.length, 'head')}${
+  const note = `${dModel} × ${dHead} times ${dHead} × ${kind === 'OV' ? dOut : dModel}: ${plural(row.length, 'head')}${
     random === undefined ? '' : `; random factors have effective rank ${fixed(random.effectiveRank, 1)}`
   }`;
   return h(
