@@ -2,12 +2,10 @@
 export type { CircuitKind, CircuitState } from './attention.ts';
 export {
   Checkpoint,
-  type CheckpointOptions,
   type CircuitOptions,
   type Circuits,
   type DecomposeOptions,
   type LayerSvd,
-  openCheckpoint,
 } from './checkpoint.ts';
 export { type CompositionKind, compositionScores, randomCompositionScore } from './composition.ts';
 export type {
@@ -19,4 +17,5 @@ export type {
 } from './declared.ts';
 export type { Norm, Order, QkNorm, Stack } from './families.ts';
 export { type Isolation, isolation } from './isolation.ts';
+export { type CheckpointOptions, openCheckpoint } from './open.ts';
 export type { DirectionTokens, TokenScore, TokensOptions } from './tokens.ts';

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isPlain } from '../arguments/options.ts';
-import { openCheckpoint } from '../circuits/checkpoint.ts';
+import { openCheckpoint } from '../circuits/open.ts';
 import { stacks } from '../circuits/families.ts';
 import type { Checkpoint, DeclaredLayout, Stack } from '../circuits/index.ts';
 import { fileError } from '../weights/file-errors.ts';

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { openCheckpoint } from '../circuits/checkpoint.ts';
+import { openCheckpoint } from '../circuits/open.ts';
 import { type Run, readRun } from '../circuits/run/index.ts';
 import { findManifests } from '../circuits/run/manifest.ts';
 import { type CollectOptions, collectReport } from '../report/collect.ts';
