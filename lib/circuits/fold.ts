@@ -27,22 +27,21 @@ export interface Block {
   readonly biasRow: number;
 }
 
-/** A step, for the head that reads group `group` of layer `layer`. */
-export type Step = (block: Block, layer: number, group: number, head: number) => void;
+/** A step, for a head of layer `layer`. */
+export type Step = (block: Block, layer: number) => void;
 
-const each = ({ rows, cols }: Block, visit: (at: number, row: number, col: number) => void): void => {
-  for (let row = 0, at = 0; row < rows; row++) for (let col = 0; col < cols; col++, at++) visit(at, row, col);
-};
+const line = ({ data, cols }: Block, row: number): Float64Array =>
+  data.subarray(row * cols, (row + 1) * cols);
 
 /** The bias becomes b + Wᵀ·b_norm, what it is after a norm with that bias. */
 export const addNormBias =
   (bias: (layer: number) => Float64Array): Step =>
   (block, layer) => {
-    const { data, cols, biasRow } = block;
-    const b = bias(layer);
-    if (biasRow < 0) return;
-    each({ ...block, rows: b.length }, (at, row, col) => {
-      data[biasRow * cols + col] += b[row] * data[at];
+    if (block.biasRow < 0) return;
+    const sums = line(block, block.biasRow);
+    bias(layer).forEach((b, row) => {
+      const w = line(block, row);
+      for (let col = 0; col < w.length; col++) sums[col] += b * w[col];
     });
   };
 
@@ -50,9 +49,9 @@ export const addNormBias =
 export const scaleRows =
   (weight: (layer: number) => Float64Array): Step =>
   (block, layer) => {
-    const w = weight(layer);
-    each({ ...block, rows: w.length }, (at, row) => {
-      block.data[at] *= w[row];
+    weight(layer).forEach((factor, row) => {
+      const w = line(block, row);
+      for (let col = 0; col < w.length; col++) w[col] *= factor;
     });
   };
 
@@ -68,11 +67,13 @@ export const centreColumns =
   };
 
 /** Every row without its mean: of what is written, or within a head before a LayerNorm of its own. */
-export const centreRows: Step = ({ data, rows, cols }) => {
-  for (let row = 0; row < rows; row++) {
-    const line = data.subarray(row * cols, (row + 1) * cols);
-    const mean = line.reduce((sum, x) => sum + x, 0) / cols;
-    for (let col = 0; col < cols; col++) line[col] -= mean;
+export const centreRows: Step = (block) => {
+  for (let row = 0; row < block.rows; row++) {
+    const w = line(block, row);
+    let sum = 0;
+    for (let col = 0; col < w.length; col++) sum += w[col];
+    const mean = sum / w.length;
+    for (let col = 0; col < w.length; col++) w[col] -= mean;
   }
 };
 
@@ -81,9 +82,10 @@ export const scaleColumns =
   (gains: (layer: number) => Float64Array): Step =>
   (block, layer) => {
     const g = gains(layer);
-    each(block, (at, _, col) => {
-      block.data[at] *= g[col];
-    });
+    for (let row = 0; row < block.rows; row++) {
+      const w = line(block, row);
+      for (let col = 0; col < w.length; col++) w[col] *= g[col];
+    }
   };
 
 /** The bias of a norm within the head, which comes after its gains. */
@@ -150,7 +152,7 @@ export function afterSteps(
       for (let col = 0; col < n; col++, at++)
         block.data[at] = wide.data[offset + row * rowStride + col * colStride];
     if (bias) block.data.set(bias(layer, group, head), m * n);
-    for (const step of steps) step(block, layer, group, head);
+    for (const step of steps) step(block, layer);
     out.set(block.data, item * height * n);
   });
   const shape = [layers, groups, shared, height, n];
