@@ -6,6 +6,16 @@ import { dense, float32, views } from './inputs.mjs';
 
 // Weight files, records of spectra, and every command with every form of its report.
 
+/** Texts in lists, maps and plain objects by `plain`; arrays of numbers as they are. */
+function placeless(x, plain) {
+  const inside = (y) => placeless(y, plain);
+  if (typeof x === 'string') return plain(x);
+  if (Array.isArray(x)) return x.map(inside);
+  if (x instanceof Map) return new Map([...x].map(inside));
+  const isPlain = x !== null && typeof x === 'object' && Object.getPrototypeOf(x) === Object.prototype;
+  return isPlain ? Object.fromEntries(Object.entries(x).map(inside)) : x;
+}
+
 export function* fileCalls({ svd }, { openSafetensors, writeSafetensors }, command) {
   const inFolder = (f) => async () => {
     const folder = mkdtempSync(join(tmpdir(), 'same-bits-'));
@@ -36,7 +46,7 @@ export function* fileCalls({ svd }, { openSafetensors, writeSafetensors }, comma
         by: 'same-bits',
         line: 'one\ntwo',
       });
-      const result = await f({ at: (name) => join(folder, name), run, outcome, folder });
+      const result = placeless(await f({ at: (name) => join(folder, name), run, outcome, folder }), plain);
       const left = readdirSync(folder, { withFileTypes: true }).filter((x) => x.isFile());
       return [result, left.map(({ name }) => [name, plain(readFileSync(join(folder, name), 'latin1'))])];
     } finally {
