@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isPlain } from '../arguments/options.ts';
-import { openCheckpoint } from '../circuits/open.ts';
 import { stacks } from '../circuits/families.ts';
 import type { Checkpoint, DeclaredLayout, Stack } from '../circuits/index.ts';
+import { openCheckpoint } from '../circuits/open.ts';
 import { fileError } from '../weights/file-errors.ts';
 import { readJson } from '../weights/storage.ts';
 
