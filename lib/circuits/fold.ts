@@ -127,8 +127,8 @@ export const rotateColumns = (rotary: Rotary, offset: number): Step => {
  * The matrices of `x` after the steps, rounded once to its dtype; what repeats stays repeated.
  *
  * @param x [layers, groups, heads of a group, rows, cols]
- * @param biases a row more, of these numbers: [layers · groups · heads of a group, cols] without what repeats
  * @param firstLayer the number of its first layer
+ * @param bias one row more: that of each head, before the steps
  */
 export function afterSteps(
   x: Input,
