@@ -2,8 +2,12 @@
 const rooms = [
   'cli',
   'report',
+  'matchers',
   'golden',
+  'diff',
+  'scan',
   'circuits',
+  'adapters',
   'testing',
   'weights',
   '.',

@@ -2,8 +2,8 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { escaped, escapedJson } from '../array/escape.ts';
 import { openWeights, type TensorInfo, type Weights } from '../weights/index.ts';
+import { matches } from '../weights/patterns.ts';
 import { bytesText, shapeText, table } from './format.ts';
-import { matches } from './patterns.ts';
 import { print, type Streams } from './streams.ts';
 
 /** `factored-svd inspect FILE [PATTERN...]`: what weights hold, from their headers alone. */

@@ -8,10 +8,10 @@ import { dtypeOf, product, sliceAxis, type Tensor, unravel } from '../array/tens
 import { distAsync, FactoredMatrix, normAsync, svdAsync, transpose } from '../index.ts';
 import type { AsyncOptions } from '../native/steps.ts';
 import { openWeights, type Weights } from '../weights/index.ts';
+import { matches, namesText, pairs } from '../weights/patterns.ts';
 import { writeTensors } from '../weights/writer.ts';
 import { outputProblem, shapeText } from './format.ts';
 import { weightsPath } from './inspect.ts';
-import { matches, namesText, pairs } from './patterns.ts';
 import { type ItemReport, reportJson, reportText, type SpectrumSummary, type SvdReport } from './report.ts';
 import { describeFailure, Progress, print, type Streams } from './streams.ts';
 

@@ -10,7 +10,7 @@ import {
   swapBytes,
 } from './dtypes.ts';
 import type { TensorInfo } from './header.ts';
-import type { ByteStream, Reading, Storage } from './storage.ts';
+import { type ByteStream, type Reading, readAsync, type Storage } from './storage.ts';
 
 /** A tensor of an open file: what it is, and how its elements stand there. */
 export interface Entry {
@@ -79,6 +79,27 @@ export function* fillPart(part: Part, out: StoredArray): Reading {
   if (isColumnMajor(part)) return yield* fillByColumns(part, out);
   using stream = streamOf(part);
   yield* readElements(stream, out, part.entry);
+}
+
+/** Bytes of a part that are in memory at a time where it is read in pieces. */
+const pieceBytes = 2 ** 22;
+
+/**
+ * The elements of a part as bytes, row-major and in this machine's order, piece by piece; a piece is valid until the next is
+ * asked for. Parts of the same dtype and shape come in the same pieces.
+ */
+export async function* readBytes(part: Part, what: string): AsyncGenerator<Uint8Array, void, void> {
+  const bytesOf = ({ buffer, byteOffset, byteLength }: StoredArray) =>
+    new Uint8Array(buffer, byteOffset, byteLength);
+  const [length, most] = [product(part.shape), pieceBytes / arrayOf(part.dtype).BYTES_PER_ELEMENT];
+  const all = isColumnMajor(part) ? await readAsync(readStored(part, what)) : undefined;
+  const buffer = all ?? zeros(arrayOf(part.dtype), [Math.min(most, length)], what);
+  using stream = all ? undefined : streamOf(part);
+  for (let at = 0; at < length; at += most) {
+    const count = Math.min(most, length - at);
+    if (stream) await readAsync(readElements(stream, buffer.subarray(0, count), part.entry));
+    yield bytesOf(stream ? buffer.subarray(0, count) : buffer.subarray(at, at + count));
+  }
 }
 
 const isColumnMajor = ({ entry }: Part): boolean => entry.columnMajor === true && entry.info.shape.length > 1;

@@ -14,7 +14,7 @@ import {
   storedName,
   whyUnreadable,
 } from './dtypes.ts';
-import { type Entry, fillPart, type Part, readFloats, readStored } from './elements.ts';
+import { type Entry, fillPart, type Part, readBytes, readFloats, readStored } from './elements.ts';
 import { fileError, fileStep, shapeText } from './file-errors.ts';
 import type { SafetensorsInfo, TensorInfo } from './header.ts';
 import { suggestNames } from './names.ts';
@@ -52,6 +52,8 @@ type Fill<T> = (
 ) => T;
 
 let filling: Fill<Reading>;
+
+let bytesIn: (weights: Weights, name: string) => AsyncGenerator<Uint8Array, void, void>;
 
 /** Open weights: the tensors of a file, or of the shards of a checkpoint. Close them with `close()` or `await using`. */
 export class Weights<Info extends TensorInfo = TensorInfo> {
@@ -157,6 +159,7 @@ export class Weights<Info extends TensorInfo = TensorInfo> {
         );
       return fillPart(part, target);
     };
+    bytesIn = (weights, name) => readBytes(weights.#part(name, {}), `tensor ${quote(name)}`);
   }
 }
 
@@ -183,3 +186,11 @@ export const fill: Fill<Promise<void>> = async (...args) => readAsync(filling(..
 
 /** `fill` at once. */
 export const fillSync: Fill<void> = (...args) => readAtOnce(filling(...args));
+
+/**
+ * The bytes of a tensor, row-major and in this machine's order, piece by piece, of which one is in memory; each is valid until the
+ * next is asked for. Tensors of the same dtype and shape come in the same pieces.
+ * @throws as `readStored`
+ */
+export const tensorBytes = (weights: Weights, name: string): AsyncGenerator<Uint8Array, void, void> =>
+  bytesIn(weights, name);

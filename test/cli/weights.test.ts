@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import ndarray from 'ndarray';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { match } from '../../lib/cli/patterns.ts';
 import { FactoredMatrix, svd } from '../../lib/index.ts';
 import { openWeights, writeNpy, writeNpz, writeSafetensors } from '../../lib/weights/index.ts';
+import { match } from '../../lib/weights/patterns.ts';
 import { cli } from '../support/cli.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 

@@ -1,7 +1,7 @@
 import { svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
-import { fileError } from '../weights/file-errors.ts';
-import { suggestNames } from '../weights/names.ts';
+import { fileError } from './file-errors.ts';
+import { suggestNames } from './names.ts';
 
 // Patterns for names of tensors, as those of Python's fnmatch: * for any characters, . and / too, ? for one, [a-z] for one
 // of them, [!a-z] for another one. Matched from left to right without going back, so that no name takes long.
