@@ -23,6 +23,7 @@ const library = {
   index: 'lib/index.ts',
   weights: 'lib/weights/index.ts',
   circuits: 'lib/circuits/index.ts',
+  adapters: 'lib/adapters/index.ts',
   testing: 'lib/testing/index.ts',
   vitest: 'lib/testing/vitest.ts',
 };
