@@ -22,7 +22,10 @@ const abandonedAfter = 24 * 3600 * 1000;
 const namePattern = /^\.factored-svd-([0-9a-f]{8})-(\d+)-[0-9a-f]{12}\.tmp$/;
 
 /** The machine, or container, within which a process number names one process. */
-const place = createHash('sha256').update(`${hostname()} ${processNamespace()}`).digest('hex').slice(0, 8);
+export const place = createHash('sha256')
+  .update(`${hostname()} ${processNamespace()}`)
+  .digest('hex')
+  .slice(0, 8);
 
 function processNamespace(): string {
   try {
@@ -75,7 +78,7 @@ async function isAbandoned(path: string, match: RegExpExecArray | null): Promise
   return age > abandonedAfter;
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
