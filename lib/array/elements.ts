@@ -60,10 +60,14 @@ const [nameOf, bufferOf, byteOffsetOf, lengthOf] = [
 export const typedArrayName = (x: unknown): string | undefined => nameOf.call(x) as string | undefined;
 
 /** A typed array of any realm as an array of this package: itself, or over the same memory. */
-export function stored(data: object, format: Format): Stored {
-  const array = arrays[format];
-  if (Object.getPrototypeOf(data) === array.prototype && !Object.hasOwn(data, 'length'))
-    return data as Stored;
+export const stored = (data: object, format: Format): Stored => sameMemory<Stored>(data, arrays[format]);
+
+/** The same for any class of typed arrays. */
+export function sameMemory<D>(
+  data: object,
+  array: { new (n: number): D; new (buffer: ArrayBufferLike, from: number, n: number): D; prototype: D },
+): D {
+  if (Object.getPrototypeOf(data) === array.prototype && !Object.hasOwn(data, 'length')) return data as D;
   const length = lengthOf.call(data) as number;
   if (length === 0) return new array(0); // its memory may be gone
   return new array(bufferOf.call(data) as ArrayBuffer, byteOffsetOf.call(data) as number, length);
@@ -96,3 +100,67 @@ function halfToNumber(bits: number): number {
   if (exponent === 0) return sign * fraction * 2 ** -24;
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
+
+// Narrowing on this thread, for writers of files: to the nearest, of two the one whose last bit is 0.
+
+const word = new Float32Array(1);
+const wordBits = new Uint32Array(word.buffer);
+
+/** The bits of the float32 towards zero, its last bit 1 where that is not `x`: what is rounded from it is rounded once. */
+function roundedToOdd(x: number): number {
+  word[0] = x;
+  const [near, bits] = [word[0], wordBits[0]];
+  return near === x || Number.isNaN(x) ? bits : (Math.abs(near) > Math.abs(x) ? bits - 1 : bits) | 1;
+}
+
+/** The upper half of a float32, by its bits. */
+function toBfloat16(bits: number): number {
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40; // NaN
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+/** Half precision of a float32, by its bits. */
+function toFloat16(bits: number): number {
+  const [sign, magnitude] = [(bits >>> 16) & 0x8000, bits & 0x7fffffff];
+  if (magnitude > 0x7f800000) return sign | 0x7e00; // NaN
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude >= 0x38800000)
+    return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+  const shift = 126 - (magnitude >>> 23); // to multiples of 2⁻²⁴
+  if (shift > 25) return sign;
+  const fraction = (magnitude & 0x7fffff) | 0x800000;
+  const [whole, rest, tie] = [fraction >>> shift, fraction & ((1 << shift) - 1), 1 << (shift - 1)];
+  return sign | (whole + (rest > tie || (rest === tie && whole % 2 === 1) ? 1 : 0));
+}
+
+/** Numbers in another format, and the index of the first that is finite and beyond its range; −1 if there is none. */
+export interface Narrowed {
+  readonly data: Stored;
+  readonly overflow: number;
+}
+
+/** The elements of `x` in `format`, each rounded once, to the nearest. What is beyond the range becomes an infinity. */
+export function narrow(x: FloatArray, format: Format): Narrowed {
+  const isWide = x instanceof Float64Array;
+  if (formatOf(x) === format) return { data: x, overflow: -1 };
+  const data = new arrays[format](x.length);
+  if (format === 'float64' || format === 'float32') data.set(x);
+  else {
+    const round = format === 'bfloat16' ? toBfloat16 : toFloat16;
+    const bits = isWide ? undefined : new Uint32Array(x.buffer, x.byteOffset, x.length);
+    for (let i = 0; i < x.length; i++) data[i] = round(bits ? bits[i] : roundedToOdd(x[i]));
+  }
+  const [mask, infinity] = infinities[format];
+  for (let i = 0; i < x.length; i++)
+    if ((mask === 0 ? Math.abs(data[i]) : data[i] & mask) === infinity && Number.isFinite(x[i]))
+      return { data, overflow: i };
+  return { data, overflow: -1 };
+}
+
+/** Bits without the sign, and infinity's; no bits where elements are numbers. */
+const infinities = {
+  float64: [0, Infinity],
+  float32: [0, Infinity],
+  bfloat16: [0x7fff, 0x7f80],
+  float16: [0x7fff, 0x7c00],
+} as const;

@@ -80,6 +80,19 @@ export const asInput = (x: MatrixLike, name: string, minimum = 2): Input =>
   atOnce(readInput(x, name, minimum));
 
 function fromStrided(x: StridedArray, name: string): Input {
+  const { data, shape, stride, offset } = readStrided(x, name, floatStorage);
+  return ndarray(data, shape, stride, offset);
+}
+
+/**
+ * The fields of a strided array, each read once and checked; `storage` says what its elements are.
+ * @throws `ERR_SVD_ARGUMENT`
+ */
+export function readStrided<D extends { readonly length: number }>(
+  x: StridedArray,
+  name: string,
+  storage: (data: unknown, dtype: string | undefined, name: string) => D,
+): { data: D; shape: number[]; stride: number[]; offset: number } {
   if (x === null || typeof x !== 'object') invalid(name, `expected a matrix, got ${describe(x)}`);
   const { data: elements } = x;
   const data = storage(elements, dtypeGiven(x), name);
@@ -92,7 +105,7 @@ function fromStrided(x: StridedArray, name: string): Input {
   if (!Number.isSafeInteger(offset) || offset < 0)
     invalid(name, `offset must be an integer ≥ 0, got ${describe(offset)}`);
   checkReach(data.length, shape, stride, offset, name);
-  return ndarray(data, shape, stride, offset);
+  return { data, shape, stride, offset };
 }
 
 function strides(x: StridedArray, shape: readonly number[], name: string): number[] {
@@ -146,7 +159,8 @@ const formats: Readonly<Record<string, Format>> = {
   Float16Array: 'float16',
 };
 
-function storage(data: unknown, dtype: string | undefined, name: string): Stored {
+/** Elements that can be computed with, as they are stored. `ERR_SVD_ARGUMENT` for others. */
+export function floatStorage(data: unknown, dtype: string | undefined, name: string): Stored {
   const kind = typedArrayName(data);
   if (kind === 'Uint16Array') {
     if (data instanceof Bfloat16Bits || data instanceof Float16Bits) return data; // an input of this package

@@ -41,7 +41,10 @@ const view = <D extends Stored>(
   offset = x.offset,
 ): Input<D> => ndarray(x.data, shape, stride, offset);
 
-export const isContiguous = (x: Input): boolean => {
+export const isContiguous = (x: {
+  readonly shape: readonly number[];
+  readonly stride: readonly number[];
+}): boolean => {
   const expected = rowMajorStrides(x.shape);
   return x.shape.every((n, axis) => n === 1 || x.stride[axis] === expected[axis]);
 };

@@ -107,6 +107,11 @@ export const arrayOf = (
   readonly name: string;
 } => arrays[dtype][0];
 
+/** The dtype of a file by `StoredTensor.dtype`. */
+export const storableOf: ReadonlyMap<string, StorableDtype> = new Map(
+  (Object.keys(arrays) as StorableDtype[]).map((dtype) => [arrays[dtype][1], dtype]),
+);
+
 /** `StoredTensor.dtype` */
 export const storedName = (dtype: StorableDtype): StoredTensor['dtype'] => arrays[dtype][1];
 

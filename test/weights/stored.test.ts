@@ -64,6 +64,20 @@ describe('readStored', () => {
     expect(svd(await file.readStored(dtype)).S).toEqual(svd(await file.read(dtype)).S);
   });
 
+  test('of all kinds, is what writeSafetensors writes as it is', async () => {
+    await using file = await openWeights(fileOfKinds());
+    const tensors = Object.fromEntries(
+      await Promise.all(names.map(async (name) => [name, await file.readStored(name)] as const)),
+    );
+    await writeSafetensors(at('again.safetensors'), tensors);
+    await using again = await openWeights(at('again.safetensors'));
+    expect(again.tensors.size).toBe(names.length);
+    for (const name of names) {
+      expect(again.tensors.get(name)!.dtype).toBe(name);
+      expect(await again.readStored(name)).toStrictEqual(tensors[name]);
+    }
+  });
+
   test('complex numbers and those of less than 8 bits are listed, and reading one says that no array holds them', async () => {
     const path = at('others.safetensors');
     const header = {

@@ -1,7 +1,8 @@
 import { readdirSync, rmSync, symlinkSync } from 'node:fs';
 import ndarray from 'ndarray';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { writeSafetensors } from '../../lib/weights/index.ts';
+import { openWeights, writeSafetensors } from '../../lib/weights/index.ts';
+import { type Declared, writeInTurn } from '../../lib/weights/writer.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { readAll } from '../support/weight-files.ts';
 
@@ -41,6 +42,9 @@ describe('writing', () => {
     const data = new Float32Array(6);
     const bad: Record<string, object>[] = [
       { a: { data: new Int32Array(6), shape: [6] } },
+      { a: { data: new Int32Array(6), shape: [6], dtype: 'int16' } },
+      { a: { data: new Uint16Array(6), shape: [6] } },
+      { a: { data: new Uint8Array(6), shape: [7], dtype: 'bool' } },
       { a: { data: [1, 2], shape: [2] } },
       { a: { data, shape: [-1] } },
       { a: { data, shape: [1.5] } },
@@ -81,6 +85,74 @@ describe('writing', () => {
       await expectOldFileAlone();
     },
   );
+
+  test('views of 16-bit floats and of integers keep their bits', async () => {
+    const data = Uint16Array.of(0x7fc1, 0x3f80, 0x8000, 0x4000, 0xffff, 1);
+    await writeSafetensors(path, {
+      half: { data, shape: [3, 2], stride: [1, 3], dtype: 'bfloat16' },
+      ints: ndarray(Int16Array.of(1, 2, 3, 4), [2, 2]).transpose(1, 0) as never,
+      floats: [[1, 2]],
+    });
+    await using file = await openWeights(path);
+    expect(file.names).toEqual(['floats', 'half', 'ints']);
+    expect(await file.readStored('half')).toEqual({
+      data: Uint16Array.of(0x7fc1, 0x4000, 0x3f80, 0xffff, 0x8000, 1),
+      shape: [3, 2],
+      dtype: 'bfloat16',
+    });
+    expect((await file.readStored('ints')).data).toEqual(Int16Array.of(1, 3, 2, 4));
+    expect(file.tensors.get('floats')!.dtype).toBe('F64');
+  });
+
+  describe('tensors in turn', () => {
+    const declared = new Map<string, Declared>([
+      ['half', { dtype: 'BF16', shape: [2, 2] }],
+      ['ints', { dtype: 'I8', shape: [3] }],
+      ['single', { dtype: 'F32', shape: [2] }],
+    ]);
+    const made = {
+      half: { data: Float64Array.of(1, -2, 1 + 2 ** -8, 1 + 3 * 2 ** -8), shape: [2, 2], stride: [1, 2] },
+      ints: { data: Int8Array.of(1, -1, 3), shape: [3], dtype: 'int8' },
+      single: { data: Float32Array.of(5, 6), shape: [2] },
+    } as const;
+
+    test('are asked for one after another, in the order of the file, and rounded to what was declared', async () => {
+      const order: string[] = [];
+      await writeInTurn(
+        path,
+        declared,
+        async (name) => {
+          order.push(name);
+          return made[name as keyof typeof made];
+        },
+        { format: 'pt' },
+      );
+      await using file = await openWeights(path);
+      expect(order).toEqual(['single', 'half', 'ints']);
+      expect(file.names).toEqual(order);
+      expect(file.metadata).toEqual({ format: 'pt' });
+      expect([...(await file.read('half')).data]).toEqual([1, 1, -2, 1 + 2 ** -6]);
+      expect((await file.readStored('ints')).data).toEqual(made.ints.data);
+    });
+
+    test.each([
+      ['another shape', 'ERR_SVD_SHAPE', { data: Float32Array.of(1, 2), shape: [2, 1] }],
+      ['another kind', 'ERR_SVD_ARGUMENT', { data: Int8Array.of(1, 2), shape: [2], dtype: 'int8' }],
+      ['a number beyond the range', 'ERR_SVD_OVERFLOW', { data: Float64Array.of(1e39, 2), shape: [2] }],
+      ['nothing but an error', 'ERR_SVD_FILE', undefined],
+    ])('%s leaves the old file alone', async (_, code, single) => {
+      await writeSafetensors(path, old);
+      const failure = Object.assign(new Error('lost'), { code: 'ERR_SVD_FILE' });
+      const make = (name: string) =>
+        name !== 'single'
+          ? Promise.resolve(made[name as 'half'])
+          : single
+            ? Promise.resolve(single as never)
+            : Promise.reject(failure);
+      await expect(writeInTurn(path, declared, make, {})).rejects.toMatchObject({ code });
+      await expectOldFileAlone();
+    });
+  });
 
   test('takes arrays over shared memory', async () => {
     const shared = new Float32Array(new SharedArrayBuffer(12));
