@@ -24,8 +24,9 @@ const library = {
   weights: 'lib/weights/index.ts',
   circuits: 'lib/circuits/index.ts',
   adapters: 'lib/adapters/index.ts',
-  testing: 'lib/testing/index.ts',
-  vitest: 'lib/testing/vitest.ts',
+  testing: 'lib/matchers/testing.ts',
+  vitest: 'lib/matchers/vitest.ts',
+  jest: 'lib/matchers/jest.ts',
 };
 
 /** What a page says of a package in its script. */

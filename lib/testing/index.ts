@@ -1,4 +1,4 @@
-/** `factored-svd/testing`: checks for numeric regression tests, as plain functions that return a report. */
+/** The checks of decompositions. */
 export { bitIdentical, orthonormal, reconstructs, validSvd } from './checks.ts';
 export type { SvdFactors, SvdOperand } from './decomposition.ts';
 export {

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as api from '../../lib/index.ts';
-import * as testing from '../../lib/testing/index.ts';
-import '../../lib/testing/vitest.ts';
+import * as testing from '../../lib/matchers/testing.ts';
+import '../../lib/matchers/vitest.ts';
 import * as weights from '../../lib/weights/index.ts';
 import { checkError, errorOf, rejectionOf } from '../support/checks.ts';
 

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
-import '../../lib/testing/vitest.ts';
+import '../../lib/matchers/vitest.ts';
 import { FactoredMatrix, svd, transpose } from '../../lib/index.ts';
 import * as bounds from '../../lib/testing/bounds.ts';
 import type { SvdFactors } from '../../lib/testing/index.ts';

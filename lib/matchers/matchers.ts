@@ -1,23 +1,18 @@
-/**
- * `factored-svd/vitest`: importing it (or naming it in `setupFiles`) adds the matchers below to vitest's `expect`. They are
- * the functions of `factored-svd/testing`; a failure says which check failed, by how much over which bound, and where.
- */
-import { expect, type MatcherState } from 'vitest';
 import { exposedMethods } from '../arguments/boundary.ts';
 import type { MatrixLike } from '../array/input.ts';
-import { bitIdentical, orthonormal, reconstructs, validSvd } from './checks.ts';
-import type { SvdOperand } from './decomposition.ts';
+import { bitIdentical, orthonormal, reconstructs, validSvd } from '../testing/checks.ts';
+import type { SvdOperand } from '../testing/decomposition.ts';
 import {
   matchSingularValues,
   matchSubspaces,
   matchSvd,
   type SingularValuesOptions,
   type SpectrumOperand,
-} from './match.ts';
-import type { Report, UndeterminedOptions } from './report.ts';
-import type { SubjectOperand } from './subject.ts';
+} from '../testing/match.ts';
+import type { Report, UndeterminedOptions } from '../testing/report.ts';
+import type { SubjectOperand } from '../testing/subject.ts';
 
-/** What `factored-svd/vitest` adds to `expect`. */
+/** What `factored-svd/vitest` and `factored-svd/jest` add to `expect`. */
 export interface SvdMatchers<R = unknown> {
   /** A singular value decomposition (of `M`): shapes, S ≥ 0 and descending, orthonormal vectors, reconstruction. */
   toBeValidSvd(M?: SubjectOperand): R;
@@ -35,11 +30,12 @@ export interface SvdMatchers<R = unknown> {
   toBeBitIdenticalTo(other: SvdOperand | MatrixLike): R;
 }
 
-declare module 'vitest' {
-  // biome-ignore lint/suspicious/noExplicitAny: vitest declares it so, and declarations that merge must agree
-  interface Matchers<T = any> extends SvdMatchers<T> {}
-  // biome-ignore lint/suspicious/noExplicitAny: as above; for expect.not
-  interface AsymmetricMatchersContaining extends SvdMatchers<any> {}
+/** What vitest and Jest tell a matcher of the assertion. */
+export interface Assertion {
+  readonly isNot?: boolean;
+  readonly utils: {
+    matcherHint(name: string, received?: string, expected?: string, options?: { isNot?: boolean }): string;
+  };
 }
 
 const signatures = {
@@ -52,44 +48,57 @@ const signatures = {
   toBeBitIdenticalTo: { takes: ['received', 'other'] },
 };
 
-const matchers = {
-  toBeValidSvd(this: MatcherState, received: SvdOperand, M?: SubjectOperand) {
+const methods = {
+  toBeValidSvd(this: Assertion, received: SvdOperand, M?: SubjectOperand) {
     return verdict(this, 'toBeValidSvd', validSvd(received, M), M === undefined ? '' : 'M');
   },
-  toBeOrthonormal(this: MatcherState, received: MatrixLike) {
+  toBeOrthonormal(this: Assertion, received: MatrixLike) {
     return verdict(this, 'toBeOrthonormal', orthonormal(received), '');
   },
-  toReconstruct(this: MatcherState, received: SvdOperand, M: SubjectOperand) {
+  toReconstruct(this: Assertion, received: SvdOperand, M: SubjectOperand) {
     return verdict(this, 'toReconstruct', reconstructs(received, M), 'M');
   },
   toMatchSingularValues(
-    this: MatcherState,
+    this: Assertion,
     received: SpectrumOperand,
     other: SpectrumOperand,
     options?: SingularValuesOptions,
   ) {
     return verdict(this, 'toMatchSingularValues', matchSingularValues(received, other, options));
   },
-  toMatchSubspaces(
-    this: MatcherState,
-    received: SvdOperand,
-    other: SvdOperand,
-    options?: UndeterminedOptions,
-  ) {
+  toMatchSubspaces(this: Assertion, received: SvdOperand, other: SvdOperand, options?: UndeterminedOptions) {
     return verdict(this, 'toMatchSubspaces', matchSubspaces(received, other, options));
   },
-  toMatchSvd(this: MatcherState, received: SvdOperand, other: SvdOperand, options?: UndeterminedOptions) {
+  toMatchSvd(this: Assertion, received: SvdOperand, other: SvdOperand, options?: UndeterminedOptions) {
     return verdict(this, 'toMatchSvd', matchSvd(received, other, options));
   },
-  toBeBitIdenticalTo(this: MatcherState, received: SvdOperand | MatrixLike, other: SvdOperand | MatrixLike) {
+  toBeBitIdenticalTo(this: Assertion, received: SvdOperand | MatrixLike, other: SvdOperand | MatrixLike) {
     return verdict(this, 'toBeBitIdenticalTo', bitIdentical(received, other));
   },
 };
 
-expect.extend(exposedMethods(signatures, matchers));
+/** What a matcher answers. */
+export interface Verdict {
+  /** The assertion holds; with `.not`, where it does not. */
+  readonly pass: boolean;
+  /** Why not. */
+  message(): string;
+}
+
+/** Every matcher as a function, as `expect.extend` takes them. */
+// biome-ignore lint/suspicious/noExplicitAny: arguments are checked when it is called
+export type MatcherFunctions = Record<keyof SvdMatchers, (this: any, ...args: any[]) => Verdict>;
+
+/** For `expect.extend`. */
+export const matchers: MatcherFunctions = exposedMethods<MatcherFunctions>(signatures, methods);
 
 /** What is undetermined fails, with `.not` and without. */
-function verdict({ isNot, utils }: MatcherState, matcher: string, report: Report, other = 'expected') {
+function verdict(
+  { isNot = false, utils }: Assertion,
+  matcher: string,
+  report: Report,
+  other = 'expected',
+): Verdict {
   const pass = report.undetermined ? isNot : report.pass;
   const advice =
     '\nIf the singular vectors need not be determined here, pass { acceptUndetermined: true }; ' +
