@@ -117,7 +117,7 @@ export const tolerance: Kind<number> = {
   accepts: (x): x is number => typeof x === 'number' && x >= 0,
 };
 
-const share: Kind<number> = {
+export const share: Kind<number> = {
   expected: 'a number from 0 to 1',
   accepts: (x): x is number => typeof x === 'number' && x >= 0 && x <= 1,
 };

@@ -1,0 +1,87 @@
+import { exposedAsync } from '../arguments/boundary.ts';
+import { asyncOptions } from '../arguments/options.ts';
+import { shown, svdError } from '../array/errors.ts';
+import { quote } from '../array/escape.ts';
+import { showShape } from '../array/tensor.ts';
+import type { AsyncOptions } from '../native/steps.ts';
+import { Adapter, type Module, type ModuleInfo } from './adapter.ts';
+import { checkKeep, type Keep, keepOptions, keptRank } from './keep.ts';
+import { recompress, type Term } from './recompress.ts';
+import { type AdapterResult, mustBeAdapter, resultOf } from './resize.ts';
+
+/**
+ * The weighted sum of adapters, of every module exactly `Σ wᵢ·Bᵢ·Aᵢ = [B₁ B₂ …]·[w₁A₁; w₂A₂; …]`, and of that the leading
+ * singular triplets: as many as `rank` or a rule says, without one as many as are no rounding. Modules that only some of
+ * the adapters have are kept. The result has the format, metadata and config of
+ * the first.
+ *
+ * @param weights one for each adapter; negative ones subtract
+ * @throws `ERR_SVD_ARGUMENT` for weights that are no finite numbers or not as many as adapters, for adapters of different formats, for
+ *   two rules; `ERR_SVD_SHAPE` for modules of different shapes: all before any work. `ERR_SVD_NON_FINITE`,
+ *   `ERR_SVD_OVERFLOW` with the name of the module; `signal.reason` on abort
+ * @function
+ */
+export const mergeAdapters = exposedAsync(
+  { takes: ['adapters', 'weights'], options: { ...keepOptions, ...asyncOptions } },
+  async function mergeAdapters(
+    adapters: readonly Adapter[],
+    weights: readonly number[],
+    options: Keep & AsyncOptions = {},
+  ): Promise<AdapterResult> {
+    const { signal, onProgress, ...keep } = options;
+    checkKeep(keep, 'mergeAdapters', false);
+    checkAdapters(adapters, weights);
+    const all = combined(adapters);
+    const sums = new Map<string, Term[]>();
+    for (const [i, { modules }] of adapters.entries())
+      for (const [name, matrix] of modules) {
+        const terms = sums.get(name) ?? [];
+        sums.set(name, terms);
+        terms.push({ matrix, weight: weights[i] });
+      }
+    const isRuled = Object.keys(keep).length > 0;
+    const made = await recompress(
+      sums,
+      (S, bound) => (isRuled ? keptRank(S, keep) : Math.max(1, S.filter((s) => s > bound).length)),
+      { signal, onProgress },
+    );
+    return resultOf(all, made);
+  },
+);
+
+function checkAdapters(adapters: readonly Adapter[], weights: readonly number[]): void {
+  const fail = (message: string): never => {
+    throw svdError('ERR_SVD_ARGUMENT', `mergeAdapters: ${message}`);
+  };
+  if (!Array.isArray(adapters) || adapters.length === 0)
+    fail(`adapters: expected an array of adapters, got ${shown(adapters)}`);
+  for (const [i, adapter] of adapters.entries()) mustBeAdapter(adapter, `mergeAdapters: adapters[${i}]`);
+  if (!Array.isArray(weights) || weights.length !== adapters.length)
+    fail(`weights: expected ${adapters.length} numbers, got ${shown(weights)}`);
+  for (const [i, w] of weights.entries())
+    if (!Number.isFinite(w)) fail(`weights[${i}]: expected a finite number, got ${shown(w)}`);
+  const [{ format }] = adapters;
+  const other = adapters.find((adapter) => adapter.format !== format);
+  if (other)
+    fail(`adapters: their modules are named in different ways, as in ${format} and in ${other.format}`);
+}
+
+/** The adapter with the modules of all, of each that of the first that has it. `ERR_SVD_SHAPE` where another has another shape. */
+function combined(adapters: readonly Adapter[]): Adapter {
+  const modules = new Map<string, Module>();
+  for (const adapter of adapters) {
+    for (const [name, matrix] of adapter.modules) {
+      const info = adapter.info.get(name) as ModuleInfo;
+      const first = modules.get(name)?.info ?? info;
+      const [a, b] = [first, info].map((x) => showShape(x.weightShape));
+      if (a !== b || first.transposed !== info.transposed)
+        throw svdError(
+          'ERR_SVD_SHAPE',
+          `mergeAdapters: module ${quote(name)}: weights of shapes ${a} and ${b}`,
+        );
+      if (first === info) modules.set(name, { matrix, info });
+    }
+  }
+  const [{ format, metadata, config }] = adapters;
+  return new Adapter({ format, metadata, config, modules });
+}

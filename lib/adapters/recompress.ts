@@ -1,0 +1,189 @@
+import { readFactors, type StoredFactors } from '../algorithms/operands.ts';
+import { productSvd } from '../algorithms/product.ts';
+import type { Svd } from '../algorithms/result.ts';
+import { bytesPerElement, type Dtype, type FloatArray } from '../array/elements.ts';
+import { svdError } from '../array/errors.ts';
+import { quote } from '../array/escape.ts';
+import { allocate } from '../array/memory.ts';
+import { cols, dtypeOf, promote, rows, type Tensor, tensor } from '../array/tensor.ts';
+import { FactoredMatrix } from '../factored-matrix.ts';
+import { batchOf, colRange, items, packed, rowRange } from '../native/batch.ts';
+import { packInto } from '../native/kernels.ts';
+import { ownedTensors } from '../native/owned.ts';
+import { type AsyncOptions, asPart, runAsync, runSync, type Steps } from '../native/steps.ts';
+import { inWorkspace, Workspace } from '../native/workspace.ts';
+
+/** A product, and what it is multiplied by. */
+export interface Term {
+  readonly matrix: FactoredMatrix;
+  readonly weight: number;
+}
+
+/** What was made of a module, and how far it is from what it was made of. */
+export interface ModuleReport {
+  /** Inner dimension before. */
+  readonly rankBefore: number;
+  /** Inner dimension now. */
+  readonly rank: number;
+  /** ‖W‖_F of the matrix before. */
+  readonly norm: number;
+  /** Its largest singular value. */
+  readonly sigma: number;
+  /** ‖W − W′‖_F/‖W‖_F, W′ being the matrix now; 0 for a matrix of zeros. */
+  readonly error: number;
+  /** ‖W′‖_F/‖W‖_F; 1 for a matrix of zeros. */
+  readonly retained: number;
+}
+
+/** A module that was made. */
+export interface Made {
+  readonly matrix: FactoredMatrix;
+  readonly report: ModuleReport;
+}
+
+/** How many singular triplets are kept of a matrix with these singular values, whose errors are up to `bound`. */
+export type Choose = (S: FloatArray, bound: number) => number;
+
+/** A module, as the sum of products of one shape. */
+interface Sum {
+  readonly name: string;
+  readonly terms: readonly { readonly factors: StoredFactors; readonly weight: number }[];
+  /** Rows, inner dimension of all products side by side, columns. */
+  readonly l: number;
+  readonly k: number;
+  readonly r: number;
+  readonly dtype: Dtype;
+}
+
+/** Bytes of factors that are decomposed together: what a cache of the last level may hold. */
+const batchBytes = 32 * 2 ** 20;
+
+/** Modules that are: of small ones, as many as the decomposition takes at a time. */
+const batchItems = 512;
+
+/**
+ * Sums of products `Σ wᵢ·Bᵢ·Aᵢ` as products of their leading triplets `(U·√S)·(√S·Vh)`. A sum is itself a product,
+ * `[B₁ B₂ …]·[w₁A₁; w₂A₂; …]`, which is decomposed without forming it; those of one shape together.
+ *
+ * @param sums at least one term of each; all terms of one have its shape
+ * @throws as `svd`, with the name of the module
+ */
+export async function recompress(
+  sums: ReadonlyMap<string, readonly Term[]>,
+  choose: Choose,
+  { signal, onProgress }: AsyncOptions,
+): Promise<Map<string, Made>> {
+  const batches = batched([...sums].map(([name, terms]) => sumOf(name, terms)));
+  const made = new Map<string, Made | undefined>([...sums.keys()].map((name) => [name, undefined]));
+  const workspace = new Workspace();
+  let done = 0;
+  for (const batch of batches) {
+    const results = await runAsync(recompressed(batch, choose, workspace), { signal });
+    for (const [i, { name }] of batch.entries()) made.set(name, results[i]);
+    done += batch.length;
+    onProgress?.({ done, total: sums.size });
+  }
+  return made as Map<string, Made>;
+}
+
+function sumOf(name: string, terms: readonly Term[]): Sum {
+  const read = terms.map(({ matrix, weight }) => ({ factors: runSync(readFactors(matrix, name)), weight }));
+  const dtype = read.flatMap(({ factors: { A, B } }) => [dtypeOf(A), dtypeOf(B)]).reduce(promote);
+  const k = read.reduce((sum, { factors }) => sum + cols(factors.A), 0);
+  const [{ factors }] = read;
+  return { name, terms: read, l: rows(factors.A), k, r: cols(factors.B), dtype };
+}
+
+/** Those of one shape together, as many as fit. */
+function batched(sums: readonly Sum[]): Sum[][] {
+  const open = new Map<string, Sum[]>();
+  const batches: Sum[][] = [];
+  for (const sum of sums) {
+    const { l, k, r, dtype } = sum;
+    const key = `${l} ${k} ${r} ${dtype}`;
+    const most = Math.min(batchItems, Math.floor(batchBytes / ((l + r) * k * bytesPerElement(dtype))));
+    let batch = open.get(key);
+    if (!batch || batch.length >= most) {
+      batch = [];
+      open.set(key, batch);
+      batches.push(batch);
+    }
+    batch.push(sum);
+  }
+  return batches;
+}
+
+function* recompressed(batch: readonly Sum[], choose: Choose, workspace: Workspace): Steps<Made[]> {
+  const { A, B } = yield* stacked(batch, workspace);
+  const spectra = yield* asPart(productSvd(A, B, { vectors: 'none', onError: 'collect' }));
+  const [error] = spectra.errors;
+  if (error)
+    throw svdError(error.code, `module ${quote(batch[error.batchIndex?.[0] ?? 0].name)}: ${error.message}`);
+  const bounds = (spectra.bound as Tensor).data;
+  const values = batch.map((_, i) => itemOf(spectra.S, i));
+  const ranks = values.map((S, i) => choose(S, bounds[i]));
+  const leading = yield* asPart(productSvd(A, B, { rank: Math.max(...ranks) }));
+  return batch.map(({ k }, i) => ({
+    matrix: evenFactors(leading, i, ranks[i]),
+    report: reportOf(values[i], ranks[i], k),
+  }));
+}
+
+/** The sums as products in memory of this package: `[b, l, k]` and `[b, k, r]`. */
+function* stacked(batch: readonly Sum[], workspace: Workspace): Steps<{ A: Tensor; B: Tensor }> {
+  const [{ l, k, r, dtype }] = batch;
+  const n = batch.length;
+  const [a, b] = [allocate(dtype, [n, l, k], 'factors'), allocate(dtype, [n, k, r], 'factors')];
+  const [left, right] = [packed(a, n, l, k), packed(b, n, k, r)];
+  for (const [i, { terms }] of batch.entries()) {
+    let at = 0;
+    for (const { factors, weight } of terms) {
+      const to = at + cols(factors.A);
+      const [from, alpha] = [at, weight];
+      yield* inWorkspace(
+        workspace,
+        (function* () {
+          const [A, B] = yield* ownedTensors([factors.A, factors.B]);
+          yield* packInto(batchOf(A, []), colRange(items(left, i, i + 1), from, to));
+          yield* packInto(batchOf(B, []), rowRange(items(right, i, i + 1), from, to), { alpha });
+        })(),
+      );
+      at = to;
+    }
+  }
+  return { A: tensor(a, [n, l, k]), B: tensor(b, [n, k, r]) };
+}
+
+/** Matrix i of a stack, or its vector. */
+function itemOf({ data, shape: [, ...own] }: Tensor, i: number): FloatArray {
+  const size = own.reduce((x, y) => x * y, 1);
+  return data.subarray(i * size, (i + 1) * size);
+}
+
+/** `(U·√S)·(√S·Vh)` of the leading triplets of matrix i. */
+function evenFactors({ U, S, Vh }: Svd, i: number, rank: number): FactoredMatrix {
+  const [l, p] = U.shape.slice(-2);
+  const r = Vh.shape[Vh.shape.length - 1];
+  const [u, vh] = [itemOf(U, i), itemOf(Vh, i)];
+  const roots = itemOf(S, i).map(Math.sqrt);
+  const array = u.constructor as new (length: number) => FloatArray;
+  const [left, right] = [new array(l * rank), new array(rank * r)];
+  for (let row = 0; row < l; row++)
+    for (let j = 0; j < rank; j++) left[row * rank + j] = u[row * p + j] * roots[j];
+  for (let j = 0; j < rank; j++)
+    for (let column = 0; column < r; column++) right[j * r + column] = vh[j * r + column] * roots[j];
+  return new FactoredMatrix({ data: left, shape: [l, rank] }, { data: right, shape: [rank, r] });
+}
+
+function reportOf(S: FloatArray, rank: number, rankBefore: number): ModuleReport {
+  const [kept, lost] = [Math.hypot(...S.subarray(0, rank)), Math.hypot(...S.subarray(rank))];
+  const norm = Math.hypot(kept, lost);
+  return {
+    rankBefore,
+    rank,
+    norm,
+    sigma: S[0],
+    error: norm > 0 ? lost / norm : 0,
+    retained: norm > 0 ? kept / norm : 1,
+  };
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { Adapter } from '../../lib/adapters/adapter.ts';
+import { mergeAdapters } from '../../lib/adapters/index.ts';
+import { epsilon } from '../../lib/array/tensor.ts';
+import { svd } from '../../lib/index.ts';
+import { adapterOf, formed, normOfSum, randomAdapter } from '../support/adapters.ts';
+import { dtypes, randomProduct } from '../support/matrices.ts';
+
+describe('mergeAdapters', () => {
+  const shapes = { a: [14, 4, 11], b: [8, 2, 20], only: [6, 3, 6] } as const;
+  const others = { b: [8, 5, 20], a: [14, 3, 11] } as const;
+
+  test.each(dtypes)('is the weighted sum, without a rank exactly, in %s', async (dtype) => {
+    const [p, q] = [randomAdapter(1, shapes, dtype), randomAdapter(2, others, dtype)];
+    const weights = [0.75, -2];
+    const { adapter, report } = await mergeAdapters([p, q], weights);
+    expect([...adapter.modules.keys()]).toEqual(['a', 'b', 'only']);
+    const ranks = { a: 7, b: 7, only: 3 };
+    for (const [name, matrix] of adapter.modules) {
+      const parts = [p, q].flatMap((x, i) =>
+        x.modules.has(name) ? [{ M: formed(x.modules.get(name)!), w: weights[i] }] : [],
+      );
+      const terms = parts.map(({ M }) => M);
+      const ws = parts.map(({ w }) => w);
+      const left = normOfSum([...terms, formed(matrix)], [...ws, -1]);
+      const scale = terms.reduce((sum, M, i) => sum + Math.abs(ws[i]) * normOfSum([M], [1]), 0);
+      expect(left).toBeLessThanOrEqual(50 * epsilon(dtype) * scale);
+      expect(report.get(name)).toMatchObject({
+        rank: ranks[name as keyof typeof ranks],
+        rankBefore: ranks[name as keyof typeof ranks],
+      });
+      expect(report.get(name)!.error).toBeLessThanOrEqual(50 * epsilon(dtype));
+    }
+  });
+
+  test('with a rank: the best approximation of the sum', async () => {
+    const [p, q] = [randomAdapter(3, shapes), randomAdapter(4, others)];
+    const { adapter, report } = await mergeAdapters([p, q], [1, 0.5], { rank: 2 });
+    const M = formed(p.modules.get('a')!).map((row, i) =>
+      row.map((x, j) => x + 0.5 * formed(q.modules.get('a')!)[i][j]),
+    );
+    const { S } = svd(M);
+    const lost = Math.hypot(...S.data.subarray(2));
+    expect(normOfSum([M, formed(adapter.modules.get('a')!)], [1, -1])).toBeCloseTo(lost, 12);
+    expect(report.get('a')!.error).toBeCloseTo(lost / normOfSum([M], [1]), 12);
+    expect(adapter.info.get('a')).toMatchObject({ rank: 2, alpha: 2, scale: 1 });
+  });
+
+  test('what cancels is no rank: the same adapter twice, and against itself', async () => {
+    const p = randomAdapter(5, shapes);
+    const twice = await mergeAdapters([p, p], [0.5, 0.5]);
+    for (const [name, { rank }] of twice.report) expect(rank).toBe(p.info.get(name)!.rank);
+    const none = await mergeAdapters([p, p], [1, -1]);
+    for (const [, { rank, norm }] of none.report) {
+      expect(rank).toBe(1);
+      expect(norm).toBeLessThan(1e-12);
+    }
+  });
+
+  test('shapes, formats and weights are checked before any work', async () => {
+    const [p, q] = [randomAdapter(6, shapes), randomAdapter(7, { a: [14, 3, 12] })];
+    await expect(mergeAdapters([p, q], [1, 1])).rejects.toMatchObject({
+      code: 'ERR_SVD_SHAPE',
+      message: expect.stringMatching(/module "a".*\[14, 11\] and \[14, 12\]/),
+    });
+    const kohya = new Adapter({ format: 'kohya', modules: [] });
+    const wrong: [unknown, unknown, object?][] = [
+      [[p, p], [1]],
+      [[p], 1],
+      [[p], ['1']],
+      [[p], [Number.NaN]],
+      [[p], [Infinity]],
+      [[], []],
+      [p, [1]],
+      [
+        [p, {}],
+        [1, 1],
+      ],
+      [
+        [p, kohya],
+        [1, 1],
+      ],
+      [[p], [1], { rank: 0 }],
+      [[p], [1], { fro: 0.5, energy: 0.5 }],
+      [[p], [1], { density: 0.5 }],
+    ];
+    for (const [adapters, weights, options] of wrong)
+      await expect(mergeAdapters(adapters as never, weights as never, options)).rejects.toMatchObject({
+        code: 'ERR_SVD_ARGUMENT',
+      });
+  });
+
+  test('what overflows or is not finite is named with its module', async () => {
+    const bad = randomProduct(8, [4, 2, 4], 'float32');
+    await expect(mergeAdapters([adapterOf({ bad })], [1e300])).rejects.toMatchObject({
+      message: expect.stringContaining('module "bad"'),
+    });
+    bad.A.set(1, 1, -Infinity);
+    await expect(mergeAdapters([adapterOf({ bad })], [1])).rejects.toMatchObject({
+      code: 'ERR_SVD_NON_FINITE',
+      message: expect.stringContaining('module "bad"'),
+    });
+  });
+});
