@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { basename, dirname, relative } from 'node:path';
 import { defineConfig, type UserConfig } from 'tsdown';
 
 const common: UserConfig = {
@@ -7,7 +8,6 @@ const common: UserConfig = {
   sourcemap: process.env.SOURCEMAP === '1', // for coverage of what is built
   // In the form of ES modules: of CommonJS the bundle would need `require` as soon as it is imported, and has none in another bundle.
   inputOptions: { resolve: { mainFields: ['module', 'main'] } },
-  outputOptions: { comments: { jsdoc: false } }, // they are in the declarations
   failOnWarn: true, // an import that cannot be found is left as it is, with a warning
   deps: {
     neverBundle: ['./platforms.cjs'], // as it is, for bundlers and tracers to read
@@ -29,6 +29,51 @@ const library = {
   jest: 'lib/matchers/jest.ts',
 };
 
+/**
+ * The chunks: rooms, and of large ones a file first, from the lowest up. Each takes along what it imports, unless an earlier one has it.
+ */
+const chunks = [
+  'array',
+  'native',
+  'algorithms/qr.ts',
+  'algorithms/product.ts',
+  'algorithms/truncated.ts',
+  'algorithms',
+  'arguments',
+  '.',
+  'weights/open.ts',
+  'weights',
+  'testing',
+  'adapters',
+  'circuits/tokens.ts',
+  'circuits',
+];
+
+/**
+ * Of the library and the command. Both forms have the same code in chunks of the same names, so short that gzip remembers the one
+ * while it packs the other, next to it in the archive: that saves an eighth of the package.
+ */
+const modules: UserConfig = {
+  ...common,
+  outputOptions: (options, format) => ({
+    ...options,
+    comments: { jsdoc: false }, // they are in the declarations
+    chunkFileNames: `chunks/[name].${format === 'cjs' ? 'cjs' : 'js'}`,
+    codeSplitting: {
+      groups: chunks.map((chunk, i) => ({
+        name: chunk === '.' ? 'public' : basename(chunk, '.ts'),
+        priority: chunks.length - i,
+        test: (id) =>
+          [relative('lib', id), dirname(relative('lib', id))].includes(chunk) &&
+          !isEntry(id) &&
+          !id.endsWith('.d.ts'),
+      })),
+    },
+  }),
+};
+
+const isEntry = (id: string): boolean => Object.values(library).includes(relative('.', id));
+
 /** What a page says of a package in its script. */
 const notice = (name: string): string =>
   `/*! ${readFileSync(`node_modules/${name}/LICENSE`, 'utf8').trim()} */`;
@@ -44,11 +89,14 @@ const bundledModules = (of: string): NonNullable<UserConfig['plugins']> => ({
 });
 
 /** Few bytes, and the names that stacks show. */
-const minify: UserConfig['minify'] = { compress: false, mangle: { keepNames: true } };
+const minify: UserConfig['minify'] = {
+  compress: { keepNames: { function: true, class: true } },
+  mangle: { keepNames: true },
+};
 
 export default defineConfig([
   {
-    ...common,
+    ...modules,
     entry: { ...library, command: 'lib/cli/main.ts' },
     format: 'esm',
     minify,
@@ -57,7 +105,7 @@ export default defineConfig([
   },
   // The same code once more.
   {
-    ...common,
+    ...modules,
     entry: library,
     format: 'cjs',
     dts: true,

@@ -58,7 +58,11 @@ function sourcePackage() {
  * side by side, where gzip sees it.
  */
 function archive(folder, paths) {
-  const twins = (path) => path.replace(/-[\w-]{8}(?=\.)/, '').replace(/\.d\.c?ts$/, '.d');
+  const twins = (path) =>
+    path
+      .replace(/-[\w-]{8}(?=\.)/, '')
+      .replace(/\.d\.c?ts$/, '.d')
+      .replace(/\.c?js$/, '');
   const list = join(out, 'files');
   const sorted = paths.toSorted((a, b) => (twins(a) < twins(b) ? -1 : 1));
   writeFileSync(list, sorted.join('\n'));
