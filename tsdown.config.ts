@@ -47,6 +47,8 @@ const chunks = [
   'adapters',
   'circuits/tokens.ts',
   'circuits',
+  'golden',
+  'matchers',
 ];
 
 /**
