@@ -4,6 +4,7 @@ import { svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
 import { product, showShape } from '../array/tensor.ts';
 import type { FactoredMatrix } from '../factored-matrix.ts';
+import type { StoredTensor } from '../weights/index.ts';
 
 /** Whose names the tensors of an adapter have: of Hugging Face's PEFT, of kohya's sd-scripts, of diffusers. */
 export type AdapterFormat = 'peft' | 'kohya' | 'diffusers';
@@ -40,6 +41,7 @@ export interface AdapterParts {
   readonly path?: string | undefined;
   readonly format: AdapterFormat;
   readonly modules: Iterable<readonly [name: string, module: Module]>;
+  readonly replaced?: Iterable<readonly [name: string, tensor: StoredTensor]> | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly config?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -52,19 +54,22 @@ export class Adapter {
   /** What is added to the weight of each module, `[out, in·…kernel]`, by the name that the file has for the module. */
   readonly modules: ReadonlyMap<string, FactoredMatrix>;
   readonly info: ReadonlyMap<string, ModuleInfo>;
+  /** Tensors of the model that the adapter has whole, in place of those of the base: `modules_to_save` of PEFT, and biases. */
+  readonly replaced: ReadonlyMap<string, StoredTensor>;
   /** `__metadata__` of the file; empty where there is none. */
   readonly metadata: Readonly<Record<string, string>>;
   /** `adapter_config.json` as it was read. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
 
   /** Use `openAdapter`. */
-  constructor({ path, format, modules, metadata = {}, config }: AdapterParts) {
+  constructor({ path, format, modules, replaced = [], metadata = {}, config }: AdapterParts) {
     const entries = [...modules];
     for (const [name, { matrix, info }] of entries) checkShape(name, matrix, info.weightShape);
     this.path = path;
     this.format = format;
     this.modules = new Map(entries.map(([name, { matrix }]) => [name, matrix]));
     this.info = new Map(entries.map(([name, { info }]) => [name, Object.freeze({ ...info })]));
+    this.replaced = new Map(replaced);
     this.metadata = Object.freeze({ ...metadata });
     this.config = config;
     Object.freeze(this);
@@ -105,11 +110,12 @@ export const infoOf = (matrix: FactoredMatrix, like: Partial<ModuleInfo> = {}): 
 
 /** The adapter with other matrices, of the same shapes, for all or some of its modules; the others are left out. */
 export const withModules = (
-  { format, info, metadata, config }: Adapter,
+  { format, info, replaced, metadata, config }: Adapter,
   modules: Iterable<readonly [name: string, matrix: FactoredMatrix]>,
 ): Adapter =>
   new Adapter({
     format,
+    replaced,
     metadata,
     config,
     modules: [...modules].map(([name, matrix]) => [name, { matrix, info: infoOf(matrix, info.get(name)) }]),

@@ -2,5 +2,6 @@
 export { Adapter, type AdapterFormat, type AdapterParts, type Module, type ModuleInfo } from './adapter.ts';
 export type { Keep } from './keep.ts';
 export { mergeAdapters } from './merge.ts';
+export { type OpenAdapterOptions, openAdapter } from './open.ts';
 export type { ModuleReport } from './recompress.ts';
 export { type AdapterResult, resize } from './resize.ts';

@@ -1,4 +1,4 @@
-import type { Config } from './config.ts';
+import type { Config } from '../weights/config.ts';
 
 // How the model families keep their attention: one entry for each, by the `model_type` of config.json. Names, orders and
 // defaults are those of the models' own code in transformers. A tensor is named without `.weight`.

@@ -1,5 +1,5 @@
 import { svdError } from '../array/errors.ts';
-import type { Config } from './config.ts';
+import type { Config } from '../weights/config.ts';
 import type { Rotary } from './families.ts';
 
 /**

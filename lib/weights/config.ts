@@ -1,22 +1,23 @@
 import { isPlain } from '../arguments/options.ts';
 import { shown } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
-import { fileError } from '../weights/file-errors.ts';
-import { readJson } from '../weights/storage.ts';
+import { fileError } from './file-errors.ts';
+import { readJson } from './storage.ts';
 
-/** Bytes of a `config.json` at most; those of real models have a few thousand. */
+/** Bytes of such a file at most; those of real models have a few thousand. */
 const mostBytes = 16 * 2 ** 20;
 
-/** `config.json` of a model: its values by name, checked when they are asked for. `null` counts as absent. */
+/** A `config.json` of a model or an adapter: its values by name, checked when they are asked for. `null` counts as absent. */
 export class Config {
   readonly path: string;
-  readonly #values: Readonly<Record<string, unknown>>;
+  /** All of it, as it was read. */
+  readonly values: Readonly<Record<string, unknown>>;
   /** Where in the file, for messages. */
   readonly #place: string;
 
   constructor(path: string, values: Readonly<Record<string, unknown>>, place = '') {
     this.path = path;
-    this.#values = values;
+    this.values = values;
     this.#place = place;
   }
 
@@ -37,7 +38,7 @@ export class Config {
   }
 
   raw(name: string): unknown {
-    return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined;
+    return Object.hasOwn(this.values, name) ? this.values[name] : undefined;
   }
 
   /** Whether the name is there, be it as `null`. */
