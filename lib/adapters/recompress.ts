@@ -5,7 +5,7 @@ import { bytesPerElement, type Dtype, type FloatArray } from '../array/elements.
 import { svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
 import { allocate } from '../array/memory.ts';
-import { cols, dtypeOf, promote, rows, type Tensor, tensor } from '../array/tensor.ts';
+import { cols, dtypeOf, product, promote, rows, type Tensor, tensor } from '../array/tensor.ts';
 import { FactoredMatrix } from '../factored-matrix.ts';
 import { batchOf, colRange, items, packed, rowRange } from '../native/batch.ts';
 import { packInto } from '../native/kernels.ts';
@@ -120,11 +120,11 @@ function* recompressed(batch: readonly Sum[], choose: Choose, workspace: Workspa
   if (error)
     throw svdError(error.code, `module ${quote(batch[error.batchIndex?.[0] ?? 0].name)}: ${error.message}`);
   const bounds = (spectra.bound as Tensor).data;
-  const values = batch.map((_, i) => itemOf(spectra.S, i));
+  const values = batch.map((_, i) => vectorOf(spectra.S, i));
   const ranks = values.map((S, i) => choose(S, bounds[i]));
   const leading = yield* asPart(productSvd(A, B, { rank: Math.max(...ranks) }));
   return batch.map(({ k }, i) => ({
-    matrix: evenFactors(leading, i, ranks[i]),
+    matrix: evenFactors(itemOf(leading, i), ranks[i]),
     report: reportOf(values[i], ranks[i], k),
   }));
 }
@@ -154,18 +154,21 @@ function* stacked(batch: readonly Sum[], workspace: Workspace): Steps<{ A: Tenso
   return { A: tensor(a, [n, l, k]), B: tensor(b, [n, k, r]) };
 }
 
-/** Matrix i of a stack, or its vector. */
-function itemOf({ data, shape: [, ...own] }: Tensor, i: number): FloatArray {
-  const size = own.reduce((x, y) => x * y, 1);
+/** Vector i, or the elements of matrix i, of a stack. */
+function vectorOf({ data, shape }: Tensor, i: number): FloatArray {
+  const size = product(shape.slice(1));
   return data.subarray(i * size, (i + 1) * size);
 }
 
-/** `(U·√S)·(√S·Vh)` of the leading triplets of matrix i. */
-function evenFactors({ U, S, Vh }: Svd, i: number, rank: number): FactoredMatrix {
-  const [l, p] = U.shape.slice(-2);
-  const r = Vh.shape[Vh.shape.length - 1];
-  const [u, vh] = [itemOf(U, i), itemOf(Vh, i)];
-  const roots = itemOf(S, i).map(Math.sqrt);
+const itemOf = ({ U, S, Vh }: Svd, i: number) => {
+  const [u, s, vh] = [U, S, Vh].map((x: Tensor) => tensor(vectorOf(x, i), x.shape.slice(1)));
+  return { U: u, S: s, Vh: vh };
+};
+
+/** `(U·√S)·(√S·Vh)` of the leading triplets. */
+export function evenFactors({ U, S, Vh }: Pick<Svd, 'U' | 'S' | 'Vh'>, rank: number): FactoredMatrix {
+  const [[l, p], [, r]] = [U.shape, Vh.shape];
+  const [u, vh, roots] = [U.data, Vh.data, S.data.map(Math.sqrt)];
   const array = u.constructor as new (length: number) => FloatArray;
   const [left, right] = [new array(l * rank), new array(rank * r)];
   for (let row = 0; row < l; row++)
