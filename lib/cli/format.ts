@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import stringWidth from 'string-width';
+import { columns } from '../scan/index.ts';
 import { shownPath } from '../weights/file-errors.ts';
 import { openWeights } from '../weights/index.ts';
 import { resolveOutput, sameFile } from '../weights/output.ts';
@@ -31,7 +32,10 @@ export function table(head: string[], rows: string[][]): string {
 /** Columns of a terminal. */
 const widthOf = (text: string): number => (/^[ -~]*$/.test(text) ? text.length : stringWidth(text));
 
-const rightAligned = new Set(['bytes', 'layer', 'head', 'effective rank', 'condition', 'residual']);
+const rightAligned = new Set([
+  ...['bytes', 'layer', 'head', 'residual'],
+  ...Object.values(columns).map(([head]) => head as string),
+]);
 
 export const shapeText = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 

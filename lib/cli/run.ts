@@ -7,6 +7,7 @@ import { goldenCommand } from './golden.ts';
 import { inspectCommand } from './inspect.ts';
 import { mergeCommand } from './merge.ts';
 import { reportCommand } from './page.ts';
+import { scanCommand } from './scan.ts';
 import { describeFailure, outliveClosedPipes, print, type Streams } from './streams.ts';
 import { svdCommand } from './svd.ts';
 
@@ -78,5 +79,6 @@ function program(streams: Streams, signal: AbortSignal): Command {
   circuitsCommand(command.command('circuits'), streams, signal);
   mergeCommand(command.command('merge'), streams, signal);
   reportCommand(command.command('report'), streams, signal);
+  scanCommand(command.command('scan'), streams, signal);
   return command;
 }

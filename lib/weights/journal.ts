@@ -11,6 +11,8 @@ import { openRegular } from './storage.ts';
 export interface JournalHead {
   /** `factored-svd scan 1` */
   readonly format: string;
+  /** What is said of it besides, and is not compared. */
+  readonly about?: unknown;
   readonly [key: string]: unknown;
 }
 
@@ -85,7 +87,7 @@ export class Journal<T = unknown> {
     const handle = await fileStep(path, 'open', () => open(path, flags));
     try {
       const contents = await contentsOf(path, handle, read);
-      const differ = differences(contents.head, head);
+      const differ = headDifferences(contents.head, head);
       if (differ.length > 0)
         throw fileError(path, `is of something else: ${differ.join('; ')}. Name another file`);
       const { dev, ino, size } = await fileStep(path, 'stat', () => handle.stat({ bigint: true }));
@@ -286,8 +288,8 @@ const revived = (value: unknown): unknown =>
 const named = 5;
 
 /** How two heads differ: `rank 4, not 8`. */
-function differences(found: JournalHead, expected: JournalHead): string[] {
-  const [a, b] = [members(found), members(expected)];
+export function headDifferences(found: JournalHead, expected: JournalHead): string[] {
+  const [a, b] = [found, expected].map(({ about, ...rest }) => members(rest));
   const all = [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key));
   const texts = all
     .slice(0, named)
