@@ -3,6 +3,7 @@ import { escaped, escapedLines } from '../array/escape.ts';
 import { version } from '../native/version.ts';
 import { circuitsCommand } from './circuits.ts';
 import { compareCommand } from './compare.ts';
+import { diffCommand } from './diff.ts';
 import { goldenCommand } from './golden.ts';
 import { inspectCommand } from './inspect.ts';
 import { mergeCommand } from './merge.ts';
@@ -19,8 +20,8 @@ const stoppedBy = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 /**
  * Runs the command `factored-svd`.
  * @param argv the arguments after the name of the command
- * @returns the exit code: 0 done; 1 the computation or a file failed, for `compare` a record that does not hold;
- * 2 wrong usage, for `compare` whatever kept it from comparing; 128 and the number of the signal that stopped it
+ * @returns the exit code: 0 done; 1 the computation or a file failed, for `compare` a record that does not
+ * hold, for `diff` a change; 2 wrong usage, for these two whatever kept them from comparing; 128 and the number of the signal that stopped it
  */
 export async function run(argv: readonly string[], streams: Streams): Promise<number> {
   outliveClosedPipes(streams);
@@ -70,7 +71,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 the computation or a file failed, 2 wrong usage, 130 interrupted, 143 terminated.\n' +
-        'Of compare: 0 every record holds, 1 one does not, 2 it could not compare.',
+        'Of compare: 0 every record holds, 1 one does not, 2 it could not compare. Of diff: 0 the same, 1 not, 2 it could not compare.',
     );
   inspectCommand(command.command('inspect'), streams);
   svdCommand(command.command('svd'), streams, signal);
@@ -78,6 +79,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
   compareCommand(command.command('compare'), streams, signal);
   circuitsCommand(command.command('circuits'), streams, signal);
   mergeCommand(command.command('merge'), streams, signal);
+  diffCommand(command.command('diff'), streams, signal);
   reportCommand(command.command('report'), streams, signal);
   scanCommand(command.command('scan'), streams, signal);
   return command;

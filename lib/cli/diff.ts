@@ -1,0 +1,280 @@
+import type { Command } from 'commander';
+import { svdError } from '../array/errors.ts';
+import { escaped, escapedJson } from '../array/escape.ts';
+import { shardText } from '../circuits/run/index.ts';
+import { type Budget, type Excess, excessOf, readBudget } from '../diff/budget.ts';
+import type { Inventory } from '../diff/pairs.ts';
+import type { Reading } from '../diff/reading.ts';
+import { diffWeights, type TensorDiff } from '../diff/walk.ts';
+import type { Tensor } from '../index.ts';
+import { shownPath } from '../weights/file-errors.ts';
+import { openWeights } from '../weights/index.ts';
+import { writeTensors } from '../weights/writer.ts';
+import { numberText, outputProblem, shapeText, spectrumText, table } from './format.ts';
+import { weightsPath } from './inspect.ts';
+import { chosenShard, type ShardChoice, shardHelp } from './shard.ts';
+import { describeFailure, Progress, print, type Streams } from './streams.ts';
+
+interface DiffCommandOptions {
+  budget?: string;
+  include?: string[];
+  exclude?: string[];
+  directions?: string;
+  json?: boolean;
+  shard?: string;
+}
+
+/** `factored-svd diff A B`: what has changed between two checkpoints, and how. */
+export function diffCommand(command: Command, streams: Streams, signal: AbortSignal): void {
+  command
+    .description(
+      'what has changed between two checkpoints: which tensors, by how much, and what kind of change it is',
+    )
+    .argument('<a>', weightsPath)
+    .argument('<b>', 'the same; what A has become')
+    .option('--budget <file>', 'JSON that says what may change: [{ "pattern", "change", "kinds" }]')
+    .option('--include <pattern>', 'only tensors that match; may be repeated', collect)
+    .option('--exclude <pattern>', 'no tensors that match; may be repeated', collect)
+    .option(
+      '--directions <file>',
+      'write U, S and Vh of what stands out of every change there, as safetensors',
+    )
+    .option('--json', 'print JSON')
+    .option('--shard <i/n>', shardHelp)
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 nothing has changed, or with --budget nothing more than it allows; 1 something has; 2 it could not be\n' +
+        'compared.',
+    )
+    .action(async (a: string, b: string, options: DiffCommandOptions) => {
+      // commander's errors end the command with 2
+      const couldNot = (why: string): never => command.error(`error: could not compare: ${why}`);
+      const report = await compare(a, b, options, streams, signal).catch((error) => {
+        if (signal.aborted && error === signal.reason) throw error;
+        return couldNot(describeFailure(error));
+      });
+      await print(streams.stdout, options.json ? json(report) : text(report));
+      if (report.outcome === 'undecided') couldNot(summary(report));
+      if (report.outcome !== 'same') throw new Error(summary(report));
+    });
+}
+
+const collect = (pattern: string, all: string[] = []): string[] => [...all, pattern];
+
+interface Report {
+  readonly a: string;
+  readonly b: string;
+  readonly inventory: Inventory;
+  readonly budget: string | undefined;
+  readonly shard: ShardChoice['shard'];
+  readonly differences: readonly (TensorDiff & { readonly excess?: Excess | undefined })[];
+  readonly same: number;
+  readonly outcome: 'same' | 'differs' | 'undecided';
+  readonly milliseconds: number;
+}
+
+async function compare(
+  pathA: string,
+  pathB: string,
+  { budget: budgetPath, include, exclude, directions, shard }: DiffCommandOptions,
+  { stderr }: Streams,
+  signal: AbortSignal,
+): Promise<Report> {
+  const choice = chosenShard(shard, process.env);
+  if (choice.note !== undefined) await print(stderr, `factored-svd: ${choice.note}\n`);
+  const budget = budgetPath === undefined ? undefined : await readBudget(budgetPath);
+  const problem = await outputProblem(directions, [pathA, pathB]);
+  if (problem !== undefined) throw svdError('ERR_SVD_ARGUMENT', problem.replace('--out', '--directions'));
+  const start = performance.now();
+  await using a = await openWeights(pathA);
+  await using b = await openWeights(pathB);
+  const progress = new Progress(stderr, { unit: 'tensors' });
+  const differences: Report['differences'][number][] = [];
+  const kept: Record<string, Tensor> = {};
+  let same = 0;
+  const { inventory, tensors } = await diffWeights(a, b, {
+    include,
+    exclude,
+    shard: choice.shard,
+    signal,
+    onProgress: (state) => progress.update(state),
+  });
+  try {
+    for await (const tensor of tensors) {
+      if (directions !== undefined) keepDirections(kept, tensor);
+      const excess = budget && excessOf(budget, tensor);
+      if (tensor.kinds.length === 0) same++;
+      else differences.push({ ...withoutDirections(tensor), excess });
+    }
+  } finally {
+    progress.stop();
+  }
+  if (directions !== undefined) await writeTensors(directions, kept, { format: 'pt' }, signal);
+  signal.throwIfAborted();
+  return {
+    a: pathA,
+    b: pathB,
+    inventory,
+    budget: budgetPath,
+    shard: choice.shard,
+    differences,
+    same,
+    outcome: outcomeOf(differences, budget),
+    milliseconds: performance.now() - start,
+  };
+}
+
+function outcomeOf(differences: Report['differences'], budget: Budget | undefined): Report['outcome'] {
+  if (budget === undefined) {
+    if (differences.some(({ kinds }) => kinds.some((kind) => kind !== 'unreadable'))) return 'differs';
+    return differences.length > 0 ? 'undecided' : 'same';
+  }
+  const verdicts = differences.map(({ excess }) => excess?.verdict);
+  return verdicts.includes('over') ? 'differs' : verdicts.includes('undecided') ? 'undecided' : 'same';
+}
+
+function keepDirections(kept: Record<string, Tensor>, { name, readings, matrices }: TensorDiff): void {
+  for (const { index, reading } of readings)
+    for (const [key, factor] of Object.entries(reading.spikes?.part ?? {}))
+      kept[`${name}${matrices > 1 ? `.${index}` : ''}.${key}`] = factor;
+}
+
+/** Of what stands out the singular values alone. */
+const withoutDirections = ({ readings, ...tensor }: TensorDiff): TensorDiff => ({
+  ...tensor,
+  readings: readings.map(({ index, reading: { spikes, ...reading } }) => {
+    if (spikes === undefined) return { index, reading };
+    const { part, ...of } = spikes;
+    return { index, reading: { ...reading, spikes: { ...of, S: part && Array.from(part.S.data) } } };
+  }),
+});
+
+/** For programs. JSON has neither infinity nor NaN: the relative change of what was zero is null. */
+function json(report: Report): string {
+  const { inventory, differences, ...rest } = report;
+  const { prefix } = inventory;
+  return `${escapedJson({ ...rest, summary: summary(report), prefix, differences }, 2)}\n`;
+}
+
+/** For people. */
+function text(report: Report): string {
+  const { a, b, inventory, shard, differences, same, milliseconds } = report;
+  const { prefix } = inventory;
+  const lines = [
+    `A ${shownPath(a)}\nB ${shownPath(b)}\n`,
+    shard === undefined ? '' : `${shardText(shard)}\n`,
+    prefix === undefined
+      ? ''
+      : `Names of ${prefix.of} begin with ${escaped(prefix.text)}, and are those of ${prefix.of === 'A' ? 'B' : 'A'} without it.\n`,
+    `${counted(same, 'tensor')} the same, ${(milliseconds / 1000).toFixed(1)} s\n\n`,
+  ];
+  const rows = differences.flatMap(rowsOf);
+  if (rows.length > 0)
+    lines.push(table(['tensor', 'what', 'shape', 'change', 'largest', 'elements', 'reading'], rows), '\n');
+  const over = differences.filter(({ excess }) => excess !== undefined);
+  for (const { name, excess } of over) lines.push(`${escaped(name)}: ${escaped(excess!.why)}\n`);
+  lines.push(over.length > 0 ? '\n' : '', `${summary(report)}\n`);
+  return lines.join('');
+}
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+const inventoryKinds: readonly string[] = [
+  'missing',
+  'added',
+  'renamed',
+  'dtype',
+  'shape',
+  'bytes',
+  'unreadable',
+];
+
+/** A row for a tensor, or one for each of its matrices. */
+function rowsOf({ name, other, dtype, shape, kinds, readings, matrices }: TensorDiff): string[][] {
+  const what = kinds.filter((kind) => inventoryKinds.includes(kind)).map((kind) => whatText(kind, dtype));
+  const title = escaped(other === undefined ? name : `${name} → ${other}`);
+  const row = (place: string, rest: string[]) => [
+    `${title}${place}`,
+    what.join(', '),
+    shape.map(shapeText).join(' → '),
+    ...rest,
+  ];
+  if (readings.length === 0) {
+    const why = kinds.includes('equal')
+      ? readingText({ kind: 'equal' } as Reading)
+      : kinds.includes('unreadable')
+        ? `${dtype.join(' → ')} is not read as numbers: not compared`
+        : kinds.includes('bytes')
+          ? `${dtype[0]}: compared by bytes alone`
+          : '';
+    return [row('', ['', '', '', why])];
+  }
+  return readings.map(({ index, reading }) =>
+    row(matrices > 1 ? ` [${index}]` : '', [
+      numberText(reading.relative),
+      numberText(reading.largest),
+      `${reading.changed}/${reading.elements}`,
+      readingText(reading),
+    ]),
+  );
+}
+
+const whatText = (kind: string, dtype: readonly string[]): string =>
+  kind === 'dtype' ? dtype.join(' → ') : kind;
+
+/** What a reading says, in words. */
+function readingText({ kind, cast, spikes, energy, nonFinite }: Reading): string {
+  const S = (spikes as { S?: number[] } | undefined)?.S ?? [];
+  if (kind === 'equal') return 'the same numbers (other zeros, NaN, or dtype)';
+  if (kind === 'non-finite') {
+    const [a, b] = nonFinite ?? [0, 0];
+    return `${a} NaN or infinities in A, ${b} in B: not compared`;
+  }
+  if (kind === 'cast' || kind === 'cast-like') {
+    const how = cast?.truncated
+      ? 'truncated to'
+      : kind === 'cast'
+        ? 'cast to'
+        : 'no spike; as large as a rounding to';
+    const clipped = cast?.saturated ? `, ${cast.saturated} clipped` : '';
+    return `${how} ${cast?.to}${cast?.rounded === 'A' ? ' (A is)' : ''}${clipped}`;
+  }
+  if (kind === 'spikes')
+    return `rank ${spikes!.count} above the noise, ${percent(energy)} of the change: ${spectrumText(S)}`;
+  if (kind === 'bulk') {
+    const few =
+      spikes!.count > 0
+        ? `, ${spikes!.more ? 'more than ' : ''}${spikes!.count} stand out (${percent(energy)})`
+        : '';
+    return `trained: everywhere ${numberText(spikes!.level)} times the noise of rounding${few}`;
+  }
+  return 'changed';
+}
+
+const percent = (share: number | undefined): string => `${numberText(100 * (share ?? 0))} %`;
+
+/** What somebody can act on, in a sentence. */
+function summary({ differences, budget, same, outcome }: Report): string {
+  if (budget !== undefined && outcome === 'same')
+    return `${counted(differences.length, 'difference')} within the budget, ${counted(same, 'tensor')} the same`;
+  if (differences.length === 0) return `All ${counted(same, 'tensor')} are the same`;
+  const over = budget === undefined ? differences : differences.filter(({ excess }) => excess !== undefined);
+  const kinds = new Map<string, number>();
+  for (const { kinds: all, readings } of over)
+    for (const kind of new Set(all.map((kind) => summaryKind(kind, readings))))
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  const parts = [...kinds].map(([kind, count]) => `${count} ${kind}`);
+  const what = budget === undefined ? 'differ' : 'are not within the budget';
+  return `${counted(over.length, 'tensor')} ${what}: ${parts.join(', ')}; ${same} the same`;
+}
+
+function summaryKind(kind: string, readings: TensorDiff['readings']): string {
+  const casts = new Set(readings.map(({ reading }) => reading.cast?.to).filter((to) => to !== undefined));
+  if (kind === 'cast') return casts.size === 1 ? `cast to ${[...casts][0]}` : 'cast';
+  if (kind === 'spikes') return 'changed by a low rank (an adapter or an edit)';
+  if (kind === 'bulk') return 'trained on';
+  if (kind === 'dtype') return 'of another dtype';
+  if (kind === 'equal') return 'of the same numbers';
+  if (kind === 'shape') return 'of another shape';
+  return kind === 'bytes' ? 'of other bytes' : kind;
+}

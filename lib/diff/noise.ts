@@ -1,0 +1,170 @@
+import type { FloatArray } from '../array/elements.ts';
+import { allocate } from '../array/memory.ts';
+import { type Tensor, tensor } from '../array/tensor.ts';
+import { type AsyncOptions, FactoredMatrix, svdAsync, svdvalsAsync } from '../index.ts';
+
+// What stands out of noise. The noise of rounding is independent from element to element, and its variances v_ij are known: a
+// twelfth of a squared step. Rows and columns are scaled so that in each the mean of v_ij/(r_i·c_j) is 1 (Sinkhorn); then
+// the singular values of m×n noise follow the law of Marchenko and Pastur and end at √m + √n, whatever the profile was
+// (Landa, Zhang and Kluger, Biwhitening reveals the rank of a count matrix, 2022). A matrix of low rank keeps its rank.
+
+/** What stands out of the noise of a change. */
+export interface Spikes {
+  /** How many singular values do. */
+  readonly count: number;
+  /** There are more, which were not computed. */
+  readonly more: boolean;
+  /** Root mean square of the rest, as a multiple of what was expected. */
+  readonly level: number;
+  /** Largest singular value of the scaled change, as a multiple of the edge. */
+  readonly ratio: number;
+  /** What they are together, without the scaling: U·diag(S)·Vh, the directions and sizes of a change of low rank. */
+  readonly part?: { readonly U: Tensor; readonly S: Tensor; readonly Vh: Tensor };
+}
+
+/** Standard deviations of the largest value of noise by which it may exceed the edge: once in 10⁶. */
+const beyond = 7.5;
+
+/** The largest singular value of m×n noise of variance 1, all but once in 10⁶ (Johnstone 2001). */
+export function noiseEdge(m: number, n: number): number {
+  const [a, b] = [Math.sqrt(m), Math.sqrt(n)];
+  const spread = (a + b) * (1 / a + 1 / b) ** (1 / 3);
+  return Math.sqrt((a + b) ** 2 + beyond * spread);
+}
+
+/** The level that is taken for that of the rounding may be this part of what was expected: of two roundings one. */
+const leastLevel = 0.7;
+
+/** Sweeps of the scaling. */
+const sweeps = 3;
+
+/** An element whose deviation is more than so many times that of its row and column can be a spike by itself. */
+const heavy = 3;
+
+/** Up to this order all singular values are computed; of larger matrices the leading ones. */
+const wholeOrder = 640;
+
+/** Leading singular values that are looked at first. */
+const firstRank = 24;
+
+/** Single precision is enough while nothing is larger than this many edges. */
+const singleReach = 2 ** 16;
+
+/**
+ * What stands out of noise in the m×n change `E`.
+ * @param deviations of the noise, element by element; zeros are taken for something very small
+ */
+export async function spikesOf(
+  E: FloatArray,
+  deviations: FloatArray,
+  m: number,
+  n: number,
+  options: AsyncOptions = {},
+): Promise<Spikes> {
+  const { rows, cols } = scaling(deviations, m, n);
+  const edge = noiseEdge(m, n);
+  let squares = 0;
+  const outliers: number[] = [];
+  for (let i = 0, e = 0; i < m; i++)
+    for (let j = 0; j < n; j++, e++) {
+      squares += (E[e] / (rows[i] * cols[j])) ** 2;
+      if (deviations[e] > heavy * rows[i] * cols[j] && E[e] !== 0) outliers.push(e);
+    }
+  const scaled = allocate(
+    Math.sqrt(squares) < singleReach * edge ? 'float32' : 'float64',
+    [m, n],
+    'the scaled change',
+  );
+  for (let i = 0, e = 0; i < m; i++) for (let j = 0; j < n; j++, e++) scaled[e] = E[e] / (rows[i] * cols[j]);
+  const Z = tensor(scaled, [m, n]);
+  const p = Math.min(m, n);
+  const whole = p <= wholeOrder;
+  for (let rank = Math.min(p, firstRank); ; rank = Math.min(2 * rank, p)) {
+    if (whole) rank = p;
+    const S = whole
+      ? (await svdvalsAsync(Z, options)).data
+      : (await svdAsync(Z, { ...leading, rank, ...options })).S.data;
+    const found = standingOut(S, squares, m, n);
+    if (found.count === rank && rank < p / mostOf) continue;
+    const ratio = squares === 0 ? 0 : S[0] / (edge * found.noise);
+    const of = { more: found.count === rank && rank < p, level: found.level, ratio };
+    if (found.count === 0 || found.count > p / 2) return { ...of, count: found.count };
+    const {
+      U,
+      S: values,
+      Vh,
+    } = await svdAsync(Z, { ...(whole ? {} : leading), rank: found.count, ...options });
+    const counted = [...values.data.keys()].filter((k) => !explained(k, values.data[k] - edge * found.noise));
+    if (counted.length === 0) return { ...of, count: 0 };
+    return { ...of, count: counted.length, part: unscaled({ U, S: values, Vh }, counted) };
+
+    /** Whether a value is over the edge by no more than few elements whose rounding is large. */
+    function explained(k: number, over: number): boolean {
+      let sum = 0;
+      for (const e of outliers) {
+        const [i, j] = [Math.floor(e / n), e % n];
+        if (Math.abs(E[e]) <= 2 * deviations[e]) sum += U.get(i, k) * scaled[e] * Vh.get(k, j);
+      }
+      return sum >= over;
+    }
+  }
+
+  function unscaled({ U, S, Vh }: { U: Tensor; S: Tensor; Vh: Tensor }, counted: readonly number[]) {
+    const r = counted.length;
+    const [A, B] = [new Float64Array(m * r), new Float64Array(r * n)];
+    counted.forEach((k, q) => {
+      for (let i = 0; i < m; i++) A[i * r + q] = rows[i] * U.get(i, k) * S.get(k);
+      for (let j = 0; j < n; j++) B[q * n + j] = cols[j] * Vh.get(k, j);
+    });
+    const svd = new FactoredMatrix(tensor(A, [m, r]), tensor(B, [r, n])).svd();
+    return { U: svd.U as Tensor, S: svd.S as Tensor, Vh: svd.Vh as Tensor };
+  }
+}
+
+/** How the leading values of large matrices are computed: they are compared with an edge, to less than a percent. */
+const leading = { method: 'krylov', certify: false, accuracy: 1e-3 } as const;
+
+/** Of all values at most this part is looked for beyond an edge. */
+const mostOf = 4;
+
+/** How many of the leading values stand out of the rest, and the level of that. */
+function standingOut(
+  S: ArrayLike<number>,
+  squares: number,
+  m: number,
+  n: number,
+): { count: number; level: number; noise: number } {
+  let [count, rest] = [0, squares];
+  for (;;) {
+    const level = Math.sqrt(Math.max(0, rest) / (Math.max(1, m - count) * Math.max(1, n - count)));
+    const noise = Math.max(level, leastLevel);
+    if (count === S.length || S[count] <= noise * noiseEdge(m - count, n - count))
+      return { count, level, noise };
+    rest -= S[count++] ** 2;
+  }
+}
+
+/** r and c with v_ij/(r_i·c_j)² of mean 1 in every row and column. */
+function scaling(deviations: FloatArray, m: number, n: number): { rows: Float64Array; cols: Float64Array } {
+  const [rows, cols] = [new Float64Array(m).fill(1), new Float64Array(n).fill(1)];
+  for (let sweep = 0; sweep < sweeps; sweep++) {
+    for (let i = 0, e = 0; i < m; i++) {
+      let sum = 0;
+      for (let j = 0; j < n; j++, e++) sum += (deviations[e] / cols[j]) ** 2;
+      rows[i] = Math.sqrt(sum / n);
+    }
+    lift(rows);
+    const sums = new Float64Array(n);
+    for (let i = 0, e = 0; i < m; i++)
+      for (let j = 0; j < n; j++, e++) sums[j] += (deviations[e] / rows[i]) ** 2;
+    for (let j = 0; j < n; j++) cols[j] = Math.sqrt(sums[j] / m);
+    lift(cols);
+  }
+  return { rows, cols };
+}
+
+/** Rows and columns of zeros have no noise: taken for the least there could be. */
+function lift(scales: Float64Array): void {
+  const largest = scales.reduce((max, x) => Math.max(max, x), 0) || 1;
+  for (let i = 0; i < scales.length; i++) scales[i] = Math.max(scales[i], 1e-9 * largest);
+}

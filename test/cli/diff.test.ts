@@ -1,0 +1,146 @@
+import { writeFileSync } from 'node:fs';
+import ndarray from 'ndarray';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { writeSafetensors } from '../../lib/weights/index.ts';
+import { cli } from '../support/cli.ts';
+import { randomMatrix } from '../support/matrices.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+const at = temporaryFolder();
+const matrix = (seed: number) => randomMatrix(seed, [24, 16], 'float32');
+const bias = ndarray(Float32Array.of(1, 2, 3));
+
+const write = (name: string, tensors: Record<string, ReturnType<typeof ndarray>>) =>
+  writeSafetensors(at(name), tensors as never);
+
+async function report(...argv: string[]) {
+  const { code, stdout, stderr } = await cli('diff', ...argv, '--json');
+  return { code, stderr, report: JSON.parse(stdout) };
+}
+
+beforeAll(async () => {
+  await write('a', { one: matrix(1), two: matrix(2), bias });
+  await write('same', { bias, two: matrix(2), one: matrix(1) });
+  await write('renamed', { 'model.one': matrix(1), 'model.two': matrix(2), 'model.bias': bias });
+  await write('moved', { one: matrix(1), other: matrix(2), bias });
+  await write('changed', {
+    one: matrix(3),
+    two: randomMatrix(2, [24, 17], 'float32'),
+    more: ndarray(Float32Array.of(4, 5, 6)),
+  });
+});
+
+describe('factored-svd diff', () => {
+  test('of the same numbers is 0, whatever their order', async () => {
+    for (const other of ['a', 'same']) {
+      const { code, stdout, stderr } = await cli('diff', at('a'), at(other));
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toMatch(/^All 3 tensors are the same$/m);
+    }
+  });
+
+  test('names what is missing, added, of another shape, and what has changed, and is 1', async () => {
+    const { code, stderr, report: found } = await report(at('a'), at('changed'));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^factored-svd: 4 tensors differ: /);
+    const kinds = Object.fromEntries(
+      found.differences.map((d: { name: string; kinds: string[] }) => [d.name, d.kinds]),
+    );
+    expect(kinds).toEqual({ one: ['bulk'], two: ['shape'], bias: ['missing'], more: ['added'] });
+  });
+
+  test('finds a common beginning of names, and the same bytes under another name', async () => {
+    const { report: prefixed } = await report(at('a'), at('renamed'));
+    expect(prefixed).toMatchObject({ prefix: { of: 'B', text: 'model.' }, outcome: 'differs' });
+    expect(prefixed.differences.map((d: { kinds: string[] }) => d.kinds)).toEqual([
+      ['renamed'],
+      ['renamed'],
+      ['renamed'],
+    ]);
+    const { report: moved } = await report(at('a'), at('moved'));
+    expect(moved.differences).toMatchObject([
+      { name: 'two', other: 'other', kinds: ['renamed'], readings: [] },
+    ]);
+  });
+
+  test('--include and --exclude choose; a pattern of nothing is refused', async () => {
+    expect((await cli('diff', '--include', 'o*', '--exclude', '*', at('a'), at('changed'))).code).toBe(0);
+    const { code, stderr } = await cli('diff', '--include', 'nothing*', at('a'), at('changed'));
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringContaining('no tensor of A or B matches'),
+    });
+  });
+
+  test('what cannot be opened is 2', async () => {
+    const { code, stderr } = await cli('diff', at('a'), at('absent'));
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('could not compare') });
+  });
+
+  test('the shards together have every tensor once', async () => {
+    const names = [];
+    for (const i of [1, 2, 3])
+      names.push(
+        ...(await report(at('a'), at('changed'), '--shard', `${i}/3`)).report.differences.map(
+          (d: { name: string }) => d.name,
+        ),
+      );
+    expect(names.sort()).toEqual(['bias', 'more', 'one', 'two']);
+  });
+
+  test('--directions writes what stands out', async () => {
+    const b = matrix(1);
+    b.set(3, 4, b.get(3, 4) + 2);
+    await write('edited', { one: b, two: matrix(2), bias });
+    const out = at('directions.safetensors');
+    const { code } = await cli('diff', at('a'), at('edited'), '--directions', out);
+    expect(code).toBe(1);
+    const { stdout } = await cli('inspect', out);
+    expect(stdout).toMatch(/^one\.U .*\[24, 1\]/m);
+    expect((await cli('diff', at('a'), at('edited'), '--directions', at('a'))).code).toBe(2);
+  });
+});
+
+describe('a budget', () => {
+  const budget = (content: unknown) => {
+    writeFileSync(at('budget.json'), JSON.stringify(content));
+    return cli('diff', at('a'), at('changed'), '--budget', at('budget.json'));
+  };
+
+  test('is 0 where everything is within it, by the first rule that matches', async () => {
+    const { code, stdout } = await budget([
+      { pattern: 'one', change: 10, kinds: ['bulk'] },
+      { pattern: 'o*', change: 0, kinds: [] },
+      { pattern: '*', kinds: ['missing', 'added', 'shape'] },
+    ]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/4 differences within the budget/);
+  });
+
+  test.each([
+    [
+      'a change that is too large',
+      [
+        { pattern: 'one', change: 0.1 },
+        { pattern: '*', kinds: ['missing', 'added', 'shape'] },
+      ],
+    ],
+    ['a kind that is not allowed', [{ pattern: '*', kinds: ['cast', 'missing', 'added', 'shape'] }]],
+    ['what no rule names', []],
+    ['a rule that does not name what is missing', { rules: [], default: { change: 10 } }],
+  ])('%s is 1', async (_, content) => {
+    const { code, stderr } = await budget(content);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('not within the budget') });
+  });
+
+  test.each([
+    [{ rule: [] }, 'not "rule"'],
+    [[{ pattern: '*', chnage: 1 }], 'not "chnage"'],
+    [[{ pattern: '*', kinds: ['trained'] }], 'rules[0].kinds[0]: expected one of'],
+    [[{ pattern: '*', change: -1 }], 'rules[0].change: expected a number ≥ 0'],
+    [[{ change: 1 }], 'rules[0].pattern: expected a string'],
+  ])('%j is refused, and is 2', async (content, why) => {
+    const { code, stderr } = await budget(content);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(why) });
+  });
+});

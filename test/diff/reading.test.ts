@@ -1,0 +1,183 @@
+import { describe, expect, test } from 'vitest';
+import { type Reading, readChange } from '../../lib/diff/reading.ts';
+import { random } from '../support/matrices.ts';
+
+const [rows, cols] = [96, 128];
+
+/** About Gaussian numbers. */
+function normals(seed: number, length = rows * cols): Float32Array {
+  const next = random(seed);
+  return Float32Array.from(
+    { length },
+    () => (next() + next() + next() + next() + next() + next()) / Math.SQRT2,
+  );
+}
+
+const word = new Uint32Array(1);
+const single = new Float32Array(word.buffer);
+
+function bfloat16(x: number): number {
+  single[0] = x;
+  const odd = (word[0] >>> 16) & 1;
+  word[0] = (word[0] + 0x7fff + odd) & 0xffff0000;
+  return single[0];
+}
+
+/** Integers times a scale for each group of so many elements, `levels` above zero. */
+const integers = (x: Float32Array, size: number, levels: number): Float32Array =>
+  x.map((value, e) => {
+    const from = Math.floor(e / size) * size;
+    const scale = x.subarray(from, from + size).reduce((most, y) => Math.max(most, Math.abs(y)), 0) / levels;
+    return Math.round(value / scale) * scale;
+  });
+
+function lowRank(seed: number, rank: number, size: number): Float32Array {
+  const [B, A] = [normals(seed, rows * rank), normals(seed + 1, rank * cols)];
+  return Float32Array.from({ length: rows * cols }, (_, e) => {
+    const [i, j] = [Math.floor(e / cols), e % cols];
+    let sum = 0;
+    for (let k = 0; k < rank; k++) sum += B[i * rank + k] * A[k * cols + j];
+    return size * sum;
+  });
+}
+
+const plus = (x: Float32Array, y: Float32Array) => x.map((value, e) => value + y[e]);
+const read = (a: Float32Array, b: Float32Array, m = rows, n = cols): Promise<Reading> =>
+  readChange(a.slice(), b.slice(), m, n);
+const W = normals(1);
+
+describe('a cast', () => {
+  const truncated = (x: number) => {
+    single[0] = x;
+    word[0] &= 0xffff0000;
+    return single[0];
+  };
+  test.each([
+    ['bfloat16', W.map(bfloat16)],
+    ['int8 per row', integers(W, cols, 127)],
+    ['int8 per tensor', integers(W, rows * cols, 127)],
+    ['int8 per group of 64', integers(W, 64, 127)],
+    ['int4 per group of 32', integers(W, 32, 7)],
+    ['int8 per row', integers(W, cols, 127).map(bfloat16)],
+  ])('to %s is known by its elements, in both directions', async (to, rounded) => {
+    expect(await read(W, rounded)).toMatchObject({ kind: 'cast', cast: { to, rounded: 'B' } });
+    expect(await read(rounded, W)).toMatchObject({ kind: 'cast', cast: { to, rounded: 'A' } });
+  });
+
+  test('towards zero is one, too', async () => {
+    expect(await read(W, W.map(truncated))).toMatchObject({
+      kind: 'cast',
+      cast: { to: 'bfloat16', truncated: true },
+    });
+  });
+
+  test('is none where one element is not the nearest', async () => {
+    const rounded = W.map(bfloat16);
+    rounded[77] = bfloat16(rounded[77] * (1 + 2 ** -7));
+    const { kind } = await read(W, rounded);
+    expect(kind).not.toBe('cast');
+  });
+
+  test('of a vector is known; another change of one has no spectrum', async () => {
+    const v = W.subarray(0, 50);
+    expect(await read(v, v.map(bfloat16), 0, 0)).toMatchObject({ kind: 'cast', cast: { to: 'bfloat16' } });
+    expect(
+      await read(
+        v,
+        v.map((x) => 1.1 * x),
+        0,
+        0,
+      ),
+    ).toMatchObject({ kind: 'changed', changed: 50 });
+  });
+});
+
+describe('a change of low rank', () => {
+  test.each([
+    ['exact', (x: Float32Array) => x, 1e-2],
+    ['then rounded to bfloat16', (x: Float32Array) => x.map(bfloat16), 2e-2],
+  ])('%s has its rank and its energy', async (_, then, size) => {
+    const reading = await read(W, then(plus(W, lowRank(5, 3, size))));
+    expect(reading).toMatchObject({ kind: 'spikes', spikes: { count: 3 } });
+    expect(reading.energy).toBeGreaterThan(0.8);
+  });
+
+  test('has the directions that were planted', async () => {
+    const change = lowRank(5, 1, 1e-2);
+    const { spikes } = await read(W, plus(W, change));
+    const { U, S, Vh } = spikes!.part!;
+    const entry = (i: number, j: number) => U.get(i, 0) * S.get(0) * Vh.get(0, j);
+    for (const [i, j] of [
+      [0, 0],
+      [7, 9],
+      [95, 127],
+    ])
+      expect(Math.abs(entry(i, j) - change[i * cols + j])).toBeLessThan(1e-5);
+  });
+
+  test('is none below the noise of the rounding', async () => {
+    const reading = await read(W, plus(W, lowRank(5, 3, 1e-5)).map(bfloat16));
+    expect(reading.kind).not.toBe('spikes');
+    expect(reading.spikes!.count).toBe(0);
+  });
+
+  test('may be one element, or one row', async () => {
+    const [element, row] = [W.slice(), W.slice()];
+    element[500] += 1;
+    for (let j = 0; j < cols; j++) row[5 * cols + j] += 0.1 * Math.sin(j);
+    expect(await read(W, element)).toMatchObject({ kind: 'spikes', changed: 1, spikes: { count: 1 } });
+    expect(await read(W, row)).toMatchObject({ kind: 'spikes', changed: cols - 1, spikes: { count: 1 } });
+  });
+});
+
+describe('noise', () => {
+  test.each([
+    ['even', 1e-3, (x: number) => x],
+    ['kept in bfloat16', 2e-2, bfloat16],
+  ])('%s is raised above that of rounding', async (_, size, then) => {
+    const b = plus(
+      W,
+      normals(9).map((x) => size * x),
+    ).map(then);
+    const { kind, spikes } = await read(W, b);
+    expect({ kind, count: spikes!.count }).toEqual({ kind: 'bulk', count: 0 });
+    expect(spikes!.level).toBeGreaterThan(1.3);
+  });
+
+  test('with directions of its own is still noise', async () => {
+    const b = plus(
+      plus(W, lowRank(3, 2, 1e-2)),
+      normals(9).map((x) => 1e-3 * x),
+    );
+    expect(await read(W, b)).toMatchObject({ kind: 'bulk', spikes: { count: 2 } });
+  });
+});
+
+describe('numbers that are no change, or none', () => {
+  test('zeros of another sign and other NaN are equal', async () => {
+    const [a, b] = [Float32Array.of(0, 1, Number.NaN, 2), Float32Array.of(-0, 1, Number.NaN, 2)];
+    expect(await read(a, b, 2, 2)).toMatchObject({ kind: 'equal', relative: 0, changed: 0 });
+  });
+
+  test('NaN and infinities are counted on both sides', async () => {
+    const b = W.slice();
+    b[3] = Number.NaN;
+    b[4] = Number.POSITIVE_INFINITY;
+    expect(await read(W, b)).toMatchObject({ kind: 'non-finite', nonFinite: [0, 2], changed: 2 });
+  });
+
+  test('from zero every change is infinite', async () => {
+    const { relative, kind } = await read(new Float32Array(rows * cols), W);
+    expect({ relative, kind }).toEqual({ relative: Number.POSITIVE_INFINITY, kind: 'bulk' });
+  });
+
+  test('is measured by its norm, its largest element, and how many changed', async () => {
+    const b = W.slice();
+    b[8] += 3;
+    b[9] -= 4;
+    const { relative, largest, changed } = await read(W, b);
+    expect(relative).toBeCloseTo(5 / Math.hypot(...W), 6);
+    expect(largest).toBeCloseTo(4, 5);
+    expect(changed).toBe(2);
+  });
+});
