@@ -72,7 +72,7 @@ export function circuitsCommand(command: Command, streams: Streams, signal: Abor
     });
 }
 
-function parseKinds(text: string): CircuitKind[] {
+export function parseKinds(text: string): CircuitKind[] {
   const kinds = text.split(',');
   if (!kinds.every((kind) => kind === 'OV' || kind === 'QK'))
     throw new InvalidArgumentError('Expected OV, QK or OV,QK.');

@@ -1,12 +1,12 @@
 import { dirname, join, resolve } from 'node:path';
-import { type Command, Option } from 'commander';
-import { escaped, escapedJson } from '../array/escape.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { escaped } from '../array/escape.ts';
 import { compareSpectrum } from '../golden/compare.ts';
-import { readGolden } from '../golden/file.ts';
+import { compareAny, placeOf, readGolden } from '../golden/index.ts';
 import type { Golden, GoldenRecord, Source } from '../golden/record.ts';
-import { type Versions, versions } from '../index.ts';
-import { type Check, describe, describePlace, type Report, short } from '../testing/report.ts';
+import { versions } from '../index.ts';
 import { fileError, shownPath } from '../weights/file-errors.ts';
+import { appendSummary, type Comparison, formats, outcomeOf } from './comparison.ts';
 import {
   addSourceOptions,
   readDecomposition,
@@ -15,100 +15,11 @@ import {
   sourceOf,
   sourceTitle,
 } from './golden.ts';
-import { describeFailure, print, type Streams } from './streams.ts';
-
-/** What `compare` found. */
-export interface Comparison {
-  /** The golden file. */
-  readonly golden: string;
-  readonly recordedWith: Versions;
-  readonly comparedWith: Versions;
-  readonly records: readonly { readonly file: string; readonly title: string; readonly report: Report }[];
-}
-
-/** The forms of a report, by the names that `--format` takes. */
-export const formats = { text, tap, json, github } satisfies Record<string, (result: Comparison) => string>;
-
-/** The worst of all; where there is nothing to compare, nothing holds. */
-export function outcomeOf(reports: readonly Report[]): 'holds' | 'fails' | 'undetermined' {
-  if (reports.length > 0 && reports.every(({ pass }) => pass)) return 'holds';
-  return reports.some(({ pass, undetermined }) => !pass && !undetermined) ? 'fails' : 'undetermined';
-}
-
-const verdicts = { holds: 'ok', fails: 'FAILED', undetermined: 'UNDETERMINED' } as const;
-
-/** For people. */
-function text({ golden, recordedWith, comparedWith, records }: Comparison): string {
-  const versions = `recorded with ${describeVersions(recordedWith)}\ncompared with ${describeVersions(comparedWith)}`;
-  const results = records.map(({ file, title, report }) => {
-    const nearest = report.pass ? nearestText(report) : '';
-    return `${verdicts[outcomeOf([report])]}: ${shownPath(file)}, ${title}: ${report.text}${nearest}`;
-  });
-  return `${[shownPath(golden), versions, '', ...results].join('\n')}\n`;
-}
-
-const describeVersions = ({ factoredSvd, openblas, openblasCore }: Versions): string =>
-  escaped(`factored-svd ${factoredSvd}, OpenBLAS ${openblas} (kernel ${openblasCore})`);
-
-/** How much of its bound the tightest check used: a record drifts before it fails. */
-function nearestText({ checks }: Report): string {
-  const ratio = ({ value, bound }: Check) => value / bound;
-  const used = checks.filter(({ bound, undetermined }) => bound > 0 && !undetermined);
-  if (used.length === 0) return '';
-  const nearest = used.reduce((a, b) => (ratio(b) > ratio(a) ? b : a));
-  return `; nearest to its bound: ${nearest.name}${describePlace(nearest)}, ${short(ratio(nearest))} of it`;
-}
-
-/** For programs. JSON has no infinity: an infinite bound is null. */
-function json({ records, ...rest }: Comparison): string {
-  const outcome = outcomeOf(records.map(({ report }) => report));
-  const all = records.map(({ report: { text, message, ...report }, ...record }) => ({
-    ...record,
-    ...report,
-  }));
-  return `${escapedJson({ outcome, ...rest, records: all }, 2)}\n`;
-}
-
-/** Test Anything Protocol, version 14: one test point for each check. */
-function tap({ records }: Comparison): string {
-  const points = records.flatMap(({ file, title, report }) =>
-    report.checks.map((check) => ({
-      check,
-      name: `${shownPath(file)}, ${title}: ${check.name}${describePlace(check)}`,
-    })),
-  );
-  const lines = points.map(({ check, name }, i) => testPoint(check, i + 1, name));
-  return `${['TAP version 14', `1..${points.length}`, ...lines].join('\n')}\n`;
-}
-
-function testPoint(check: Check, number: number, name: string): string {
-  const escaped = name.replace(/[\\#]/g, '\\$&');
-  const skipped = check.pass && check.undetermined ? ' # SKIP undetermined when it was recorded' : '';
-  const point = `${check.pass ? 'ok' : 'not ok'} ${number} - ${escaped}${skipped}`;
-  if (check.pass) return point;
-  const { value, bound, undetermined } = check;
-  const diagnostics = { message: escapedJson(describe(check)), value, bound, undetermined };
-  const yaml = Object.entries(diagnostics).map(([key, entry]) => `  ${key}: ${entry}`);
-  return [point, '  ---', ...yaml, '  ...'].join('\n');
-}
-
-/** For people, and for GitHub Actions, which shows the `::error` lines where the golden file is looked at. */
-function github(result: Comparison): string {
-  const annotations = result.records
-    .filter(({ report }) => !report.pass)
-    .map(({ file, title, report }) => {
-      const properties = `file=${property(escaped(result.golden))},title=${property(`${escaped(file)}, ${title}`)}`;
-      return `::error ${properties}::${data(report.text)}\n`;
-    });
-  return text(result) + annotations.join('');
-}
-
-const data = (value: string): string =>
-  value.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
-const property = (value: string): string => data(value).replaceAll(':', '%3A').replaceAll(',', '%2C');
+import { describeFailure, Progress, print, type Streams } from './streams.ts';
 
 interface CompareOptions extends SourceOptions {
   format: keyof typeof formats;
+  within?: number;
 }
 
 /** `factored-svd compare GOLDEN FILE...`: whether what `golden` recorded still holds. */
@@ -119,16 +30,22 @@ export function compareCommand(command: Command, streams: Streams, signal: Abort
       .argument('<golden>', 'JSON file that golden wrote')
       .argument('[files...]', 'files as golden takes them; without any, those that were recorded'),
   )
+    .option(
+      '--within <share>',
+      'of checkpoints and circuits: ‖W′ − W‖ may be this share of ‖W‖, whatever float it is stored as; 0: the same numbers',
+      parseShare,
+    )
     .addOption(
       new Option('--format <name>', 'form of the report').choices(Object.keys(formats)).default('text'),
     )
     .addHelpText(
       'after',
-      '\nOne file is compared with the only record there is; of several each with the record of its name.\n' +
+      '\nA checkpoint is compared tensor by tensor: those with the same bytes hold, others as far as rounding allows, or --within.\n' +
+        'One file is compared with the only record there is; of several each with the record of its name.\n' +
         'The matrix is the one that was recorded unless --factors, --matrix, or --a and --b name another.\n' +
         '\nExit codes: 0 the record holds, 1 it does not, 2 it could not be compared.',
     )
-    .action(async (golden: string, files: string[], { format, ...options }: CompareOptions) => {
+    .action(async (golden: string, files: string[], { format, within, ...options }: CompareOptions) => {
       const source = sourceOf(options);
       const override = Object.keys(source).length > 0 ? source : undefined;
       const problem = override && sourceContradiction(override);
@@ -136,8 +53,9 @@ export function compareCommand(command: Command, streams: Streams, signal: Abort
       // commander's errors end the command with 2
       const couldNot = (why: string): never => command.error(`error: could not compare: ${why}`);
       const outcome = await (async () => {
-        const result = await compareFiles(golden, files, override, streams, signal);
+        const result = await compareFiles(golden, files, { override, within }, streams, signal);
         await print(streams.stdout, formats[format](result));
+        if (format === 'github') await appendSummary(result, process.env.GITHUB_STEP_SUMMARY);
         return outcomeOf(result.records.map(({ report }) => report));
       })().catch((error) => {
         if (signal.aborted && error === signal.reason) throw error;
@@ -148,22 +66,50 @@ export function compareCommand(command: Command, streams: Streams, signal: Abort
     });
 }
 
+export function parseShare(text: string): number {
+  const share = Number(text);
+  if (text.trim() === '' || !(share >= 0 && share < Number.POSITIVE_INFINITY))
+    throw new InvalidArgumentError('Expected a number ≥ 0.');
+  return share;
+}
+
 async function compareFiles(
   path: string,
   files: string[],
-  override: Source | undefined,
+  { override, within }: { override: Source | undefined; within: number | undefined },
   { stderr }: Streams,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const golden = await readGolden(path);
   const records: Comparison['records'][number][] = [];
+  const versionsOf = { golden: path, recordedWith: golden.versions, comparedWith: versions() };
+  if (!('records' in golden)) {
+    if (override) throw fileError(path, 'is of a checkpoint: no matrix of it can be named');
+    if (files.length > 1) throw fileError(path, 'is of one checkpoint: name one');
+    const file = files[0] ?? placeOf(golden, path);
+    const progress = new Progress(stderr, { unit: 'tensors' in golden ? 'tensors' : 'layers' });
+    const walk = {
+      within,
+      signal,
+      onProgress: (state: { done: number; total: number }) => progress.update(state),
+    };
+    try {
+      for await (const { title, report } of compareAny(golden, file, walk))
+        records.push({ file, title: escaped(title), report });
+    } finally {
+      progress.stop();
+    }
+    return { ...versionsOf, records, counted: true };
+  }
+  if (within !== undefined)
+    throw fileError(path, 'is of single matrices, which are compared by their bounds, not --within');
   for (const { file, record } of pairs(path, golden, files)) {
     const source = override ?? record.source;
     const { svd } = await readDecomposition(file, source, { signal, stderr });
     records.push({ file, title: sourceTitle(source), report: compareSpectrum(svd, record) });
   }
   signal.throwIfAborted();
-  return { golden: path, recordedWith: golden.versions, comparedWith: versions(), records };
+  return { ...versionsOf, records };
 }
 
 const shownRecords = 8;

@@ -1,14 +1,19 @@
-import { dirname, relative, resolve, sep } from 'node:path';
-import type { Command } from 'commander';
+import { dirname } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
 import { svdError } from '../array/errors.ts';
 import { escaped } from '../array/escape.ts';
 import { product, type Tensor, tensor } from '../array/tensor.ts';
-import { goldenJson, writeGolden } from '../golden/file.ts';
+import type { CircuitKind } from '../circuits/index.ts';
+import { goldenJson } from '../golden/file.ts';
+import { recordAny, relativeTo, writeGolden } from '../golden/index.ts';
 import { type GoldenRecord, recordSpectrum, type Source } from '../golden/record.ts';
+import { anyJson } from '../golden/weights-file.ts';
 import { FactoredMatrix, svdAsync, versions } from '../index.ts';
 import { type SvdOperand, validSvd } from '../testing/index.ts';
 import { fileError, shownPath } from '../weights/file-errors.ts';
 import { openWeights } from '../weights/index.ts';
+import { addCheckpointOptions, type CheckpointChoices, openChosen } from './checkpoint.ts';
+import { parseKinds } from './circuits.ts';
 import { outputProblem } from './format.ts';
 import { weightsPath } from './inspect.ts';
 import { type OutputStream, Progress, print, type Streams } from './streams.ts';
@@ -98,29 +103,120 @@ function parse(text: string): unknown {
   }
 }
 
-interface GoldenOptions extends SourceOptions {
+/** What is recorded of a checkpoint. */
+interface WholeOptions extends CheckpointChoices {
+  circuits?: CircuitKind[] | true;
+  include?: string[];
+  exclude?: string[];
+  leading?: number;
+  full?: boolean;
+  update?: boolean;
+}
+
+interface GoldenOptions extends SourceOptions, WholeOptions {
   out?: string;
 }
 
-/** `factored-svd golden FILE...`: records singular values and fingerprints of singular vectors, for `compare`. */
+const asPattern = (pattern: string, others: string[] = []): string[] => [...others, pattern];
+
+function parseLeading(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected an integer ≥ 0.');
+  return Number(text);
+}
+
+/** `factored-svd golden`: records a checkpoint, its circuits, or the decompositions of single matrices, for `compare`. */
 export function goldenCommand(command: Command, streams: Streams, signal: AbortSignal): void {
-  addSourceOptions(
+  const described = addSourceOptions(
     command
-      .description('record the spectra of matrices as JSON, to compare later ones with')
+      .description(
+        'record a checkpoint, its circuits, or the spectra of matrices as JSON, to compare later ones with',
+      )
       .argument('<files...>', weightsPath),
   )
     .option('--out <file>', 'write the record to this file instead of printing it')
+    .option('--update', 'replace the record of a checkpoint that is there')
+    .option('--include <pattern>', 'only tensors with such names; again for more', asPattern)
+    .option('--exclude <pattern>', 'no tensors with such names; again for more', asPattern)
+    .option(
+      '--leading <n>',
+      'singular values kept of every matrix (default: 16); 0: decompose nothing',
+      parseLeading,
+    )
+    .option('--full', 'keep all singular values, and fingerprints of the singular vectors')
+    .option(
+      '--circuits [kinds]',
+      'OV, QK or both (default) of every head, instead of the tensors',
+      parseKinds,
+    );
+  addCheckpointOptions(described)
     .addHelpText(
       'after',
-      '\nThe record holds what does not depend on signs or on the processor: singular values with their error bounds,\n' +
-        'clusters, and what the singular vectors of each make of fixed probes. It takes about 150 bytes a singular value.',
+      '\nOf a checkpoint (a path, and no matrix named) the record holds names, dtypes, shapes, SHA-256, signed sums of the elements,\n' +
+        'and of every matrix the leading singular values, the last one and their sum, with error bounds.\n' +
+        '\nOf a matrix that is named it holds what does not depend on signs or on the processor: singular values with their error\n' +
+        'bounds, clusters, and what the singular vectors of each make of fixed probes: about 150 bytes a singular value.',
     )
     .action(async (files: string[], { out, ...options }: GoldenOptions) => {
       const source = sourceOf(options);
-      const problem = sourceContradiction(source) ?? (await outputProblem(out, files));
+      const whole = Object.keys(source).length === 0;
+      const problem =
+        (whole ? wholeProblem(files, out, options) : (sourceContradiction(source) ?? onlyOfWhole(options))) ??
+        (await outputProblem(out, files));
       if (problem !== undefined) command.error(`error: ${problem}`);
-      await recordFiles(files, source, out, streams, signal);
+      if (whole) await recordWhole(files[0], out, options, streams, signal);
+      else await recordFiles(files, source, out, streams, signal);
     });
+}
+
+const ofCircuits = ['fold', 'center', 'biases', 'rotaryOffset', 'stack', 'layout'] as const;
+const ofWhole = ['circuits', 'include', 'exclude', 'leading', 'full', ...ofCircuits] as const;
+
+const optionName = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+
+/** What has no meaning where a matrix is named, or `undefined`. */
+function onlyOfWhole(options: WholeOptions): string | undefined {
+  const name = ofWhole.find((option) => options[option] !== undefined);
+  return name && `${optionName(name)} is of checkpoints: name no matrix`;
+}
+
+/** What contradicts itself in the record of a checkpoint, or `undefined`. */
+function wholeProblem(files: string[], out: string | undefined, options: WholeOptions): string | undefined {
+  if (files.length > 1)
+    return 'name one checkpoint, or the matrix of every file: --matrix, or --a and --b, or say --factors';
+  if (options.update && out === undefined) return '--update: only with --out';
+  if (options.full && options.leading !== undefined) return '--full keeps all singular values: no --leading';
+  const name = options.circuits
+    ? (['include', 'exclude'] as const).find((option) => options[option] !== undefined)
+    : ofCircuits.find((option) => options[option] !== undefined);
+  if (name === undefined) return undefined;
+  return `${optionName(name)} ${options.circuits ? 'cannot be combined with' : 'is of'} --circuits`;
+}
+
+async function recordWhole(
+  path: string,
+  out: string | undefined,
+  options: WholeOptions,
+  { stdout, stderr }: Streams,
+  signal: AbortSignal,
+) {
+  const { circuits, include, exclude, leading, full, update, rotaryOffset } = options;
+  const progress = new Progress(stderr, { unit: circuits ? 'layers' : 'tensors' });
+  const choice = { leading, full, include, exclude, file: out, update, signal };
+  const walk = { ...choice, onProgress: (state: { done: number; total: number }) => progress.update(state) };
+  const opened = circuits ? await openChosen(path, options) : undefined;
+  try {
+    const golden = opened
+      ? await recordAny(
+          opened.checkpoint,
+          { ...walk, circuits: circuits === true ? undefined : circuits },
+          { layout: opened.layout, rotaryOffset },
+        )
+      : await recordAny(path, walk);
+    if (out === undefined) await print(stdout, anyJson(golden));
+  } finally {
+    progress.stop();
+    await opened?.checkpoint.close();
+  }
 }
 
 async function recordFiles(
@@ -136,15 +232,14 @@ async function recordFiles(
     const { svd, matrix } = await readDecomposition(path, source, { signal, stderr });
     const { pass, text } = validSvd(svd, matrix);
     if (!pass) throw svdError('ERR_SVD_ARGUMENT', `${shownPath(path)}: not recorded: ${text}`);
-    const file = relative(resolve(folder), resolve(path)).replaceAll(sep, '/');
-    const record = { file, source, ...recordSpectrum(svd) };
+    const record = { file: relativeTo(folder, path), source, ...recordSpectrum(svd) };
     const note = undeterminedNote(record);
     if (note !== undefined) await print(stderr, `factored-svd: ${shownPath(path)}: ${note}\n`);
     records.push(record);
   }
   signal.throwIfAborted();
   const golden = { versions: versions(), records };
-  if (out !== undefined) await writeGolden(out, golden, signal);
+  if (out !== undefined) await writeGolden(out, golden, { update: true, signal });
   else await print(stdout, goldenJson(golden));
 }
 

@@ -5,7 +5,6 @@ import { product } from '../array/tensor.ts';
 import type { Versions } from '../runtime.ts';
 import { fileError, fileStep } from '../weights/file-errors.ts';
 import { JsonReader } from '../weights/json-reader.ts';
-import { writeAtomically } from '../weights/output.ts';
 import { openRegular } from '../weights/storage.ts';
 import {
   type ClusterRecord,
@@ -56,13 +55,19 @@ function endOfString(bytes: Uint8Array, start: number): number {
 }
 
 /** What `goldenJson` wrote, checked member by member. `ERR_SVD_FILE` with the place of the first that is wrong. */
-export function parseGolden(path: string, text: string): Golden {
-  let json: unknown;
+export const parseGolden = (path: string, text: string): Golden => parseRecords(path, jsonOf(path, text));
+
+/** The text as JSON. `ERR_SVD_FILE` */
+export function jsonOf(path: string, text: string): unknown {
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw fileError(path, `not a golden file: ${(error as Error).message}`, error);
   }
+}
+
+/** The records of decompositions that JSON holds. `ERR_SVD_FILE` */
+export function parseRecords(path: string, json: unknown): Golden {
   const reader = new JsonReader(path, 'golden file');
   const file = reader.object(json, 'the file');
   if (file.format !== format)
@@ -73,7 +78,7 @@ export function parseGolden(path: string, text: string): Golden {
   return { versions, records };
 }
 
-function parseVersions(reader: JsonReader, value: unknown): Versions {
+export function parseVersions(reader: JsonReader, value: unknown): Versions {
   const versions = reader.object(value, 'versions');
   const text = (key: keyof Versions) => reader.text(versions[key], `versions.${key}`);
   const lapackIntBits = versions.lapackIntBits;
@@ -133,7 +138,7 @@ function parseSource(reader: JsonReader, value: unknown, at: string): Source {
   return source;
 }
 
-function parseItem(reader: JsonReader, value: unknown, at: string, dtype: Dtype): ItemRecord {
+export function parseItem(reader: JsonReader, value: unknown, at: string, dtype: Dtype): ItemRecord {
   const item = reader.object(value, at);
   return {
     beta: reader.nonNegative(item.beta, `${at}.beta`),
@@ -161,23 +166,18 @@ function parseCluster(reader: JsonReader, value: unknown, at: string, dtype: Dty
 /** What a golden file may have; records of a million singular values have 150 MB. */
 const mostFileBytes = 2 ** 28;
 
-/** Reads a golden file. `ERR_SVD_FILE` when it cannot be read or is none. */
-export async function readGolden(path: string): Promise<Golden> {
+/** The text of a golden file, which `JSON.parse` can take. `ERR_SVD_FILE` */
+export async function readGoldenText(path: string): Promise<string> {
   const { handle, size } = await openRegular(path);
   try {
     if (size > mostFileBytes)
       throw fileError(path, `too large for a golden file: ${size} bytes, at most ${mostFileBytes}`);
     const bytes = await fileStep(path, 'read', () => handle.readFile());
     checkJsonCost(path, bytes);
-    return parseGolden(path, bytes.toString());
+    return bytes.toString();
   } finally {
     await handle.close();
   }
-}
-
-/** Writes a golden file: it appears whole or not at all. `ERR_SVD_FILE` */
-export async function writeGolden(path: string, golden: Golden, signal?: AbortSignal): Promise<void> {
-  await writeAtomically(path, (append) => append(Buffer.from(goldenJson(golden))), signal);
 }
 
 /** JSON with one line per cluster of singular values: small, and a change shows where it is. */
@@ -186,7 +186,8 @@ export function goldenJson({ versions, records }: Golden): string {
   return `{\n${[...head, `"records": ${lines(records.map(recordJson))}`].join(',\n')}\n}\n`;
 }
 
-const lines = (parts: readonly string[]): string => (parts.length > 0 ? `[\n${parts.join(',\n')}\n]` : '[]');
+export const lines = (parts: readonly string[]): string =>
+  parts.length > 0 ? `[\n${parts.join(',\n')}\n]` : '[]';
 
 function recordJson({ items, dtype, file, source, shape }: GoldenRecord): string {
   const all = items.map(({ clusters, beta, bound }) =>
@@ -199,11 +200,11 @@ function recordJson({ items, dtype, file, source, shape }: GoldenRecord): string
 const opened = (members: object, last: string, json: string): string =>
   `${escapedJson(members).slice(0, -1)},"${last}":${json}}`;
 
-const clusterJson = (cluster: ClusterRecord, dtype: Dtype): string =>
+export const clusterJson = (cluster: ClusterRecord, dtype: Dtype): string =>
   JSON.stringify({ ...cluster, S: cluster.S.map((s) => (dtype === 'float32' ? shortFloat32(s) : s)) });
 
 /** The shortest decimal that is nearest to the same float32. */
-function shortFloat32(x: number): number {
+export function shortFloat32(x: number): number {
   for (let digits = 6; digits < 9; digits++) {
     const decimal = Number(x.toPrecision(digits));
     if (Math.fround(decimal) === x) return decimal;

@@ -19,9 +19,11 @@ const result = api.svd(a);
 const folder = mkdtempSync(join(tmpdir(), 'arguments-'));
 const path = join(folder, 'a.safetensors');
 let file: weights.SafetensorsFile;
+const golden = join(folder, 'golden.json');
 
 beforeAll(async () => {
   await weights.writeSafetensors(path, { a });
+  await testing.recordGolden(path, { file: golden });
   file = await weights.openSafetensors(path);
 });
 afterAll(async () => {
@@ -110,6 +112,8 @@ const checks = (
     ['orthonormal', [[1]]],
     ['reconstructs', result, a],
     ['validSvd', result, a],
+    ['recordGolden', path],
+    ['compareGolden', golden, path],
   ] as [string, ...unknown[]][]
 ).map(([name, ...args]) => bind(testing, name, ...args));
 

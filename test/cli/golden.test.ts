@@ -88,7 +88,8 @@ describe('factored-svd golden', () => {
   });
 
   test.each([
-    [[], 'or say --factors'],
+    [[weights(), '--update'], 'or say --factors'],
+    [['--matrix', 'tall', '--leading', '3'], '--leading is of checkpoints'],
     [['--a', 'A'], 'name both factors'],
     [['--factors', '--matrix', 'tall'], '--factors cannot be combined'],
     [['--matrix', 'tall', '--a', 'A'], '--matrix cannot be combined'],
@@ -164,7 +165,7 @@ describe('factored-svd compare', () => {
       [[at('two.json'), at('factors.safetensors')], /could not compare: .*has no record of .*factors/],
       [[path, weights(), '--matrix', 'nothing'], /no tensor "nothing"/],
       [[path, weights(), '--a', 'A'], /name both factors/],
-      [[path, weights(), '--format', 'xml'], /Allowed choices are text, tap, json, github/],
+      [[path, weights(), '--format', 'xml'], /Allowed choices are text, tap, json, junit, github/],
     ];
     for (const [argv, says] of cases) {
       const done = await cli('compare', ...argv);
