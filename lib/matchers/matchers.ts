@@ -1,5 +1,6 @@
-import { exposedMethods } from '../arguments/boundary.ts';
+import { exposedAsync, exposedMethods } from '../arguments/boundary.ts';
 import type { MatrixLike } from '../array/input.ts';
+import type { GoldenSource } from '../golden/index.ts';
 import { bitIdentical, orthonormal, reconstructs, validSvd } from '../testing/checks.ts';
 import type { SvdOperand } from '../testing/decomposition.ts';
 import {
@@ -11,6 +12,7 @@ import {
 } from '../testing/match.ts';
 import type { Report, UndeterminedOptions } from '../testing/report.ts';
 import type { SubjectOperand } from '../testing/subject.ts';
+import { type MatchGoldenOptions, matchGolden, matchGoldenOptions, type TestState } from './golden.ts';
 
 /** What `factored-svd/vitest` and `factored-svd/jest` add to `expect`. */
 export interface SvdMatchers<R = unknown> {
@@ -28,11 +30,15 @@ export interface SvdMatchers<R = unknown> {
   toMatchSvd(other: SvdOperand, options?: UndeterminedOptions): R;
   /** The same bits. */
   toBeBitIdenticalTo(other: SvdOperand | MatrixLike): R;
+  /**
+   * A checkpoint (a path, open weights, or a `Checkpoint`) or a decomposition that is what a golden file recorded, whose path is
+   * relative to the test. The file is written where it is missing, but not in CI; `-u` writes one anew that does not hold.
+   */
+  toMatchGolden(file: string | URL, options?: MatchGoldenOptions): Promise<void>;
 }
 
 /** What vitest and Jest tell a matcher of the assertion. */
-export interface Assertion {
-  readonly isNot?: boolean;
+interface Assertion extends TestState {
   readonly utils: {
     matcherHint(name: string, received?: string, expected?: string, options?: { isNot?: boolean }): string;
   };
@@ -85,12 +91,38 @@ export interface Verdict {
   message(): string;
 }
 
-/** Every matcher as a function, as `expect.extend` takes them. */
 // biome-ignore lint/suspicious/noExplicitAny: arguments are checked when it is called
-export type MatcherFunctions = Record<keyof SvdMatchers, (this: any, ...args: any[]) => Verdict>;
+type Matcher<V> = (this: any, ...args: any[]) => V;
+
+/** Every matcher as a function, as `expect.extend` takes them. */
+export type MatcherFunctions = Record<Exclude<keyof SvdMatchers, 'toMatchGolden'>, Matcher<Verdict>> & {
+  /** As it stands in `SvdMatchers`. */
+  toMatchGolden: Matcher<Promise<Verdict>>;
+};
 
 /** For `expect.extend`. */
-export const matchers: MatcherFunctions = exposedMethods<MatcherFunctions>(signatures, methods);
+export const matchers: MatcherFunctions = {
+  ...exposedMethods<Omit<MatcherFunctions, 'toMatchGolden'>>(signatures, methods),
+  toMatchGolden: exposedAsync({ takes: ['received', 'file'], options: matchGoldenOptions }, toMatchGolden),
+};
+
+async function toMatchGolden(
+  this: Assertion,
+  received: GoldenSource,
+  file: string | URL,
+  options: MatchGoldenOptions = {},
+): Promise<Verdict> {
+  const { isNot = false, utils } = this;
+  const outcome = await matchGolden(this, received, file, options);
+  if (outcome === 'written') return { pass: true, message: () => 'it was written' };
+  const hint = `${utils.matcherHint('toMatchGolden', 'received', 'file', { isNot })}\n\n`;
+  if ('missing' in outcome) return { pass: isNot, message: () => hint + outcome.missing };
+  const advice = isNot ? '' : '\nIf the change is meant, run the tests with -u.';
+  return {
+    pass: outcome.undetermined ? isNot : outcome.pass,
+    message: () => hint + outcome.message + advice,
+  };
+}
 
 /** What is undetermined fails, with `.not` and without. */
 function verdict(

@@ -5,6 +5,7 @@
 import { expect } from 'vitest';
 import { matchers, type SvdMatchers } from './matchers.ts';
 
+export type { MatchGoldenOptions } from './golden.ts';
 export type { SvdMatchers } from './matchers.ts';
 
 declare module 'vitest' {
