@@ -3,6 +3,8 @@ export { Adapter, type AdapterFormat, type AdapterParts, type Module, type Modul
 export { type Extraction, type ExtractOptions, extract } from './extract.ts';
 export type { Keep } from './keep.ts';
 export { mergeAdapters } from './merge.ts';
+export type { NameOptions } from './module-names.ts';
 export { type OpenAdapterOptions, openAdapter } from './open.ts';
 export type { ModuleReport } from './recompress.ts';
 export { type AdapterResult, resize } from './resize.ts';
+export { type WriteAdapterOptions, writeAdapter } from './write.ts';

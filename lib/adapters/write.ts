@@ -1,0 +1,219 @@
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exposedAsync } from '../arguments/boundary.ts';
+import { asyncOptions, isPlain, type OptionTable, oneOf } from '../arguments/options.ts';
+import type { FloatArray, Format } from '../array/elements.ts';
+import { isOwnError, svdError } from '../array/errors.ts';
+import { quote } from '../array/escape.ts';
+import type { FactoredMatrix } from '../factored-matrix.ts';
+import type { AsyncOptions } from '../native/steps.ts';
+import { type StorableDtype, storableOf } from '../weights/dtypes.ts';
+import { filePath, fileStep } from '../weights/file-errors.ts';
+import { forget, temporaryIn, writeAtomically } from '../weights/output.ts';
+import { type Declared, type Writable, writeInTurn } from '../weights/writer.ts';
+import type { Adapter, ModuleInfo } from './adapter.ts';
+import { kohyaNames, type NameOptions, peftNames } from './module-names.ts';
+import { configName, weightsName } from './open.ts';
+import { peftConfig, type Target } from './peft-config.ts';
+import { mustBeAdapter } from './resize.ts';
+
+/** Options of `writeAdapter`. */
+export interface WriteAdapterOptions extends NameOptions, AsyncOptions {
+  /** `'peft'`: a folder with its two files; `'kohya'`: a safetensors file. By default as the adapter was read; of diffusers `'kohya'`. */
+  readonly format?: 'peft' | 'kohya' | undefined;
+  /** What elements are rounded to, to the nearest; by default what each module was stored in. */
+  readonly dtype?: Format | undefined;
+  /** `'even'` (default): B = U·√S and A = √S·Vh. `'up'`: B = U·S and A = Vh, as kohya's scripts write them. */
+  readonly split?: Split | undefined;
+}
+
+/** Which factor the singular values go into. */
+type Split = 'even' | 'up';
+
+const writeOptions: OptionTable<WriteAdapterOptions> = {
+  format: oneOf('peft', 'kohya'),
+  dtype: oneOf<Format>('float32', 'float16', 'bfloat16', 'float64'),
+  split: oneOf('even', 'up'),
+  names: {
+    expected: 'an object, { [name of a module]: its name in the file }',
+    accepts: (x): x is Readonly<Record<string, string>> => isPlain(x),
+  },
+  prefix: { expected: 'a string', accepts: (x): x is string => typeof x === 'string' },
+  ...asyncOptions,
+};
+
+/**
+ * Writes an adapter as PEFT or kohya's scripts read it. The factors of every module are made of its singular value decomposition, and
+ * alpha is its rank, so that the scale is 1; convolutions have their kernels again.
+ *
+ * What is there stays until all is written. Of PEFT's two files the config is written last, and an old one goes before: a folder without
+ * it is no adapter, so that nothing is ever read with the alpha of another.
+ * @param path the folder (`'peft'`, which is made if need be) or the file
+ * @throws `ERR_SVD_ARGUMENT` for what the format cannot say, with the module: names that are not known, in kohya's files embeddings,
+ *   weights kept as `[in, out]` and whole tensors; `ERR_SVD_OVERFLOW` for a number beyond the range of the dtype;
+ *   `ERR_SVD_FILE`; `signal.reason` on abort. Then nothing was written
+ * @function
+ */
+export const writeAdapter = exposedAsync(
+  { takes: ['path', 'adapter'], options: writeOptions },
+  async function writeAdapter(
+    path: string | URL,
+    adapter: Adapter,
+    options: WriteAdapterOptions = {},
+  ): Promise<void> {
+    const target = filePath(path);
+    mustBeAdapter(adapter, 'writeAdapter: adapter');
+    if (adapter.modules.size === 0)
+      throw svdError('ERR_SVD_ARGUMENT', 'writeAdapter: the adapter has no modules');
+    const { format = adapter.format === 'peft' ? 'peft' : 'kohya' } = options;
+    if (format === 'peft') await writePeft(target, adapter, options);
+    else await writeKohya(target, adapter, options);
+  },
+);
+
+async function writePeft(folder: string, adapter: Adapter, options: WriteAdapterOptions): Promise<void> {
+  const names = peftNames(adapter, options);
+  const tensors = new Tensors(adapter, options);
+  const targets: Target[] = [];
+  for (const [own, name] of names) {
+    const ends = infoOf(adapter, own).embedding
+      ? ['.lora_embedding_A', '.lora_embedding_B']
+      : ['.lora_A.weight', '.lora_B.weight'];
+    targets.push(tensors.add(own, name, `${wrapper}${name}${ends[0]}`, `${wrapper}${name}${ends[1]}`));
+  }
+  for (const [name, tensor] of adapter.replaced) tensors.addWhole(`${wrapper}${name}`, tensor);
+  const config = `${JSON.stringify(peftConfig(adapter, targets), null, 2)}\n`;
+  await fileStep(folder, 'make the folder', () => mkdir(folder, { recursive: true }));
+  const configPath = join(folder, configName);
+  const staged = temporaryIn(folder);
+  try {
+    await tensors.write(staged, { ...adapter.metadata, format: 'pt' });
+    await fileStep(configPath, 'replace', () => rm(configPath, { force: true }));
+    await fileStep(folder, 'write', () => rename(staged, join(folder, weightsName)));
+  } finally {
+    await rm(staged, { force: true });
+    forget(staged);
+  }
+  await writeAtomically(configPath, (append) => append(Buffer.from(config)));
+}
+
+const wrapper = 'base_model.model.';
+
+async function writeKohya(path: string, adapter: Adapter, options: WriteAdapterOptions): Promise<void> {
+  const impossible = (what: string) =>
+    svdError(
+      'ERR_SVD_ARGUMENT',
+      `writeAdapter: ${what} has no place in a file of kohya; write format: 'peft'`,
+    );
+  for (const name of adapter.replaced.keys()) throw impossible(`the whole tensor ${quote(name)}`);
+  for (const [name, { embedding, transposed }] of adapter.info)
+    if (embedding || transposed)
+      throw impossible(`module ${quote(name)}, ${embedding ? 'an embedding' : 'whose weight is [in, out]'},`);
+  const tensors = new Tensors(adapter, options);
+  const ranks = new Set<number>();
+  for (const [own, name] of kohyaNames(adapter, options)) {
+    const { rank } = tensors.add(own, name, `${name}.lora_down.weight`, `${name}.lora_up.weight`);
+    tensors.addWhole(`${name}.alpha`, { data: Float32Array.of(rank), shape: [], dtype: 'float32' });
+    ranks.add(rank);
+  }
+  const dim = ranks.size === 1 ? String([...ranks][0]) : 'Dynamic'; // as kohya's resize_lora.py says it
+  await tensors.write(path, {
+    ss_network_module: 'networks.lora',
+    ...adapter.metadata,
+    ss_network_dim: dim,
+    ss_network_alpha: dim,
+  });
+}
+
+const infoOf = ({ info }: Adapter, name: string): ModuleInfo => info.get(name) as ModuleInfo;
+
+/** In metadata what was true of the tensors that were read alone: hashes, and configs of diffusers. */
+const stale = ['sshs_model_hash', 'sshs_legacy_hash', 'lora_adapter_metadata'];
+
+const dtypes = { float64: 'F64', float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const;
+
+/** The tensors of a file, whose factors are made when it is their turn: those of one module are in memory. */
+class Tensors {
+  readonly #adapter: Adapter;
+  readonly #options: WriteAdapterOptions;
+  readonly #declared = new Map<string, Declared>();
+  readonly #make = new Map<string, () => Promise<Writable> | Writable>();
+  #done = 0;
+
+  constructor(adapter: Adapter, options: WriteAdapterOptions) {
+    this.#adapter = adapter;
+    this.#options = options;
+  }
+
+  /** Both factors of a module, by their names in the file. */
+  add(own: string, name: string, down: string, up: string): Target {
+    const info = infoOf(this.#adapter, own);
+    const matrix = this.#adapter.modules.get(own) as FactoredMatrix;
+    const { ldim, mdim, rdim, T } = matrix;
+    const rank = Math.min(ldim, mdim, rdim);
+    const dtype: StorableDtype = dtypes[this.#options.dtype ?? info.dtype];
+    const [out, ...inputs] = info.transposed ? info.weightShape.toReversed() : info.weightShape;
+    const shapes = { A: [rank, ...inputs], B: [out, rank, ...inputs.slice(1).map(() => 1)] };
+    const { split = 'even', signal } = this.#options;
+    let made: Factors | undefined;
+    const factor = (which: 'A' | 'B') => async () => {
+      made ??= await factorsOf(info.transposed ? T : matrix, split, own, signal);
+      const data = made[which];
+      if (which === 'B') {
+        made = undefined; // it comes after A
+        this.#options.onProgress?.({ done: ++this.#done, total: this.#adapter.modules.size });
+      }
+      return { data, shape: shapes[which] };
+    };
+    this.#add(down, { dtype, shape: shapes.A }, factor('A'));
+    this.#add(up, { dtype, shape: shapes.B }, factor('B'));
+    return { name, rank, info };
+  }
+
+  addWhole(name: string, tensor: Writable & { dtype: string; shape: readonly number[] }): void {
+    this.#add(
+      name,
+      { dtype: storableOf.get(tensor.dtype) as StorableDtype, shape: tensor.shape },
+      () => tensor,
+    );
+  }
+
+  /** Writes them; `ERR_SVD_OVERFLOW` with the tensor. */
+  async write(path: string, metadata: Readonly<Record<string, string>>): Promise<void> {
+    const own = Object.fromEntries(Object.entries(metadata).filter(([key]) => !stale.includes(key)));
+    const make = async (name: string) => (this.#make.get(name) as () => Writable)();
+    await writeInTurn(path, this.#declared, make, own, this.#options.signal);
+  }
+
+  #add(name: string, declared: Declared, make: () => Promise<Writable> | Writable): void {
+    if (this.#declared.has(name))
+      throw svdError('ERR_SVD_ARGUMENT', `writeAdapter: two tensors would be called ${quote(name)}`);
+    this.#declared.set(name, declared);
+    this.#make.set(name, make);
+  }
+}
+
+interface Factors {
+  readonly A: FloatArray;
+  readonly B: FloatArray;
+}
+
+/** A and B, row-major, of the product that a matrix is. */
+async function factorsOf(
+  matrix: FactoredMatrix,
+  split: Split,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<Factors> {
+  const { U, S, Vh } = await matrix.svdAsync({ signal }).catch((error) => {
+    throw isOwnError(error) ? svdError(error.code, `module ${quote(name)}: ${error.message}`) : error;
+  });
+  const [B, A] = [U.data as FloatArray, Vh.data as FloatArray]; // row-major, and nobody else's
+  const [p] = S.shape;
+  const [left, right] =
+    split === 'even' ? [S.data.map(Math.sqrt), S.data.map(Math.sqrt)] : [S.data, undefined];
+  for (let i = 0; i < B.length; i++) B[i] *= left[i % p];
+  const columns = Vh.shape[1];
+  if (right) for (let i = 0; i < A.length; i++) A[i] *= right[Math.floor(i / columns)];
+  return { A, B };
+}
