@@ -36,10 +36,12 @@ describe('examples/ci', () => {
   test('its tests pass', { timeout: patience(60_000) }, () => {
     const { status, stdout, stderr } = npmRun('test');
     expect({ status, output: stdout + stderr }).toMatchObject({ status: 0 });
-    expect(stdout).toMatch(/Tests +5 passed \(5\)/);
+    expect(stdout).toMatch(/Tests +8 passed \(8\)/);
   });
 
-  test('its golden file holds, and can be recorded anew', { timeout: patience(60_000) }, () => {
+  test('its golden files hold, and can be recorded anew', { timeout: patience(60_000) }, () => {
+    for (const script of ['compare:checkpoint', 'golden:checkpoint', 'compare:checkpoint'])
+      expect(npmRun(script)).toMatchObject({ status: 0 });
     expect(npmRun('compare')).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('ok: weights/attention'),
