@@ -5,7 +5,7 @@
 import { matchers, type SvdMatchers } from './matchers.ts';
 
 export type { MatchGoldenOptions } from './golden.ts';
-export { type MatcherFunctions, matchers, type SvdMatchers, type Verdict } from './matchers.ts';
+export { type Matcher, type MatcherFunctions, matchers, type SvdMatchers, type Verdict } from './matchers.ts';
 
 declare global {
   namespace jest {

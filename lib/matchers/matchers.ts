@@ -91,8 +91,9 @@ export interface Verdict {
   message(): string;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: arguments are checked when it is called
-type Matcher<V> = (this: any, ...args: any[]) => V;
+/** A matcher as a function; arguments are checked when it is called. */
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type Matcher<V> = (this: any, ...args: any[]) => V;
 
 /** Every matcher as a function, as `expect.extend` takes them. */
 export type MatcherFunctions = Record<Exclude<keyof SvdMatchers, 'toMatchGolden'>, Matcher<Verdict>> & {

@@ -11,12 +11,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** The checkpoint, each element changed by `change(value, name, place)`. */
 async function changed(change) {
   const path = join(folder, 'changed.safetensors');
-  await using file = await openSafetensors(checkpoint);
+  const file = await openSafetensors(checkpoint);
   const tensors = {};
   for (const name of file.names) {
     const { data, shape } = await file.read(name);
     tensors[name] = { data: data.map((x, place) => change(x, name, place)), shape };
   }
+  await file.close();
   await writeSafetensors(path, tensors);
   return path;
 }
