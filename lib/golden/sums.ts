@@ -43,9 +43,11 @@ export class SignedSums {
   add(values: ArrayLike<number>): void {
     const [sums, errors, mask] = [this.#sums, this.#errors, this.#sums.length - 1];
     let [squares, largest] = [0, this.largest];
+    let [low, high] = [this.#at | 0, Math.floor(this.#at / 2 ** 32)]; // counted as integers, which is twice as fast
     for (let i = 0; i < values.length; i++) {
-      const at = this.#at + i;
-      const hash = mixed(at | 0, Math.floor(at / 2 ** 32));
+      const hash = mixed(low, high);
+      low = (low + 1) | 0;
+      if (low === 0) high++;
       const value = values[i];
       const size = Math.abs(value);
       if (!(size < Number.POSITIVE_INFINITY)) {
@@ -54,7 +56,7 @@ export class SignedSums {
       }
       if (size > largest) largest = size;
       squares += value * value;
-      const x = hash & 1 ? -value : value;
+      const x = value * (1 - 2 * (hash & 1));
       const j = (hash >>> 1) & mask;
       const sum = sums[j];
       const next = sum + x;
