@@ -111,6 +111,7 @@ interface WholeOptions extends CheckpointChoices {
   leading?: number;
   full?: boolean;
   update?: boolean;
+  resume?: boolean;
 }
 
 interface GoldenOptions extends SourceOptions, WholeOptions {
@@ -135,6 +136,10 @@ export function goldenCommand(command: Command, streams: Streams, signal: AbortS
   )
     .option('--out <file>', 'write the record to this file instead of printing it')
     .option('--update', 'replace the record of a checkpoint that is there')
+    .option(
+      '--resume',
+      'keep what is finished in the file of --out and .journal until all is, and go on with it',
+    )
     .option('--include <pattern>', 'only tensors with such names; again for more', asPattern)
     .option('--exclude <pattern>', 'no tensors with such names; again for more', asPattern)
     .option(
@@ -169,7 +174,7 @@ export function goldenCommand(command: Command, streams: Streams, signal: AbortS
 }
 
 const ofCircuits = ['fold', 'center', 'biases', 'rotaryOffset', 'stack', 'layout'] as const;
-const ofWhole = ['circuits', 'include', 'exclude', 'leading', 'full', ...ofCircuits] as const;
+const ofWhole = ['circuits', 'include', 'exclude', 'leading', 'full', 'resume', ...ofCircuits] as const;
 
 const optionName = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
@@ -184,6 +189,7 @@ function wholeProblem(files: string[], out: string | undefined, options: WholeOp
   if (files.length > 1)
     return 'name one checkpoint, or the matrix of every file: --matrix, or --a and --b, or say --factors';
   if (options.update && out === undefined) return '--update: only with --out';
+  if (options.resume && out === undefined) return '--resume: only with --out';
   if (options.full && options.leading !== undefined) return '--full keeps all singular values: no --leading';
   const name = options.circuits
     ? (['include', 'exclude'] as const).find((option) => options[option] !== undefined)
@@ -199,9 +205,9 @@ async function recordWhole(
   { stdout, stderr }: Streams,
   signal: AbortSignal,
 ) {
-  const { circuits, include, exclude, leading, full, update, rotaryOffset } = options;
+  const { circuits, include, exclude, leading, full, update, resume, rotaryOffset } = options;
   const progress = new Progress(stderr, { unit: circuits ? 'layers' : 'tensors' });
-  const choice = { leading, full, include, exclude, file: out, update, signal };
+  const choice = { leading, full, include, exclude, file: out, update, resume, signal };
   const walk = { ...choice, onProgress: (state: { done: number; total: number }) => progress.update(state) };
   const opened = circuits ? await openChosen(path, options) : undefined;
   try {

@@ -60,6 +60,12 @@ export interface Walk {
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
 
+/** What an earlier run has finished, and what this one adds. */
+export interface Kept<T> {
+  get(name: string): T | undefined;
+  add(name: string, record: T): Promise<void>;
+}
+
 /** Names that are selected, in the order of the file. */
 export function selectedNames({ names }: Weights, { include, exclude }: Selection): string[] {
   const some = (patterns: readonly string[], name: string) =>
@@ -72,13 +78,17 @@ export async function recordTensors(
   weights: Weights,
   selection: Selection,
   { signal, onProgress }: Walk,
+  kept?: Kept<TensorRecord>,
 ): Promise<TensorRecord[]> {
   const names = selectedNames(weights, selection);
   if (names.length === 0) throw svdError('ERR_SVD_ARGUMENT', 'nothing to record: no tensor is selected');
   const records: TensorRecord[] = [];
   for (const [i, name] of names.entries()) {
     onProgress?.({ done: i, total: names.length });
-    records.push(await recordTensor(weights, name, selection, signal));
+    const known = kept?.get(name);
+    const record = known ?? (await recordTensor(weights, name, selection, signal));
+    if (!known) await kept?.add(name, record);
+    records.push(record);
   }
   onProgress?.({ done: names.length, total: names.length });
   return records;

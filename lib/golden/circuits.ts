@@ -8,7 +8,7 @@ import * as bounds from '../testing/bounds.ts';
 import { widened } from '../testing/decomposition.ts';
 import { type Check, exact, measured, report } from '../testing/report.ts';
 import { tensorBytes } from '../weights/weights.ts';
-import { type Part, type Selection, sameBytes, type Tolerance, type Walk } from './checkpoint.ts';
+import { type Kept, type Part, type Selection, sameBytes, type Tolerance, type Walk } from './checkpoint.ts';
 import { compareSpectrum } from './compare.ts';
 import { type ItemRecord, recordSpectrum } from './record.ts';
 import { compareSpectra, type Spectrum, spectraOf } from './spectra.ts';
@@ -58,10 +58,16 @@ export async function recordCircuits(
   choice: CircuitChoice,
   selection: Pick<Selection, 'leading' | 'full'>,
   walk: Walk,
+  kept?: Kept<CircuitRecord>,
 ): Promise<CircuitSource & { circuits: CircuitRecord[] }> {
   const circuits: CircuitRecord[] = [];
-  for await (const { record, svd } of decomposed(checkpoint, choice, walk))
-    circuits.push({ ...record, ...spectraRecord(svd, selection) });
+  const name = (kind: CircuitKind, layer: number) => `${kind} ${layer}`;
+  const known = (kind: CircuitKind, layer: number) => kept?.get(name(kind, layer));
+  for await (const part of decomposed(checkpoint, choice, walk, known)) {
+    const record = 'svd' in part ? { ...part.record, ...spectraRecord(part.svd, selection) } : part;
+    if ('svd' in part) await kept?.add(name(record.kind, record.layer), record);
+    circuits.push(record);
+  }
   return {
     model: modelOf(checkpoint),
     state: checkpoint.state,
@@ -86,16 +92,24 @@ interface Decomposed {
   readonly svd: LayerSvd;
 }
 
-async function* decomposed(
+/** What is known already comes as it is. */
+async function* decomposed<T extends object = never>(
   checkpoint: Checkpoint,
   { kinds, rotaryOffset }: Pick<CircuitSource, 'kinds' | 'rotaryOffset'>,
   { signal, onProgress }: Walk,
-): AsyncGenerator<Decomposed, void, void> {
+  known: (kind: CircuitKind, layer: number) => T | undefined = () => undefined,
+): AsyncGenerator<Decomposed | T, void, void> {
   const total = kinds.length * checkpoint.layers;
   let done = 0;
   for (const kind of kinds)
     for (let layer = 0; layer < checkpoint.layers; layer++) {
       onProgress?.({ done, total });
+      const there = known(kind, layer);
+      if (there) {
+        yield there;
+        done++;
+        continue;
+      }
       const M = await checkpoint.circuit(kind, {
         layers: [layer, layer + 1],
         ...(kind === 'QK' && { rotaryOffset }),

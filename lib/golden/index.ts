@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { exposedAsync } from '../arguments/boundary.ts';
 import {
@@ -20,6 +20,7 @@ import { validSvd } from '../testing/checks.ts';
 import { isSvdOperand, type SvdOperand } from '../testing/decomposition.ts';
 import { type Report, report } from '../testing/report.ts';
 import { fileError, filePath, shownPath } from '../weights/file-errors.ts';
+import { weightsIdentity } from '../weights/identity.ts';
 import { openWeights } from '../weights/index.ts';
 import { createAtomically, resolveOutput, writeAtomically } from '../weights/output.ts';
 import { Weights } from '../weights/weights.ts';
@@ -33,6 +34,8 @@ import {
   anyJson,
   type CheckpointGolden,
   type CircuitGolden,
+  keptCircuits,
+  keptTensors,
   parseAny,
 } from './weights-file.ts';
 
@@ -67,6 +70,8 @@ export interface RecordGoldenOptions extends GoldenChoice, AsyncOptions {
   readonly file?: string | URL | undefined;
   /** Replaces a file that is there; otherwise that is refused. */
   readonly update?: boolean | undefined;
+  /** Keeps what is finished in `file` + `.journal` until all is, and goes on with what is there. Of checkpoints and circuits. */
+  readonly resume?: boolean | undefined;
 }
 
 /** Options of `compareGolden`. */
@@ -107,6 +112,7 @@ const recordOptions: OptionTable<RecordGoldenOptions> = {
   ...goldenChoice,
   file,
   update: flag,
+  resume: flag,
   ...asyncOptions,
 };
 const compareOptions: OptionTable<CompareGoldenOptions> = { ...within, ...asyncOptions };
@@ -138,11 +144,17 @@ export async function recordAny(
   how: Partial<CircuitChoice> = {},
 ): Promise<AnyGolden> {
   const path = options.file === undefined ? undefined : filePath(options.file);
-  if (options.update && path === undefined)
-    throw svdError('ERR_SVD_ARGUMENT', 'update: only with the name of a file');
+  for (const name of ['update', 'resume'] as const)
+    if (options[name] && path === undefined)
+      throw svdError('ERR_SVD_ARGUMENT', `${name}: only with the name of a file`);
   if (path !== undefined) await mustBeFree(path, options.update);
-  const golden = await recorded(source, options, path === undefined ? '.' : dirname(path), how);
+  const journal = options.resume ? `${path}.journal` : undefined;
+  const golden = await recorded(source, options, path === undefined ? '.' : dirname(path), {
+    ...how,
+    journal,
+  });
   if (path !== undefined) await writeGolden(path, golden, options);
+  if (journal !== undefined) await rm(journal, { force: true });
   return golden;
 }
 
@@ -177,7 +189,7 @@ async function recorded(
   source: GoldenSource,
   { circuits, signal, onProgress, ...choice }: RecordGoldenOptions,
   folder: string,
-  { layout, rotaryOffset = 0 }: Partial<CircuitChoice>,
+  { layout, rotaryOffset = 0, journal }: Partial<CircuitChoice> & { journal?: string | undefined },
 ): Promise<AnyGolden> {
   const { leading = usualLeading, full = false, include = [], exclude = [] } = choice;
   if (full && choice.leading !== undefined)
@@ -196,15 +208,23 @@ async function recorded(
   if (source instanceof Checkpoint) {
     noNames('circuits');
     const made = { kinds: circuits ?? circuitKinds, rotaryOffset, layout };
-    return { ...head(source.path), ...(await recordCircuits(source, made, selection, walk)) };
+    if (journal === undefined)
+      return { ...head(source.path), ...(await recordCircuits(source, made, selection, walk)) };
+    const { state, heads, weights } = source;
+    const of = { ...made, state, ...selection, ...(await weightsIdentity(weights)) };
+    await using kept = await keptCircuits(journal, of, heads);
+    return { ...head(source.path), ...(await recordCircuits(source, made, selection, walk, kept)) };
   }
   if (source instanceof Weights) {
     if (circuits) throw svdError('ERR_SVD_ARGUMENT', 'circuits: of a path, or of what openCheckpoint opened');
-    return { ...head(source.path), tensors: await recordTensors(source, selection, walk) };
+    if (journal === undefined)
+      return { ...head(source.path), tensors: await recordTensors(source, selection, walk) };
+    await using kept = await keptTensors(journal, { ...selection, ...(await weightsIdentity(source)) });
+    return { ...head(source.path), tensors: await recordTensors(source, selection, walk, kept) };
   }
   if (isPath(source)) {
     await using opened = circuits ? await openCheckpoint(source) : await openWeights(source);
-    return await recorded(opened, { ...choice, circuits, ...walk }, folder, {});
+    return await recorded(opened, { ...choice, circuits, ...walk }, folder, { journal });
   }
   mustBeOperand(source);
   noNames('a decomposition');
@@ -212,6 +232,7 @@ async function recorded(
     if (choice[name] !== undefined)
       throw svdError('ERR_SVD_ARGUMENT', `${name}: all of a decomposition is recorded`);
   if (circuits) throw svdError('ERR_SVD_ARGUMENT', 'circuits: only of checkpoints');
+  if (journal !== undefined) throw svdError('ERR_SVD_ARGUMENT', 'resume: only of checkpoints');
   const { pass, text } = validSvd(source);
   if (!pass) throw svdError('ERR_SVD_ARGUMENT', `not recorded: ${text}`);
   const record = { file: '', source: { factors: true }, ...recordSpectrum(source) };

@@ -5,10 +5,12 @@ import { product } from '../array/tensor.ts';
 import { circuitKinds } from '../circuits/attention.ts';
 import { stacks } from '../circuits/families.ts';
 import type { CircuitKind, DeclaredLayout } from '../circuits/index.ts';
+import { version } from '../native/version.ts';
 import type { Versions } from '../runtime.ts';
+import { Journal } from '../weights/journal.ts';
 import { JsonReader } from '../weights/json-reader.ts';
 import { matricesOf } from '../weights/matrices.ts';
-import type { Selection, TensorRecord } from './checkpoint.ts';
+import type { Kept, Selection, TensorRecord } from './checkpoint.ts';
 import { type CircuitRecord, type CircuitSource, modelMembers } from './circuits.ts';
 import {
   clusterJson,
@@ -223,6 +225,42 @@ function parseCircuit(reader: JsonReader, value: unknown, at: string, heads: num
     norms,
     sums: parseSums(reader, given.sums, `${at}.sums`, heads * productProbes),
     ...parseSpectra(reader, given, at, { count: heads, p, dtype }),
+  };
+}
+
+/** What `record` keeps in a journal until all is finished. @param head all that the records depend on */
+export const keptTensors = (path: string, head: object): Promise<KeptJournal<TensorRecord>> =>
+  kept(path, head, tensorJson, parseTensor);
+
+export const keptCircuits = (
+  path: string,
+  head: object,
+  heads: number,
+): Promise<KeptJournal<CircuitRecord>> =>
+  kept(path, head, circuitJson, (reader, value, at) => parseCircuit(reader, value, at, heads));
+
+/** Closed when it is disposed of. */
+export interface KeptJournal<T> extends Kept<T>, AsyncDisposable {}
+
+async function kept<T>(
+  path: string,
+  head: object,
+  json: (record: T) => string,
+  read: (reader: JsonReader, value: unknown, at: string) => T,
+): Promise<KeptJournal<T>> {
+  const journal = await Journal.open<unknown>(path, {
+    format: 'factored-svd golden journal 1',
+    factoredSvd: version,
+    ...head,
+  });
+  const reader = new JsonReader(path, 'journal');
+  return {
+    get(name) {
+      const value = journal.records.get(name);
+      return value === undefined ? undefined : read(reader, value, name);
+    },
+    add: (name, record) => journal.add(name, JSON.parse(json(record))),
+    [Symbol.asyncDispose]: () => journal.close(),
   };
 }
 
