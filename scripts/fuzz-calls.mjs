@@ -21,6 +21,7 @@ const optionNames = {
   'testing.matchSvd': ['acceptUndetermined'],
   'testing.matchSubspaces': ['acceptUndetermined'],
   'testing.matchSingularValues': ['mode'],
+  'testing.compareGolden': ['within', 'signal', 'onProgress'],
 };
 const optionsFor = (name) => {
   const own = optionNames[name.replace(/Async$/, '')] ?? [];
@@ -120,11 +121,30 @@ const members = [
   call('FactoredMatrix.from', [anyOperand], (x) => api.FactoredMatrix.from(x)),
 ];
 
-const testing = Object.keys(checks).map((name) =>
-  call(`testing.${name}`, [anyOperand, anyOperand, optionsFor(`testing.${name}`)], (a, b, options) =>
-    checks[name](a, b, options),
+const recordOptions = [
+  'leading',
+  'full',
+  'include',
+  'exclude',
+  'circuits',
+  'update',
+  'resume',
+  'signal',
+  'onProgress',
+];
+
+const testing = [
+  call('testing.recordGolden', [anyOperand, optionsOf(...recordOptions)], (a, options) =>
+    checks.recordGolden(a, options),
   ),
-);
+  ...Object.keys(checks)
+    .filter((name) => name !== 'recordGolden')
+    .map((name) =>
+      call(`testing.${name}`, [anyOperand, anyOperand, optionsFor(`testing.${name}`)], (a, b, options) =>
+        checks[name](a, b, options),
+      ),
+    ),
+];
 
 export const calls = [...plain, ...members, ...testing];
 

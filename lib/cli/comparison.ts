@@ -39,17 +39,17 @@ function text({ golden, recordedWith, comparedWith, records, counted = false }: 
     const nearest = report.pass ? nearestText(report) : '';
     return `${verdicts[outcomeOf([report])]}: ${shownPath(file)}, ${title}: ${report.text}${nearest}`;
   });
-  if (counted) results.push(countText(records));
+  if (counted) results.push(countText({ records, counted }));
   return `${[shownPath(golden), versions, '', ...results].join('\n')}\n`;
 }
 
-/** How many of the parts of a checkpoint hold. */
-export function countText(records: Comparison['records']): string {
+/** How many hold. */
+function countText({ records, counted }: Pick<Comparison, 'records' | 'counted'>): string {
   const held = records.filter(({ report }) => report.pass);
   const unchanged = held.filter(({ report }) => report.checks.some(({ name }) => name === sameBytes)).length;
-  const all = records.length;
   const verdict = verdicts[outcomeOf(records.map(({ report }) => report))];
-  return `${verdict}: ${held.length} of ${all} hold, ${unchanged} with the same bytes`;
+  const bytes = counted ? `, ${unchanged} with the same bytes` : '';
+  return `${verdict}: ${held.length} of ${records.length} hold${bytes}`;
 }
 
 const describeVersions = ({ factoredSvd, openblas, openblasCore }: Versions): string =>
@@ -155,7 +155,7 @@ const mostSummary = 2 ** 20;
 /** What does not hold, as a table in Markdown; no longer than `most` bytes. */
 export function markdown(result: Comparison, most = mostSummary): string {
   const failed = result.records.filter(({ report }) => !report.pass);
-  const lines = [`### ${cell(escaped(result.golden))}`, '', cell(countText(result.records)), ''];
+  const lines = [`### ${cell(escaped(result.golden))}`, '', cell(countText(result)), ''];
   if (failed.length > 0) lines.push('| | what | found |', '|---|---|---|');
   const note = '\n(The rest is in the log.)\n';
   let text = `${lines.join('\n')}\n`;

@@ -12,6 +12,7 @@ import { FactoredMatrix, svdAsync, versions } from '../index.ts';
 import { type SvdOperand, validSvd } from '../testing/index.ts';
 import { fileError, shownPath } from '../weights/file-errors.ts';
 import { openWeights } from '../weights/index.ts';
+import { namesText } from '../weights/patterns.ts';
 import { addCheckpointOptions, type CheckpointChoices, openChosen } from './checkpoint.ts';
 import { parseKinds } from './circuits.ts';
 import { outputProblem } from './format.ts';
@@ -219,6 +220,12 @@ async function recordWhole(
         )
       : await recordAny(path, walk);
     if (out === undefined) await print(stdout, anyJson(golden));
+    const unread = 'tensors' in golden ? golden.tensors.filter(({ sha256 }) => sha256 === undefined) : [];
+    if (unread.length > 0)
+      await print(
+        stderr,
+        `factored-svd: of ${unread.length} of ${namesText([...new Set(unread.map(({ dtype }) => dtype))])} no more than dtype and shape is recorded\n`,
+      );
   } finally {
     progress.stop();
     await opened?.checkpoint.close();

@@ -266,6 +266,24 @@ describe('a checkpoint', () => {
     );
   });
 
+  test('of a dtype that no array holds, dtype and shape are compared, and that is said', async () => {
+    const write4 = (name: string, shape: number[]) => {
+      const json = Buffer.from(
+        JSON.stringify({ w: { dtype: 'F4', shape, data_offsets: [0, 4] } }).padEnd(80),
+      );
+      const length = Buffer.alloc(8);
+      length.writeBigUInt64LE(80n);
+      writeFileSync(at(name), Buffer.concat([length, json, Buffer.from([1, 2, 3, 4])]));
+      return at(name);
+    };
+    const golden = await recordGolden(write4('four.safetensors', [2, 4]));
+    const report = await compareGolden(golden, at('four.safetensors'));
+    expect(report).toMatchObject({ ...holds, text: expect.stringContaining('(1 undetermined)') });
+    expect(failedNames(await compareGolden(golden, write4('other.safetensors', [4, 2])))).toEqual([
+      '"w": shape',
+    ]);
+  });
+
   test('a file that is there is replaced on purpose only', async () => {
     const file = at('there.json');
     await recordGolden(write('there'), { file });
