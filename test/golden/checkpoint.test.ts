@@ -76,6 +76,17 @@ describe('the same numbers, within δ', async () => {
     expect(await compareGolden(exact, original, { within: 1e-9 })).toMatchObject(fails);
   });
 
+  test('one element does not hide in a large matrix, whose norm would let it', async () => {
+    const data = Float32Array.from({ length: 2048 * 2048 }, (_, i) => singles[i % singles.length]);
+    const large = (name: string) => at(`${name}.safetensors`);
+    await writeSafetensors(large('large'), { W: { data, shape: [2048, 2048] } });
+    const record = await recordGolden(large('large'), { leading: 0 });
+    data[2 ** 21 + 5] += 1e-3;
+    await writeSafetensors(large('large-changed'), { W: { data, shape: [2048, 2048] } });
+    const report = await compareGolden(record, large('large-changed'), { within: 1e-6 });
+    expect(failedNames(report)).toEqual(['"W": change of few elements']);
+  });
+
   test('two numbers that change places are found', async () => {
     const data = singles.slice();
     [data[3], data[4]] = [data[4], data[3]];
