@@ -63,13 +63,14 @@ const besideWeights =
   );
 
 /**
- * What is wrong with `--out`, before any work: it would overwrite an input, a shard of one, or the
- * configuration beside it, whatever names they have.
+ * What is wrong with `--out`, or another option that names a file, before any work: it would overwrite an input, a shard of
+ * one, or the configuration beside it, whatever names they have.
  * @throws `ERR_SVD_FILE` where it could not be written, or an input not be read
  */
 export async function outputProblem(
   out: string | undefined,
   inputs: readonly string[],
+  option = '--out',
 ): Promise<string | undefined> {
   if (out === undefined) return undefined;
   const files: string[] = [];
@@ -80,7 +81,7 @@ export async function outputProblem(
     for (const folder of folders) files.push(...besideWeights.map((name) => join(folder, name)));
   }
   const input = await sameFile(out, files);
-  if (input !== undefined) return `--out would overwrite the input file ${shownPath(input)}`;
+  if (input !== undefined) return `${option} would overwrite the input file ${shownPath(input)}`;
   await resolveOutput(out);
   return undefined;
 }

@@ -2,10 +2,12 @@ import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { escaped, escapedJson } from '../array/escape.ts';
 import { versions } from '../index.ts';
+import { scanPage } from '../report/scan-page.ts';
 import {
   type Column,
   columnNames,
   columns,
+  csvLines,
   isBroken,
   isScan,
   partText,
@@ -17,8 +19,9 @@ import {
 } from '../scan/index.ts';
 import { shownPath } from '../weights/file-errors.ts';
 import { openWeights } from '../weights/index.ts';
+import { resolveOutput, sameFile, writeAtomically } from '../weights/output.ts';
 import { namesText } from '../weights/patterns.ts';
-import { numberText, outputProblem, shapeText, table } from './format.ts';
+import { bytesText, numberText, outputProblem, shapeText, table } from './format.ts';
 import { chosenShard, type ShardChoice, shardHelp } from './shard.ts';
 import { Progress, print, type Streams } from './streams.ts';
 import { parseRank } from './svd.ts';
@@ -32,6 +35,7 @@ interface ScanChoices {
   reverse?: boolean;
   json?: boolean;
   csv?: boolean;
+  report?: string;
   out?: string;
   resume?: boolean;
   shard?: string;
@@ -67,6 +71,7 @@ export function scanCommand(command: Command, streams: Streams, signal: AbortSig
     .option('--reverse', 'with --sort: the smallest first')
     .option('--json', 'print JSON')
     .addOption(new Option('--csv', 'print CSV').conflicts('json'))
+    .option('--report <file>', 'write a page to look at, HTML that loads nothing')
     .option('--out <file>', 'keep what is finished in this journal')
     .option('--resume', 'go on with the journal of --out, if it is there')
     .option('--shard <i/n>', shardHelp)
@@ -90,6 +95,7 @@ export function scanCommand(command: Command, streams: Streams, signal: AbortSig
         const chosen = fresh.find((name) => options[name] !== undefined && String(options[name]) !== '');
         if (chosen !== undefined)
           usage(`--${chosen === 'minSize' ? 'min-size' : chosen} cannot be chosen for a scan that is there`);
+        await mustBeWritable(options.report, paths, usage);
         scan = await readScan(paths);
       } else {
         if (paths.length > 1) usage(`expected one checkpoint, or journals that --out wrote`);
@@ -99,12 +105,23 @@ export function scanCommand(command: Command, streams: Streams, signal: AbortSig
         } catch (error) {
           usage((error as Error).message);
         }
-        const problem = await outputProblem(options.out, paths);
-        if (problem !== undefined) usage(problem);
+        for (const option of ['out', 'report'] as const) {
+          const problem = await outputProblem(options[option], paths, `--${option}`);
+          if (problem !== undefined) usage(problem);
+        }
+        await mustBeWritable(options.report, options.out === undefined ? [] : [options.out], usage);
         if (choice.note !== undefined) await print(streams.stderr, `factored-svd: ${choice.note}\n`);
         scan = await scanned(paths[0], options, choice.shard, streams, signal);
       }
       const rows = sorted(scan.rows, options);
+      if (options.report !== undefined) {
+        const page = Buffer.from(scanPage(scan, versions()));
+        await writeAtomically(options.report, (append) => append(page), signal);
+        await print(
+          streams.stderr,
+          `wrote a page of ${scan.rows.length} rows to ${shownPath(options.report)}, ${bytesText(page.length)} bytes\n`,
+        );
+      }
       await print(streams.stdout, (options.json ? json : options.csv ? csv : text)(scan, rows, options));
       const broken = rows.filter((row) => isBroken(row) || (row.reason !== undefined && row.matrix));
       if (broken.length > 0)
@@ -112,6 +129,18 @@ export function scanCommand(command: Command, streams: Streams, signal: AbortSig
           `${broken.length} ${broken.length === 1 ? 'matrix or vector has' : 'matrices or vectors have'} elements that are not finite, or no decomposition: ${namesText(broken.map(rowName))}`,
         );
     });
+}
+
+/** A page that would overwrite a journal, or could not be written, is wrong usage or `ERR_SVD_FILE`. */
+async function mustBeWritable(
+  report: string | undefined,
+  journals: readonly string[],
+  usage: (problem: string) => never,
+): Promise<void> {
+  if (report === undefined) return;
+  if (journals.includes(report) || (await sameFile(report, journals)) !== undefined)
+    usage(`--report would overwrite the journal ${shownPath(report)}`);
+  await resolveOutput(report);
 }
 
 /** What decides what is computed. */
@@ -174,25 +203,8 @@ function json(scan: Scan, rows: readonly ScanRow[]): string {
   return `${escapedJson({ ...head, tensors, versions: { ...versions(), factoredSvd } })}\n`;
 }
 
-/** Comma-separated values (RFC 4180): a header, and a line for each row. */
-function csv(_: Scan, rows: readonly ScanRow[]): string {
-  // With quotes no spreadsheet takes a name for a formula.
-  const field = (text: string) =>
-    /^[\p{L}\d_][\p{L}\d_./ -]*$/u.test(text) ? text : `"${escapedJson(text).replaceAll('"', '""')}"`;
-  const number = (x: number | undefined) => (x === undefined ? '' : String(x));
-  const lines = rows.map((row) =>
-    [
-      field(row.name),
-      number(row.item),
-      row.dtype,
-      row.shape.join('x'),
-      ...[0, 1].map((i) => number(row.matrix?.[i])),
-      ...columnNames.map((key) => number(row[key])),
-      row.reason === undefined ? '' : field(row.reason),
-    ].join(),
-  );
-  return `${[['name', 'item', 'dtype', 'shape', 'rows', 'cols', ...columnNames, 'reason'].join(), ...lines].join('\r\n')}\r\n`;
-}
+/** Comma-separated values (RFC 4180). */
+const csv = (_: Scan, rows: readonly ScanRow[]): string => `${[...csvLines(rows)].join('\r\n')}\r\n`;
 
 /** For people: the matrices, what the columns mean, and what has no spectrum and why. */
 function text(scan: Scan, rows: readonly ScanRow[], options: ScanChoices): string {

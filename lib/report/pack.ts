@@ -54,7 +54,7 @@ export interface PackedTokens {
 }
 
 /** Bytes of numbers that a page may hold: with base64, and all else, it stays under 20 MB. */
-const capacity = 14e6;
+export const capacity = 14e6;
 
 /**
  * What a page holds, as JSON that can stand in a `<script>` element: nothing in it ends the element or begins a comment.
@@ -72,13 +72,16 @@ export function pack(data: ReportData): string {
     ...{ title, source, model, state, versions, seconds },
     ...{ circuits, random, composition, tokens },
   };
-  return escapedJson(payload).replace(/</g, '\\u003c');
+  return asScript(payload);
 }
+
+/** JSON in a `<script>`: nothing in it ends the element or begins a comment. */
+export const asScript = (payload: unknown): string => escapedJson(payload).replace(/</g, '\\u003c');
 
 const sizeOf = (columns: readonly Packed[]): number =>
   columns.reduce((sum, { base64 }) => sum + 0.75 * base64.length, 0);
 
-function numbers(values: ArrayLike<number>): Packed {
+export function numbers(values: ArrayLike<number>): Packed {
   const single = Float32Array.from(values);
   const exact = single.every((x, i) => Object.is(x, values[i]));
   const { buffer, byteOffset, byteLength } = exact ? single : Float64Array.from(values);

@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { escaped } from '../array/escape.ts';
 import type { ReportData } from './data.ts';
+import { duration, html, largeFacts, number, pageOf, plural, type Section, section } from './document.ts';
 import { pack } from './pack.ts';
 
 /**
@@ -10,65 +7,22 @@ import { pack } from './pack.ts';
  * @param data names in it may be hostile: they are shown, never run
  */
 export function reportPage(data: ReportData): string {
-  const { title } = data;
-  const style = asset('page.css');
-  const script = asset('client.js');
-  const policy = [
-    "default-src 'none'",
-    `style-src ${sourceHash(style)}`,
-    `script-src ${sourceHash(script)}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="factored-svd ${html(data.versions.factoredSvd)}">
-<title>${html(title)}</title>
-<style>${style}</style>
-</head>
-<body>
-<a class="skip" href="#spectra">Skip to the spectra</a>
-<main>
-${header(data)}
-${sections(data)}
-<footer>${footer(data)}</footer>
-</main>
-<script type="application/json" id="report">${pack(data)}</script>
-<script>${script}</script>
-</body>
-</html>
-`;
+  const { title, versions } = data;
+  return pageOf({
+    title,
+    header: header(data),
+    sections: sections(data),
+    versions,
+    kind: 'circuits',
+    payload: pack(data),
+  });
 }
-
-/** A file beside the built command, or of the build where this runs from its source. */
-function asset(name: string): string {
-  const places = [`./report/${name}`, `../../dist/report/${name}`].map((place) =>
-    fileURLToPath(new URL(place, import.meta.url)),
-  );
-  const path = places.find((place) => existsSync(place));
-  if (path === undefined) throw new Error(`${places[0]} is missing: run npm run build:lib first`);
-  return readFileSync(path, 'utf8').trim();
-}
-
-const sourceHash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-
-/** Text from outside, as it can be shown in HTML. */
-const html = (text: unknown): string =>
-  escaped(String(text)).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** 3.1e-7 → 3.1·10⁻⁷ */
 function scientific(x: number, digits: number): string {
   const [mantissa, exponent] = x.toExponential(digits).split('e');
   return `${mantissa}·10<sup>${Number(exponent)}</sup>`.replace('<sup>-', '<sup>−');
 }
-
-const number = (n: number): string => n.toLocaleString('en-US');
-const plural = (n: number, one: string): string => `${number(n)} ${one}${n === 1 ? '' : 's'}`;
 
 function header({ title, source, model, state, circuits, seconds }: ReportData): string {
   const residuals = circuits.flatMap(({ residual }) => (residual === undefined ? [] : [residual]));
@@ -85,15 +39,10 @@ function header({ title, source, model, state, circuits, seconds }: ReportData):
   <p>Every attention head of a transformer holds two products of small matrices: <b>OV</b>, what a head writes when it
   attends to a token, and <b>QK</b>, which tokens a head attends to. Below are the singular values of all of them.
   <code>factored-svd</code> computed them from the two factors; no product was ever formed.</p>
-  <dl class="facts large">
-    ${facts.map(([term, value]) => `<div><dt>${term}</dt><dd>${value}</dd></div>`).join('\n    ')}
-  </dl>
+  ${largeFacts(facts)}
   <p class="model"><b>${html(source)}</b>, ${sizes}; ${choices(state)}.</p>
 </header>`;
 }
-
-const duration = (seconds: number): string =>
-  seconds < 100 ? `${seconds.toFixed(1)} s` : `${number(Math.round(seconds / 60))} min`;
 
 /** What went into the circuits, in words where there are some. */
 function choices(state: ReportData['state']): string {
@@ -112,7 +61,7 @@ function choices(state: ReportData['state']): string {
 
 const sigma = '<span>σ<sub>i</sub>/σ<sub>1</sub></span>';
 
-function sections(data: ReportData): string {
+function sections(data: ReportData): Section[] {
   const composition = (data.composition?.length ?? 0) > 0;
   const tokens = (data.tokens?.length ?? 0) > 0;
   const all = [
@@ -151,20 +100,8 @@ function sections(data: ReportData): string {
       '<p>Everything behind this page, as it holds it.</p>\n  <div class="buttons" id="data-files"></div>',
     ),
   ].filter((each) => each !== false);
-  const links = all.map(({ id, title }) => `<a href="#${id}">${title}</a>`);
-  return `<nav class="contents" aria-label="Sections">${links.join(' ')}</nav>
-<noscript><p>The plots and tables of this page are drawn by a script that it holds; scripts are turned off.</p></noscript>
-${all.map(({ text }) => text).join('\n')}`;
+  return all;
 }
-
-const section = (id: string, title: string, content: string) => ({
-  id,
-  title,
-  text: `<section id="${id}">
-  <h2>${title}</h2>
-  ${content}
-</section>`,
-});
 
 const compositionHtml = `<p>How much of what an earlier head writes a later head reads for its queries, keys and values:
   ‖W<sub>OV</sub>·W‖<sub>F</sub> / (‖W<sub>OV</sub>‖<sub>F</sub>·‖W‖<sub>F</sub>). Random matrices of these shapes have a score,
@@ -197,8 +134,3 @@ const numbersHtml = `<form class="controls" id="numbers-controls">
   <p class="note">Times random: the effective rank over that of random factors of the same shapes. Condition:
   σ<sub>1</sub> over the last of the d<sub>head</sub> singular values. Isolated: singular vectors that are determined
   alone. Residual: ‖M − U·diag(S)·Vh‖<sub>F</sub> / ‖M‖<sub>F</sub>, itself computed without forming M.</p>`;
-
-function footer({ versions }: ReportData): string {
-  return `Made by <code>factored-svd report</code> with factored-svd ${html(versions.factoredSvd)}, OpenBLAS
-${html(versions.openblas)} (${html(versions.openblasCore)}). Plots: µPlot, © 2025 Leon Sorokin, MIT licence.`;
-}

@@ -5,9 +5,10 @@ import { type AsyncOptions, type StridedArray, svdvalsAsync } from '../index.ts'
 import { isReadable } from '../weights/dtypes.ts';
 import type { Weights } from '../weights/index.ts';
 import { type ElementNumbers, type Elements, elementNumbers } from './elements.ts';
+import { curvePlaces } from './places.ts';
 import type { Unit } from './plan.ts';
 import { isBroken, type ScanRow } from './row.ts';
-import { curvePlaces, spectrumNumbers } from './spectrum.ts';
+import { spectrumNumbers } from './spectrum.ts';
 
 /** What was found of a unit. */
 export interface Scanned {

@@ -158,6 +158,26 @@ describe('scan', () => {
   });
 });
 
+describe('scan --report', () => {
+  test('writes a page, of a checkpoint or of journals, and over none of them', async () => {
+    const [page, out] = [at('page.html'), at('paged')];
+    const done = await scan(weights, '--csv', '--out', out, '--report', page);
+    expect(done).toMatchObject({ code: 0, stderr: expect.stringMatching(/^wrote a page of 7 rows to /) });
+    const html = readFileSync(page);
+    expect(html.toString()).toContain('<h1>Scan of weights.safetensors</h1>');
+    expect(await scan(out, '--csv', '--report', page)).toEqual(done);
+    expect(readFileSync(page)).toEqual(html);
+    const cases: [string[], RegExp][] = [
+      [[weights, '--report', weights], /--report would overwrite the input file/],
+      [[weights, '--out', at('same'), '--report', at('same')], /--report would overwrite the journal/],
+      [[out, '--report', out], /--report would overwrite the journal/],
+    ];
+    for (const [argv, says] of cases)
+      expect(await scan(...argv)).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(says) });
+    expect(existsSync(at('same'))).toBe(false);
+  });
+});
+
 describe('a journal of scan', () => {
   test('goes on where it was, is of one scan, and shows all again without the weights', async () => {
     const out = at('journal');

@@ -1,79 +1,17 @@
-import { existsSync, mkdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { BrowserContextOptions } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import type { ReportData } from '../../lib/report/data.ts';
 import { reportPage } from '../../lib/report/page.ts';
 import { reportData } from '../support/report-data.ts';
 import { hostileNames } from '../support/report-texts.ts';
-import { temporaryFolder } from '../support/temporary.ts';
+import { findings, pages, picture, screenshots, texts, width } from './support.ts';
 
-const executable = process.env.FACTORED_SVD_TEST_CHROMIUM ?? '/usr/bin/chromium';
-const screenshots = fileURLToPath(new URL('screenshots/', import.meta.url));
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-const at = temporaryFolder();
 const data = reportData();
 const large = reportData({ layers: 100, heads: 100, dHead: 128, composition: false });
-let browser: Browser;
-/** What pages asked for beside themselves, and what went wrong in them. */
-let complaints: string[] = [];
-
-beforeAll(async () => {
-  if (!existsSync(executable))
-    throw new Error(`${executable} is missing: apt-get install -y --no-install-recommends chromium`);
-  mkdirSync(screenshots, { recursive: true });
-  browser = await chromium.launch({ executablePath: executable, args: ['--no-sandbox'] });
-});
-afterAll(() => browser?.close());
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-  const found = complaints;
-  complaints = [];
-  expect(found).toEqual([]);
-});
-
-async function open(report: ReportData, options: BrowserContextOptions = {}, fragment = ''): Promise<Page> {
-  const file = at('page.html');
-  await writeFile(file, reportPage(report));
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
-  page.setDefaultTimeout(10_000);
-  page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('request', (request) => {
-    if (!/^(file:.*page\.html|blob:)/.test(request.url())) complaints.push(`asked for ${request.url()}`);
-  });
-  await page.goto(pathToFileURL(file).href + fragment);
-  await page.locator('html.ready').waitFor();
-  return page;
-}
-
-/** Scrolls through the page, so that all of it is drawn, and keeps a picture. */
-async function picture(page: Page, name: string): Promise<void> {
-  await page.evaluate(`(async () => {
-    for (let y = 0; y < document.documentElement.scrollHeight; y += 500) {
-      scrollTo({ top: y, behavior: 'instant' });
-      await new Promise((resolve) => setTimeout(resolve, 30));
-    }
-    scrollTo({ top: 0, behavior: 'instant' });
-  })()`);
-  await page.screenshot({ path: `${screenshots}${name}.png`, fullPage: true });
-}
-
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  const { violations } = (await page.evaluate('axe.run()')) as {
-    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
-  };
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
-  );
-}
-
-const width = (page: Page) => page.evaluate('document.documentElement.scrollWidth');
-const texts = (page: Page, selector: string) => page.locator(selector).allTextContents();
+const openHtml = pages();
+const open = (report: ReportData, options?: BrowserContextOptions, fragment?: string) =>
+  openHtml(reportPage(report), options, fragment);
 
 describe('the page', () => {
   test('shows every head', async () => {

@@ -3,9 +3,10 @@ import { atOnce } from '../../lib/array/turns.ts';
 import { svdvals } from '../../lib/index.ts';
 import { elementNumbers } from '../../lib/scan/elements.ts';
 import { noiseEdge } from '../../lib/scan/marchenko-pastur.ts';
+import { curvePlaces } from '../../lib/scan/places.ts';
 import { unitsOf, unitsOfShard } from '../../lib/scan/plan.ts';
 import { powerLaw } from '../../lib/scan/power-law.ts';
-import { curvePlaces, spectrumNumbers } from '../../lib/scan/spectrum.ts';
+import { spectrumNumbers } from '../../lib/scan/spectrum.ts';
 import type { Weights } from '../../lib/weights/index.ts';
 import { mapMatrix, randomMatrix } from '../support/matrices.ts';
 

@@ -17,6 +17,8 @@ export interface Line {
 export interface LineChart {
   /** x = 1 … n. */
   readonly n: number;
+  /** What is said of an x below the axis; default itself. */
+  readonly xText?: (x: number) => string;
   readonly lines: readonly Line[];
   readonly range: readonly [number, number];
   /** Where the vertical axis has lines, and what they say. */
@@ -60,7 +62,7 @@ export function lineChart(host: HTMLElement, chart: LineChart): Drawing {
           size: 20,
           gap: 4,
           splits: () => [...new Set([1, middle, n])],
-          values: (_, splits) => splits.map(String),
+          values: (_, splits) => splits.map(chart.xText ?? String),
         },
         {
           font,

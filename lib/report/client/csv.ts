@@ -24,7 +24,8 @@ export function showDownloads(report: Report): void {
   );
 }
 
-function download(name: string, lines: Iterable<string>): void {
+/** Offers lines as a file. */
+export function download(name: string, lines: Iterable<string>): void {
   const parts: string[] = [];
   for (const line of lines) parts.push(line, '\r\n');
   const url = URL.createObjectURL(new Blob(parts, { type: 'text/csv;charset=utf-8' }));

@@ -3,31 +3,33 @@ import { count, exact, fixed, plural, short } from './format.ts';
 import { pager } from './pager.ts';
 import { type Circuit, type Report, route } from './unpack.ts';
 
-interface Column {
+export interface Column<T> {
   readonly name: string;
   readonly title: () => Node | string;
-  readonly of: (circuit: Circuit) => number;
-  readonly cell: (circuit: Circuit) => Node | string;
+  readonly of: (row: T) => number;
+  readonly cell: (row: T) => Node | string;
   /** Whether a first click sorts upward. */
   readonly up?: boolean;
+  /** Whether its cells are texts. */
+  readonly text?: boolean;
 }
 
 /** Rows of the table at one time. */
 const perPage = 100;
 
-function columnsOf(report: Report): Column[] {
+function columnsOf(report: Report): Column<Circuit>[] {
   const number = (
     name: string,
-    of: Column['of'],
+    of: Column<Circuit>['of'],
     text: (x: number) => string,
-    title: Column['title'] = () => name,
-  ): Column => ({
+    title: Column<Circuit>['title'] = () => name,
+  ): Column<Circuit> => ({
     name,
     title,
     of,
     cell: (circuit) => h('span', { title: exact(of(circuit)) }, text(of(circuit))),
   });
-  const place = (name: 'layer' | 'head'): Column => ({
+  const place = (name: 'layer' | 'head'): Column<Circuit> => ({
     name,
     title: () => name,
     of: (circuit) => circuit[name],
@@ -45,6 +47,7 @@ function columnsOf(report: Report): Column[] {
       cell: ({ id, kind, layer, head }) =>
         h('a', { href: route(id), aria: { label: `${kind} of layer ${layer}, head ${head}` } }, kind),
       up: true,
+      text: true,
     },
     number(
       'σ₁',
@@ -99,11 +102,35 @@ function rankCell({ effectiveRank, S }: Circuit): HTMLElement {
   );
 }
 
-/** The section of all numbers: sorted by a click on a heading, filtered by its controls, a page at a time. */
+/** The section of all numbers of circuits. */
 export function showTable(report: Report): void {
   const columns = columnsOf(report);
-  let [sorted, down]: [Column | undefined, boolean] = [undefined, false];
+  const { update } = sortedTable({
+    columns,
+    rows: report.circuits,
+    one: 'circuit',
+    filter: filterControls(columns, () => update()),
+    className: ({ kind, layer }, before) =>
+      `${kind.toLowerCase()}${before !== undefined && before.layer !== layer ? ' first' : ''}`,
+  });
+  update();
+}
+
+export interface TableOf<T> {
+  readonly columns: readonly Column<T>[];
+  readonly rows: readonly T[];
+  /** What a row is. */
+  readonly one: string;
+  readonly filter: (row: T) => boolean;
+  /** Of a row, and where they are in their own order the one before it. */
+  readonly className?: (row: T, before: T | undefined) => string;
+}
+
+/** Fills the table of numbers: sorted by a click on a heading, a page at a time. `update` after the filter has changed. */
+export function sortedTable<T>({ columns, rows, one, filter, className = () => '' }: TableOf<T>) {
+  let [sorted, down]: [Column<T> | undefined, boolean] = [undefined, false];
   const table = byId('numbers-table') as HTMLTableElement;
+  const classOf = ({ text }: Column<T>) => (text ? 'text' : '');
   const headings = columns.map((column) => {
     const button = h('button', { type: 'button', aria: { label: `Sort by ${column.name}` } }, column.title());
     button.onclick = () => {
@@ -111,73 +138,82 @@ export function showTable(report: Report): void {
       sorted = column;
       update();
     };
-    return h('th', { scope: 'col', className: column.name === 'circuit' ? 'text' : '' }, button);
+    return h('th', { scope: 'col', className: classOf(column) }, button);
   });
   const body = h('tbody');
   table.replaceChildren(h('thead', {}, h('tr', {}, ...headings)), body);
-  const filter = filterControls(columns, () => update());
 
   function update(): void {
-    const shown = report.circuits.filter(filter);
+    const shown = rows.filter(filter);
     if (sorted !== undefined) sortBy(shown, sorted.of, down);
     for (const [i, heading] of headings.entries())
       if (columns[i] === sorted) heading.setAttribute('aria-sort', down ? 'descending' : 'ascending');
       else heading.removeAttribute('aria-sort');
     byId('numbers-count').textContent =
-      shown.length === report.circuits.length
-        ? `${plural(shown.length, 'circuit')}`
-        : `${count(shown.length)} of ${plural(report.circuits.length, 'circuit')}`;
+      shown.length === rows.length
+        ? `${plural(shown.length, one)}`
+        : `${count(shown.length)} of ${plural(rows.length, one)}`;
     const pages = Array.from({ length: Math.ceil(shown.length / perPage) }, (_, i) => ({
       name: `${count(i * perPage + 1)}–${count(Math.min(shown.length, (i + 1) * perPage))}`,
       items: shown.slice(i * perPage, (i + 1) * perPage),
     }));
-    pager(byId('numbers-pager'), pages, 'Rows', (rows) => body.replaceChildren(...rows.map(rowOf)));
+    pager(byId('numbers-pager'), pages, 'Rows', (some) => body.replaceChildren(...some.map(rowOf)));
   }
 
-  function rowOf(circuit: Circuit, i: number, rows: readonly Circuit[]): HTMLElement {
-    const first = sorted === undefined && i > 0 && rows[i - 1].layer !== circuit.layer;
-    return h(
+  const rowOf = (row: T, i: number, some: readonly T[]): HTMLElement =>
+    h(
       'tr',
-      { className: `${circuit.kind.toLowerCase()}${first ? ' first' : ''}` },
-      ...columns.map((column) =>
-        h('td', { className: column.name === 'circuit' ? 'text' : '' }, column.cell(circuit)),
-      ),
+      { className: className(row, sorted === undefined ? some[i - 1] : undefined) },
+      ...columns.map((column) => h('td', { className: classOf(column) }, column.cell(row))),
     );
-  }
-  update();
+  return { update };
 }
 
 /** What is no number stays at the end, whichever way. */
-function sortBy(circuits: Circuit[], of: Column['of'], down: boolean): void {
-  circuits.sort((a, b) => {
+function sortBy<T>(rows: T[], of: Column<T>['of'], down: boolean): void {
+  rows.sort((a, b) => {
     const [x, y] = [of(a), of(b)];
     if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));
     return x === y ? 0 : x < y === down ? 1 : -1;
   });
 }
 
+const control = (name: string) => byId(`numbers-${name}`) as HTMLInputElement & HTMLSelectElement;
+
 /** What the controls let through now. */
-function filterControls(columns: readonly Column[], update: () => void): (circuit: Circuit) => boolean {
-  const control = (name: string) => byId(`numbers-${name}`) as HTMLInputElement & HTMLSelectElement;
-  const [kind, layers, heads, by, from, to] = ['kind', 'layers', 'heads', 'by', 'from', 'to'].map(control);
-  by.replaceChildren(...columns.slice(3).map(({ name }) => h('option', { value: name }, name)));
-  by.value = 'effective rank';
-  for (const each of [kind, layers, heads, by, from, to]) each.oninput = update;
+function filterControls(
+  columns: readonly Column<Circuit>[],
+  update: () => void,
+): (circuit: Circuit) => boolean {
+  const [kind, layers, heads] = ['kind', 'layers', 'heads'].map(control);
+  for (const each of [kind, layers, heads]) each.oninput = update;
+  const within = limitControls(columns.slice(3), 'effective rank', update);
+  return (circuit) =>
+    (kind.value === '' || circuit.kind === kind.value) &&
+    ranges(layers)(circuit.layer) &&
+    ranges(heads)(circuit.head) &&
+    within(circuit);
+}
+
+/** The controls for the least and the largest number of a column, of which `first` is chosen. */
+export function limitControls<T>(
+  columns: readonly Column<T>[],
+  first: string,
+  update: () => void,
+): (row: T) => boolean {
+  const [by, from, to] = ['by', 'from', 'to'].map(control);
+  by.replaceChildren(...columns.map(({ name }) => h('option', { value: name }, name)));
+  by.value = first;
+  for (const each of [by, from, to]) each.oninput = update;
   const limit = (input: HTMLInputElement, none: number) => {
     const value = Number(input.value);
     input.setAttribute('aria-invalid', String(Number.isNaN(value)));
     return input.value.trim() === '' || Number.isNaN(value) ? none : value;
   };
-  return (circuit) => {
-    const column = columns.find(({ name }) => name === by.value)!;
+  return (row) => {
     const [low, high] = [limit(from, -Infinity), limit(to, Infinity)];
-    const value = column.of(circuit);
-    return (
-      (kind.value === '' || circuit.kind === kind.value) &&
-      ranges(layers)(circuit.layer) &&
-      ranges(heads)(circuit.head) &&
-      ((low === -Infinity && high === Infinity) || (value >= low && value <= high))
-    );
+    const value = columns.find(({ name }) => name === by.value)!.of(row);
+    return (low === -Infinity && high === Infinity) || (value >= low && value <= high);
   };
 }
 

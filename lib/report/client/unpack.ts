@@ -61,7 +61,7 @@ export function unpack(text: string): Report {
   };
 }
 
-function numbers({ bits, base64 }: Packed): Floats {
+export function numbers({ bits, base64 }: Packed): Floats {
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
   return bits === 32 ? new Float32Array(bytes.buffer) : new Float64Array(bytes.buffer);
 }
