@@ -37,6 +37,7 @@ export async function* scanUnits(
   let next = read(units[0]);
   for (const [i, unit] of units.entries()) {
     const elements = await next;
+    signal?.throwIfAborted();
     next = read(units[i + 1]);
     const inside = (share: number) => onProgress?.({ done: (done + unit.cost * share) / total, total: 1 });
     const rows = elements
