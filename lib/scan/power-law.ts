@@ -13,7 +13,7 @@ export interface PowerLaw {
 const smallest = 1e-5;
 
 /**
- * The power law of the eigenvalues σ², as WeightWatcher 0.7 fits it (`WWFit`): of every eigenvalue but the last as xmin the alpha
+ * The power law of the eigenvalues σ², as WeightWatcher fits it by default (`WWFit`): of every eigenvalue but the last as xmin the alpha
  * of largest likelihood, 1 + n/Σlog(λ/xmin) (Clauset, Shalizi and Newman, 2009), and of these the one whose law is nearest to the
  * empirical one. `undefined` where fewer than ten eigenvalues are at least 10⁻⁵, or all are the same.
  * @param S singular values, descending
