@@ -6,7 +6,7 @@ import { compareAny, placeOf, readGolden } from '../golden/index.ts';
 import type { Golden, GoldenRecord, Source } from '../golden/record.ts';
 import { versions } from '../index.ts';
 import { fileError, shownPath } from '../weights/file-errors.ts';
-import { appendSummary, type Comparison, formats, outcomeOf } from './comparison.ts';
+import { type Comparison, formats, outcomeOf, verdictsOf } from './comparison.ts';
 import {
   addSourceOptions,
   readDecomposition,
@@ -16,6 +16,7 @@ import {
   sourceTitle,
 } from './golden.ts';
 import { describeFailure, Progress, print, type Streams } from './streams.ts';
+import { appendSummary } from './verdicts.ts';
 
 interface CompareOptions extends SourceOptions {
   format: keyof typeof formats;
@@ -55,7 +56,7 @@ export function compareCommand(command: Command, streams: Streams, signal: Abort
       const outcome = await (async () => {
         const result = await compareFiles(golden, files, { override, within }, streams, signal);
         await print(streams.stdout, formats[format](result));
-        if (format === 'github') await appendSummary(result, process.env.GITHUB_STEP_SUMMARY);
+        if (format === 'github') await appendSummary(verdictsOf(result), process.env.GITHUB_STEP_SUMMARY);
         return outcomeOf(result.records.map(({ report }) => report));
       })().catch((error) => {
         if (signal.aborted && error === signal.reason) throw error;
