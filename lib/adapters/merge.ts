@@ -2,8 +2,9 @@ import { exposedAsync } from '../arguments/boundary.ts';
 import { asyncOptions } from '../arguments/options.ts';
 import { shown, svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
-import { showShape } from '../array/tensor.ts';
+import { type FloatArray, showShape } from '../array/tensor.ts';
 import type { AsyncOptions } from '../native/steps.ts';
+import type { StoredTensor } from '../weights/index.ts';
 import { Adapter, type Module, type ModuleInfo } from './adapter.ts';
 import { checkKeep, type Keep, keepOptions, keptRank } from './keep.ts';
 import { recompress, type Term } from './recompress.ts';
@@ -12,12 +13,12 @@ import { type AdapterResult, mustBeAdapter, resultOf } from './resize.ts';
 /**
  * The weighted sum of adapters, of every module exactly `Σ wᵢ·Bᵢ·Aᵢ = [B₁ B₂ …]·[w₁A₁; w₂A₂; …]`, and of that the leading
  * singular triplets: as many as `rank` or a rule says, without one as many as are no rounding. Modules that only some of
- * the adapters have are kept. The result has the format, metadata and config of
+ * the adapters have are kept; so are tensors that one of them has whole (`replaced`), whatever its weight. The result has the format, metadata and config of
  * the first.
  *
  * @param weights one for each adapter; negative ones subtract
  * @throws `ERR_SVD_ARGUMENT` for weights that are no finite numbers or not as many as adapters, for adapters of different formats, for
- *   two rules; `ERR_SVD_SHAPE` for modules of different shapes: all before any work. `ERR_SVD_NON_FINITE`,
+ *   tensors that two of them have whole, for two rules; `ERR_SVD_SHAPE` for modules of different shapes: all before any work. `ERR_SVD_NON_FINITE`,
  *   `ERR_SVD_OVERFLOW` with the name of the module; `signal.reason` on abort
  * @function
  */
@@ -40,11 +41,9 @@ export const mergeAdapters = exposedAsync(
         terms.push({ matrix, weight: weights[i] });
       }
     const isRuled = Object.keys(keep).length > 0;
-    const made = await recompress(
-      sums,
-      (S, bound) => (isRuled ? keptRank(S, keep) : Math.max(1, S.filter((s) => s > bound).length)),
-      { signal, onProgress },
-    );
+    const rankOf = (S: FloatArray, bound: number) =>
+      isRuled ? keptRank(S, keep) : Math.max(1, S.filter((s) => s > bound).length);
+    const made = await recompress(sums, { most: keep.rank, rankOf }, { signal, onProgress });
     return resultOf(all, made);
   },
 );
@@ -69,6 +68,7 @@ function checkAdapters(adapters: readonly Adapter[], weights: readonly number[])
 /** The adapter with the modules of all, of each that of the first that has it. `ERR_SVD_SHAPE` where another has another shape. */
 function combined(adapters: readonly Adapter[]): Adapter {
   const modules = new Map<string, Module>();
+  const replaced = new Map<string, StoredTensor>();
   for (const adapter of adapters) {
     for (const [name, matrix] of adapter.modules) {
       const info = adapter.info.get(name) as ModuleInfo;
@@ -81,7 +81,12 @@ function combined(adapters: readonly Adapter[]): Adapter {
         );
       if (first === info) modules.set(name, { matrix, info });
     }
+    for (const [name, x] of adapter.replaced) {
+      if (replaced.has(name))
+        throw svdError('ERR_SVD_ARGUMENT', `mergeAdapters: two adapters replace tensor ${quote(name)} whole`);
+      replaced.set(name, x);
+    }
   }
   const [{ format, metadata, config }] = adapters;
-  return new Adapter({ format, metadata, config, modules });
+  return new Adapter({ format, metadata, config, modules, replaced });
 }

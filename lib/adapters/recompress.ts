@@ -1,17 +1,17 @@
 import { readFactors, type StoredFactors } from '../algorithms/operands.ts';
 import { productSvd } from '../algorithms/product.ts';
 import type { Svd } from '../algorithms/result.ts';
-import { bytesPerElement, type Dtype, type FloatArray } from '../array/elements.ts';
+import { bytesPerElement, type Dtype, type FloatArray, formatOf } from '../array/elements.ts';
 import { svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
-import { allocate } from '../array/memory.ts';
-import { cols, dtypeOf, product, promote, rows, type Tensor, tensor } from '../array/tensor.ts';
+import { cols, dtypeOf, type Input, product, promote, rows, type Tensor, tensor } from '../array/tensor.ts';
+import { turn } from '../array/turns.ts';
 import { FactoredMatrix } from '../factored-matrix.ts';
-import { batchOf, colRange, items, packed, rowRange } from '../native/batch.ts';
-import { packInto } from '../native/kernels.ts';
+import { type Batch, batchOf, colRange, items, packed, rowRange } from '../native/batch.ts';
+import { copyAlone, packInto } from '../native/kernels.ts';
 import { ownedTensors } from '../native/owned.ts';
 import { type AsyncOptions, asPart, runAsync, runSync, type Steps } from '../native/steps.ts';
-import { inWorkspace, Workspace } from '../native/workspace.ts';
+import { inWorkspace, scratch, Workspace } from '../native/workspace.ts';
 
 /** A product, and what it is multiplied by. */
 export interface Term {
@@ -41,8 +41,13 @@ export interface Made {
   readonly report: ModuleReport;
 }
 
-/** How many singular triplets are kept of a matrix with these singular values, whose errors are up to `bound`. */
-export type Choose = (S: FloatArray, bound: number) => number;
+/** How many singular triplets are kept. */
+export interface Choice {
+  /** No more than these, whatever `rankOf` says. */
+  readonly most: number | undefined;
+  /** Of a matrix with these singular values, whose errors are up to `bound`. */
+  readonly rankOf: (S: FloatArray, bound: number) => number;
+}
 
 /** A module, as the sum of products of one shape. */
 interface Sum {
@@ -70,7 +75,7 @@ const batchItems = 512;
  */
 export async function recompress(
   sums: ReadonlyMap<string, readonly Term[]>,
-  choose: Choose,
+  choice: Choice,
   { signal, onProgress }: AsyncOptions,
 ): Promise<Map<string, Made>> {
   const batches = batched([...sums].map(([name, terms]) => sumOf(name, terms)));
@@ -78,7 +83,9 @@ export async function recompress(
   const workspace = new Workspace();
   let done = 0;
   for (const batch of batches) {
-    const results = await runAsync(recompressed(batch, choose, workspace), { signal });
+    const results = await runAsync(inWorkspace(workspace, recompressed(batch, choice)), {
+      signal,
+    });
     for (const [i, { name }] of batch.entries()) made.set(name, results[i]);
     done += batch.length;
     onProgress?.({ done, total: sums.size });
@@ -113,45 +120,67 @@ function batched(sums: readonly Sum[]): Sum[][] {
   return batches;
 }
 
-function* recompressed(batch: readonly Sum[], choose: Choose, workspace: Workspace): Steps<Made[]> {
-  const { A, B } = yield* stacked(batch, workspace);
-  const spectra = yield* asPart(productSvd(A, B, { vectors: 'none', onError: 'collect' }));
-  const [error] = spectra.errors;
-  if (error)
-    throw svdError(error.code, `module ${quote(batch[error.batchIndex?.[0] ?? 0].name)}: ${error.message}`);
-  const bounds = (spectra.bound as Tensor).data;
-  const values = batch.map((_, i) => vectorOf(spectra.S, i));
-  const ranks = values.map((S, i) => choose(S, bounds[i]));
-  const leading = yield* asPart(productSvd(A, B, { rank: Math.max(...ranks) }));
-  return batch.map(({ k }, i) => ({
+function* recompressed(batch: readonly Sum[], { most, rankOf }: Choice): Steps<Made[]> {
+  const { A, B } = yield* stacked(batch);
+  const [{ l, k, r }] = batch;
+  const cap = Math.min(l, k, r, most ?? 0);
+  // Without a limit the singular values come first, and say how many vectors there will be.
+  const first = yield* asPart(productSvd(A, B, { ...vectorsOf(cap), onError: 'collect' }));
+  const [error] = first.errors;
+  if (error) {
+    const { name } = batch[error.batchIndex?.[0] ?? 0];
+    throw svdError(error.code, `module ${quote(name)}: ${error.message}`);
+  }
+  const bounds = (first.bound as Tensor).data;
+  const values = batch.map((_, i) => vectorOf(first.S, i));
+  const ranks = values.map((S, i) => rankOf(S, bounds[i]));
+  const leading = cap > 0 ? first : yield* asPart(productSvd(A, B, { rank: Math.max(...ranks) }));
+  return batch.map((_, i) => ({
     matrix: evenFactors(itemOf(leading, i), ranks[i]),
     report: reportOf(values[i], ranks[i], k),
   }));
 }
 
+/** So many vectors, and all singular values. */
+const vectorsOf = (rank: number) =>
+  rank > 0 ? ({ rank, allValues: true } as const) : ({ vectors: 'none' } as const);
+
 /** The sums as products in memory of this package: `[b, l, k]` and `[b, k, r]`. */
-function* stacked(batch: readonly Sum[], workspace: Workspace): Steps<{ A: Tensor; B: Tensor }> {
+function* stacked(batch: readonly Sum[]): Steps<{ A: Tensor; B: Tensor }> {
   const [{ l, k, r, dtype }] = batch;
   const n = batch.length;
-  const [a, b] = [allocate(dtype, [n, l, k], 'factors'), allocate(dtype, [n, k, r], 'factors')];
+  const [a, b] = [scratch(dtype, [n, l, k]), scratch(dtype, [n, k, r])];
   const [left, right] = [packed(a, n, l, k), packed(b, n, k, r)];
   for (const [i, { terms }] of batch.entries()) {
-    let at = 0;
+    let from = 0;
     for (const { factors, weight } of terms) {
-      const to = at + cols(factors.A);
-      const [from, alpha] = [at, weight];
-      yield* inWorkspace(
-        workspace,
-        (function* () {
-          const [A, B] = yield* ownedTensors([factors.A, factors.B]);
-          yield* packInto(batchOf(A, []), colRange(items(left, i, i + 1), from, to));
-          yield* packInto(batchOf(B, []), rowRange(items(right, i, i + 1), from, to), { alpha });
-        })(),
-      );
-      at = to;
+      const to = from + cols(factors.A);
+      yield* put(factors.A, colRange(items(left, i, i + 1), from, to));
+      const part = rowRange(items(right, i, i + 1), from, to);
+      yield* put(factors.B, part);
+      if (weight !== 1) yield* packInto(part, part, { alpha: weight });
+      from = to;
     }
   }
   return { A: tensor(a, [n, l, k]), B: tensor(b, [n, k, r]) };
+}
+
+/** Bytes that are copied without a turn of the event loop in between: less than a millisecond. */
+const sliceBytes = 2 * 2 ** 20;
+
+/** A factor, which is the caller's, into its place in a stack. */
+function* put(x: Input, out: Batch): Steps<void> {
+  if (formatOf(x.data) !== formatOf(out.data)) {
+    const [own] = yield* ownedTensors([x]);
+    yield* packInto(batchOf(own, []), out);
+    return;
+  }
+  const lines = Math.max(1, Math.floor(sliceBytes / (out.cols * bytesPerElement(formatOf(out.data)))));
+  for (let from = 0; from < out.rows; from += lines) {
+    const to = Math.min(out.rows, from + lines);
+    yield* copyAlone(rowRange(batchOf(x, []) as Batch, from, to), rowRange(out, from, to));
+    if (4 * out.rows > lines) yield turn; // small ones: many at a time
+  }
 }
 
 /** Vector i, or the elements of matrix i, of a stack. */
@@ -172,7 +201,7 @@ export function evenFactors({ U, S, Vh }: Pick<Svd, 'U' | 'S' | 'Vh'>, rank: num
   const array = u.constructor as new (length: number) => FloatArray;
   const [left, right] = [new array(l * rank), new array(rank * r)];
   for (let row = 0; row < l; row++)
-    for (let j = 0; j < rank; j++) left[row * rank + j] = u[row * p + j] * roots[j];
+    for (let j = 0, at = row * rank, from = row * p; j < rank; j++) left[at + j] = u[from + j] * roots[j];
   for (let j = 0; j < rank; j++)
     for (let column = 0; column < r; column++) right[j * r + column] = vh[j * r + column] * roots[j];
   return new FactoredMatrix({ data: left, shape: [l, rank] }, { data: right, shape: [rank, r] });

@@ -1,6 +1,7 @@
 import { exposedAsync } from '../arguments/boundary.ts';
 import { asyncOptions } from '../arguments/options.ts';
 import { shown, svdError } from '../array/errors.ts';
+import type { FloatArray } from '../array/tensor.ts';
 import type { AsyncOptions } from '../native/steps.ts';
 import { Adapter, withModules } from './adapter.ts';
 import { checkKeep, type Keep, keepOptions, keptRank } from './keep.ts';
@@ -29,7 +30,8 @@ export const resize = exposedAsync(
     const { signal, onProgress, ...keep } = options ?? {};
     checkKeep(keep, 'resize', true);
     const sums = new Map([...modules].map(([name, matrix]) => [name, [{ matrix, weight: 1 }]]));
-    return resultOf(adapter, await recompress(sums, (S) => keptRank(S, keep), { signal, onProgress }));
+    const choice = { most: keep.rank, rankOf: (S: FloatArray) => keptRank(S, keep) };
+    return resultOf(adapter, await recompress(sums, choice, { signal, onProgress }));
   },
 );
 

@@ -73,14 +73,14 @@ import type { Driver, FactorDriver, Svd } from './result.ts';
 export function* productSvd(
   A: Input,
   B: Input,
-  { vectors = 'thin', rank, force, onError, foreign }: ProductOptions = {},
+  { vectors = 'thin', rank, allValues = false, force, onError, foreign }: ProductOptions = {},
 ): Steps<Svd> {
   const { inputs, dtype, leading, blockSize } = operands(A, B, foreign);
   const [l, k, r] = [rows(A), cols(A), cols(B)];
   const most = Math.min(l, k, r);
   const p = rank === undefined ? most : checkRank(rank, most);
   checkSvdSize(Math.min(l, k), Math.min(r, k), { vectors, dtype, name: 'core of A·B' });
-  const thin = { U: [l, p], S: [1, p], Vh: [p, r] } as const;
+  const thin = { U: [l, p], S: [1, allValues ? most : p], Vh: [p, r] } as const;
   const shapes = vectors === 'none' ? ({ U: [0, 0], S: [1, p], Vh: [0, 0] } as const) : thin;
   const truncated = p < Math.min(l, r);
   const batched = { leading, shapes, dtype, blockSize, truncated, onError };
@@ -102,6 +102,8 @@ interface ProductOptions extends ErrorOptions, InputOptions {
   readonly vectors?: 'none' | 'thin';
   /** Only the leading singular triplets; default all. */
   readonly rank?: number;
+  /** All singular values nevertheless, in an S that is longer than U is wide. */
+  readonly allValues?: boolean;
   /** For tests: the way that all tall factors take. */
   readonly force?: FactorDriver;
 }

@@ -73,6 +73,17 @@ export async function outputProblem(
   option = '--out',
 ): Promise<string | undefined> {
   if (out === undefined) return undefined;
+  const problem = await overwritten([out], inputs, option);
+  if (problem === undefined) await resolveOutput(out);
+  return problem;
+}
+
+/** The same of several files, which are not there yet or could be written. */
+export async function overwritten(
+  outs: readonly string[],
+  inputs: readonly string[],
+  option = '--out',
+): Promise<string | undefined> {
   const files: string[] = [];
   for (const path of inputs) {
     await using weights = await openWeights(path);
@@ -80,8 +91,9 @@ export async function outputProblem(
     files.push(path, ...weights.files);
     for (const folder of folders) files.push(...besideWeights.map((name) => join(folder, name)));
   }
-  const input = await sameFile(out, files);
-  if (input !== undefined) return `${option} would overwrite the input file ${shownPath(input)}`;
-  await resolveOutput(out);
+  for (const out of outs) {
+    const input = await sameFile(out, files);
+    if (input !== undefined) return `${option} would overwrite the input file ${shownPath(input)}`;
+  }
   return undefined;
 }

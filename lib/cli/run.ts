@@ -6,6 +6,7 @@ import { compareCommand } from './compare.ts';
 import { diffCommand } from './diff.ts';
 import { goldenCommand } from './golden.ts';
 import { inspectCommand } from './inspect.ts';
+import { loraCommand } from './lora.ts';
 import { mergeCommand } from './merge.ts';
 import { reportCommand } from './page.ts';
 import { scanCommand } from './scan.ts';
@@ -80,6 +81,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
   circuitsCommand(command.command('circuits'), streams, signal);
   mergeCommand(command.command('merge'), streams, signal);
   diffCommand(command.command('diff'), streams, signal);
+  loraCommand(command.command('lora'), streams, signal);
   reportCommand(command.command('report'), streams, signal);
   scanCommand(command.command('scan'), streams, signal);
   return command;

@@ -214,13 +214,13 @@ const truncatedTwice = ({ rank, tol, energy }: SvdOptions): string | undefined =
     ? 'give one of --rank, --tol and --energy'
     : undefined;
 
-function parseTol(text: string): number {
+export function parseTol(text: string): number {
   const tol = Number(text);
   if (text.trim() === '' || !(tol >= 0)) throw new InvalidArgumentError('Expected a number ≥ 0.');
   return tol;
 }
 
-function parseEnergy(text: string): number {
+export function parseEnergy(text: string): number {
   const energy = Number(text);
   if (text.trim() === '' || !(energy > 0 && energy <= 1))
     throw new InvalidArgumentError('Expected a number in (0, 1].');

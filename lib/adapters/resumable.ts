@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Truncation } from '../algorithms/truncation.ts';
+import { FactoredMatrix } from '../factored-matrix.ts';
+import type { AsyncOptions } from '../native/steps.ts';
+import { fileStep } from '../weights/file-errors.ts';
+import { weightsIdentity } from '../weights/identity.ts';
+import { openWeights } from '../weights/index.ts';
+import { Journal } from '../weights/journal.ts';
+import type { JsonReader } from '../weights/json-reader.ts';
+import { writeTensors } from '../weights/writer.ts';
+import { type Extraction, extractionOf, type Outcome, outcomeOf, type Pair } from './extract.ts';
+
+/** What the journal keeps of a tensor: of a module the file of its factors, by its name in the folder. */
+type Finished =
+  | Exclude<Outcome, { kind: 'module' }>
+  | (Omit<Extract<Outcome, { kind: 'module' }>, 'matrix'> & {
+      readonly file: string;
+      readonly sha256: string;
+    });
+
+/**
+ * `extract` that keeps what is finished in `folder`, and goes on there with `resume`: with the same result, bit for bit. The
+ * folder stays until `discard`.
+ *
+ * @param names what `namesToExtract` gives
+ * @throws as `extract`; `ERR_SVD_FILE` where the folder is there and is not to be gone on with, where it is of other weights or options, and
+ *   where another process has it open
+ */
+export async function extractResumably(
+  pair: Pair,
+  names: readonly string[],
+  truncation: Truncation,
+  folder: string,
+  { resume, signal, onProgress }: AsyncOptions & { readonly resume: boolean },
+): Promise<Extraction> {
+  const head = {
+    format: 'factored-svd lora extract 1',
+    base: await weightsIdentity(pair.base),
+    tuned: await weightsIdentity(pair.tuned),
+    tensors: createHash('sha256').update(JSON.stringify(names)).digest('hex'),
+    ...truncation,
+  };
+  await fileStep(folder, 'make the folder', () => mkdir(folder, { recursive: true }));
+  await using journal = await Journal.open(join(folder, 'journal.jsonl'), head, {
+    read: readFinished,
+    resume,
+  });
+  const outcomes = new Map<string, Outcome>();
+  for (const [i, name] of names.entries()) {
+    const finished = journal.records.get(name);
+    const known = finished && (await outcomeIn(folder, finished));
+    const outcome = known ?? (await outcomeOf(pair, name, truncation, signal));
+    outcomes.set(name, outcome);
+    if (known === undefined) {
+      const kept = await keep(folder, `${i}.safetensors`, outcome, signal);
+      if (finished === undefined) await journal.add(name, kept);
+    }
+    onProgress?.({ done: i + 1, total: names.length });
+  }
+  return extractionOf(outcomes);
+}
+
+/** Removes what `extractResumably` kept. */
+export const discard = (folder: string): Promise<void> =>
+  fileStep(folder, 'remove', () => rm(folder, { recursive: true, force: true }));
+
+/** Writes the factors of a module; what the journal keeps of it. */
+async function keep(
+  folder: string,
+  file: string,
+  outcome: Outcome,
+  signal: AbortSignal | undefined,
+): Promise<Finished> {
+  if (outcome.kind !== 'module') return outcome;
+  const { matrix, ...rest } = outcome;
+  const path = join(folder, file);
+  await writeTensors(path, { A: matrix.A, B: matrix.B }, {}, signal);
+  return { ...rest, file, sha256: await hashOf(path) };
+}
+
+/** What the journal has kept; `undefined` where the factors are not what was written. */
+async function outcomeIn(folder: string, finished: Finished): Promise<Outcome | undefined> {
+  if (finished.kind !== 'module') return finished;
+  const { file, sha256, ...rest } = finished;
+  const path = join(folder, file);
+  if ((await hashOf(path)) !== sha256) return undefined;
+  await using factors = await openWeights(path);
+  return { ...rest, matrix: new FactoredMatrix(await factors.read('A'), await factors.read('B')) };
+}
+
+/** Of what is not there, nothing's. */
+const hashOf = async (path: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(path).catch(() => ''))
+    .digest('hex');
+
+function readFinished(reader: JsonReader, value: unknown, at: string): Finished {
+  const { kind, why, shape, report, file, sha256 } = reader.object(value, at);
+  if (kind === 'unchanged') return { kind };
+  if (kind === 'left out') return { kind, why: reader.text(why, at) };
+  if (kind !== 'module') return reader.fail(at, "'unchanged', 'left out' or 'module'");
+  const { rankBefore, rank, norm, sigma, error, retained } = reader.object(report, at);
+  const name = reader.text(file, at);
+  if (!/^\d+\.safetensors$/.test(name)) reader.fail(at, 'the name of a file in the folder');
+  return {
+    kind,
+    shape: reader.list(shape, at, (n, place) => reader.size(n, place)),
+    report: {
+      rankBefore: reader.size(rankBefore, at),
+      rank: reader.size(rank, at),
+      norm: reader.nonNegative(norm, at),
+      sigma: reader.nonNegative(sigma, at),
+      error: reader.nonNegative(error, at),
+      retained: reader.nonNegative(retained, at),
+    },
+    file: name,
+    sha256: reader.text(sha256, at),
+  };
+}
