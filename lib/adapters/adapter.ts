@@ -33,16 +33,23 @@ export interface ModuleInfo {
 export interface Module {
   /** What is added to the weight, scale included: `[out, in·…kernel]`. */
   readonly matrix: FactoredMatrix;
+  /** What is known of it besides. */
   readonly info: ModuleInfo;
 }
 
 /** What an adapter is made of. */
 export interface AdapterParts {
+  /** The file or folder it was read from, if any. */
   readonly path?: string | undefined;
+  /** How its modules are named. */
   readonly format: AdapterFormat;
+  /** Its modules by their names. */
   readonly modules: Iterable<readonly [name: string, module: Module]>;
+  /** Tensors of the model that it has whole; none by default. */
   readonly replaced?: Iterable<readonly [name: string, tensor: StoredTensor]> | undefined;
+  /** `__metadata__` of its file. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** `adapter_config.json`. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -50,9 +57,11 @@ export interface AdapterParts {
 export class Adapter {
   /** The file or folder it was read from, if any. */
   readonly path?: string | undefined;
+  /** How its modules are named. */
   readonly format: AdapterFormat;
   /** What is added to the weight of each module, `[out, in·…kernel]`, by the name that the file has for the module. */
   readonly modules: ReadonlyMap<string, FactoredMatrix>;
+  /** What is known of each module besides. */
   readonly info: ReadonlyMap<string, ModuleInfo>;
   /** Tensors of the model that the adapter has whole, in place of those of the base: `modules_to_save` of PEFT, and biases. */
   readonly replaced: ReadonlyMap<string, StoredTensor>;

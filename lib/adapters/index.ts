@@ -1,5 +1,6 @@
 /** `factored-svd/adapters`: low-rank adapters. */
 export { Adapter, type AdapterFormat, type AdapterParts, type Module, type ModuleInfo } from './adapter.ts';
+export { describeAdapter, type ModuleDescription } from './describe.ts';
 export { type Extraction, type ExtractOptions, extract } from './extract.ts';
 export type { Keep } from './keep.ts';
 export { mergeAdapters } from './merge.ts';

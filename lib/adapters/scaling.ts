@@ -24,6 +24,8 @@ const more = {
   use_dora: 'DoRA, which scales every column of the changed weight',
   use_qalora: 'QALoRA, whose factors are grouped',
   use_bdlora: 'BD-LoRA, whose factors are blocks',
+  kasa_config: 'KaSA, which changes the base weights, too',
+  monteclora_config: 'MonteCLoRA, whose factors are random',
   lora_bias: 'biases of lora_B (lora_bias)',
   target_parameters: 'adapters of bare parameters (target_parameters)',
   trainable_token_indices: 'trained tokens (trainable_token_indices)',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { exposedAsync } from '../arguments/boundary.ts';
 import { asyncOptions, isPlain, type OptionTable, oneOf } from '../arguments/options.ts';
 import type { FloatArray, Format } from '../array/elements.ts';
-import { isOwnError, svdError } from '../array/errors.ts';
+import { svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
 import type { FactoredMatrix } from '../factored-matrix.ts';
 import type { AsyncOptions } from '../native/steps.ts';
@@ -12,6 +12,7 @@ import { filePath, fileStep } from '../weights/file-errors.ts';
 import { forget, temporaryIn, writeAtomically } from '../weights/output.ts';
 import { type Declared, type Writable, writeInTurn } from '../weights/writer.ts';
 import type { Adapter, ModuleInfo } from './adapter.ts';
+import { inModule } from './module-error.ts';
 import { kohyaNames, type NameOptions, peftNames } from './module-names.ts';
 import { configName, weightsName } from './open.ts';
 import { peftConfig, type Target } from './peft-config.ts';
@@ -205,9 +206,7 @@ async function factorsOf(
   name: string,
   signal: AbortSignal | undefined,
 ): Promise<Factors> {
-  const { U, S, Vh } = await matrix.svdAsync({ signal }).catch((error) => {
-    throw isOwnError(error) ? svdError(error.code, `module ${quote(name)}: ${error.message}`) : error;
-  });
+  const { U, S, Vh } = await inModule(name, matrix.svdAsync({ signal }));
   const [B, A] = [U.data as FloatArray, Vh.data as FloatArray]; // row-major, and nobody else's
   const [p] = S.shape;
   const [left, right] =
