@@ -13,6 +13,7 @@ import { fileError, filePath, shapeText } from '../weights/file-errors.ts';
 import { openWeights, type StoredTensor, type TensorInfo, type Weights } from '../weights/index.ts';
 import { Adapter, type Module } from './adapter.ts';
 import { type Keys, type ModuleKeys, readKeys } from './keys.ts';
+import { inModule } from './module-error.ts';
 import { countNonFinite } from './non-finite.ts';
 import { type Rules, rulesInMetadata, rulesOf } from './scaling.ts';
 
@@ -33,7 +34,7 @@ const openOptions: OptionTable<OpenAdapterOptions> = { signal: asyncOptions.sign
  * the scale is 1; PEFT's config has to say it.
  * @throws `ERR_SVD_FILE` for what is no such adapter, with the tensor and what was expected: names that are not known or of another
  * kind of adapter (DoRA, LoHa, …), a factor without its partner, ranks that do not agree with each other or the config, alpha that is no
- * number other than 0, NaN and infinities
+ * number other than 0, NaN and infinities; `ERR_SVD_OVERFLOW` where the scale makes elements too large; `signal.reason` on abort
  * @function
  */
 export const openAdapter = exposedAsync(
@@ -214,9 +215,11 @@ async function readModule(weights: Weights, plan: Plan): Promise<Module> {
   const left = { ...B, shape: ones.length > 0 ? [out, info.rank] : B.shape } as MatrixLike;
   const right = { ...A, shape: [info.rank, product(A.shape.slice(1))] } as MatrixLike;
   const matrix = new FactoredMatrix(left, right);
-  const scaled = info.scale === 1 ? matrix : matrix.mul(info.scale);
+  const scaled = info.scale === 1 ? matrix : await inModule(plan.name, scaledBy(matrix, info.scale));
   return { matrix: info.transposed ? scaled.T : scaled, info: { ...info, keys } };
 }
+
+const scaledBy = async (matrix: FactoredMatrix, scale: number): Promise<FactoredMatrix> => matrix.mul(scale);
 
 async function readFinite(weights: Weights, key: string): Promise<StoredTensor> {
   const tensor = await weights.readStored(key);

@@ -14,8 +14,9 @@ interface Sequence {
   readonly steps: readonly Step[];
 }
 
-/** Alternatives of a pattern at most. */
+/** Alternatives of a pattern, and its characters, at most. */
 const mostAlternatives = 256;
+const longest = 1024;
 
 /**
  * The test that PEFT makes of a module's name: `(.*\.)?(pattern)$`, from the start of the name. Known are characters, `.`,
@@ -23,14 +24,33 @@ const mostAlternatives = 256;
  * `(a|b)`, one group within the other, but not repeated.
  *
  * @param fail what is done with any other form
+ * @param work is told how much is done, in characters
  */
-export function nameTest(pattern: string, fail: () => never): (name: string) => boolean {
-  const sequences = alternatives(pattern, fail).map((text) => sequence(text, fail));
+export function nameTest(
+  pattern: string,
+  fail: () => never,
+  work: (characters: number) => void = () => {},
+): (name: string) => boolean {
+  if (pattern.length > longest) fail();
+  if (/^[\w.-]*$/.test(pattern)) return (name) => isEnd(pattern, name);
+  const sequences = alternatives(pattern, fail).map((text) => {
+    work(text.length);
+    return sequence(text, fail);
+  });
   return (name) => {
     const starts = [0];
     for (let at = name.indexOf('.'); at >= 0; at = name.indexOf('.', at + 1)) starts.push(at + 1);
-    return sequences.some(({ anchored, steps }) => matches(steps, name, anchored ? [0] : starts));
+    return sequences.some(({ anchored, steps }) => matches(steps, name, anchored ? [0] : starts, work));
   };
+}
+
+/** The same for a plain name, in which `.` may be any character. */
+function isEnd(pattern: string, name: string): boolean {
+  const start = name.length - pattern.length;
+  if (start < 0 || (start > 0 && name[start - 1] !== '.')) return false;
+  for (let i = 0; i < pattern.length; i++)
+    if (pattern[i] !== '.' && pattern[i] !== name[start + i]) return false;
+  return true;
 }
 
 /** The pattern without groups, once for every choice among their alternatives. */
@@ -107,9 +127,15 @@ function oneOf(atom: string, fail: () => never): (c: string) => boolean {
 }
 
 /** Whether the steps lead from one of the starts to the end of the name. */
-function matches(steps: readonly Step[], name: string, starts: readonly number[]): boolean {
+function matches(
+  steps: readonly Step[],
+  name: string,
+  starts: readonly number[],
+  work: (characters: number) => void,
+): boolean {
   let places = new Set<number>(starts);
   for (const { fits, times } of steps) {
+    if (places.size === 0) return false;
     const next = new Set<number>();
     for (const place of places) {
       if (times === '*' || times === '?') next.add(place);
@@ -119,6 +145,7 @@ function matches(steps: readonly Step[], name: string, starts: readonly number[]
         if (times === '' || times === '?') break;
       }
     }
+    work(places.size + next.size);
     places = next;
   }
   return places.has(name.length);

@@ -59,19 +59,20 @@ function mostCommon(ranks: readonly number[]): number {
  */
 function patternsOf(targets: readonly Target[], r: number): Record<string, number> {
   const others = targets.filter(({ rank }) => rank !== r).sort((a, b) => b.name.length - a.name.length);
-  const isRight =
-    targets.every(({ name }) => /^[\w.-]+$/.test(name)) &&
-    (() => {
-      const tests = others.map(({ name, rank }) => ({ fits: nameTest(name, unreachable), rank }));
-      return targets.every(({ name, rank }) => (tests.find(({ fits }) => fits(name))?.rank ?? r) === rank);
-    })();
+  const isRight = targets.every(({ name }) => /^[\w.-]{1,1024}$/.test(name)) && areRight(others, targets, r);
   const key = (name: string) => (isRight ? name : `^${name.replace(/[^\w]/g, '\\$&')}`);
   return Object.fromEntries(others.map(({ name, rank }) => [key(name), rank]));
 }
 
-const unreachable = (): never => {
-  throw new Error('a plain name is a known pattern');
-};
+/** Whether the first name that matches a module as a pattern has its rank; not found out where it would take long. */
+function areRight(others: readonly Target[], targets: readonly Target[], r: number): boolean {
+  if (others.length * targets.length > 1e6) return false;
+  const unreachable = () => {
+    throw new Error('a plain name is a known pattern');
+  };
+  const tests = others.map(({ name, rank }) => ({ fits: nameTest(name, unreachable), rank }));
+  return targets.every(({ name, rank }) => (tests.find(({ fits }) => fits(name))?.rank ?? r) === rank);
+}
 
 /** Which modules of the base have factors: as the config says that was read, where that is a list that names them all, else one by one. */
 function targetsOf(

@@ -74,19 +74,30 @@ export function rulesOf(config: Config): Rules {
   };
 }
 
+/** Steps of matching that patterns may take, of all modules together: a second or two. */
+const mostWork = 2e7;
+
 /** The number of the first pattern that a module's name matches. */
 function patterns(config: Config, name: string): (module: string) => number | undefined {
   const values = config.raw(name) ?? {};
   if (!isPlain(values)) return config.fail(name, `expected an object, found ${shown(values)}`);
+  let left = mostWork;
+  const work = (steps: number) => {
+    left -= steps;
+    if (left < 0) config.fail(name, 'has more patterns than can be matched with the names of all modules');
+  };
   const tests = Object.entries(values).map(([pattern, value]) => {
     if (!Number.isFinite(value) || (value as number) <= 0)
       config.fail(name, `${quote(pattern)}: expected a positive number, found ${shown(value)}`);
-    const fits = nameTest(pattern, () =>
-      config.fail(name, `the pattern ${quote(pattern)} has a form that is not known here`),
-    );
+    const unknown = () =>
+      config.fail(name, `the pattern ${quote(pattern)} has a form that is not known here`);
+    const fits = nameTest(pattern, unknown, work);
     return { fits, value: value as number };
   });
-  return (module) => tests.find(({ fits }) => fits(module))?.value;
+  return (module) => {
+    work(tests.length);
+    return tests.find(({ fits }) => fits(module))?.value;
+  };
 }
 
 /** In the metadata of files that diffusers writes: the configs of all models that the file has adapters for, as JSON. */

@@ -28,7 +28,11 @@ export interface WriteAdapterOptions extends NameOptions, AsyncOptions {
   readonly split?: Split | undefined;
 }
 
-/** Which factor the singular values go into. */
+/**
+ * Which factor the singular values go into.
+ *
+ * @inline
+ */
 type Split = 'even' | 'up';
 
 const writeOptions: OptionTable<WriteAdapterOptions> = {

@@ -16,6 +16,11 @@ export class Float16Bits extends Uint16Array {}
 /** What an input may be stored in: it is widened where it is computed with. */
 export type Stored = FloatArray | Bfloat16Bits | Float16Bits;
 
+/**
+ * What elements are stored in.
+ *
+ * @inline
+ */
 export type Format = Dtype | 'bfloat16' | 'float16';
 
 const arrays = {

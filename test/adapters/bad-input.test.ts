@@ -1,6 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openAdapter } from '../../lib/adapters/index.ts';
 import { nameTest } from '../../lib/adapters/pattern.ts';
+import { rulesOf } from '../../lib/adapters/scaling.ts';
+import { Config } from '../../lib/weights/config.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { type FileTensors, factors, peftConfig, small, writeFixture, writePeft } from './files.ts';
 
@@ -182,5 +185,69 @@ describe('patterns of modules', () => {
     expect(test('.*a.*a.*a.*a.*a.*a.*a.*a.*b'.repeat(20))('a'.repeat(5000))).toBe(false);
     expect(() => test('(a|b)'.repeat(40))).toThrow('unknown');
     expect(performance.now() - began).toBeLessThan(2000);
+  });
+
+  it('nor do many of them', () => {
+    const rank_pattern = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`.*.*.*.*b${i}`, 2]));
+    const rules = rulesOf(new Config('config', { r: 1, lora_alpha: 1, rank_pattern }));
+    const began = performance.now();
+    expect(() => {
+      for (let i = 0; i < 100_000; i++) rules.scaling('a'.repeat(1000));
+    }).toThrow('more patterns than can be matched');
+    expect(performance.now() - began).toBeLessThan(15_000);
+  });
+});
+
+describe('whatever is in a file', () => {
+  const ends = [
+    '.lora_A.weight',
+    '.lora_B.weight',
+    '.lora_up.weight',
+    '.lora_down.weight',
+    '.alpha',
+    '.weight',
+    '.hada_w1_a',
+  ];
+  const tensor = fc
+    .tuple(
+      fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 6 }),
+      fc.constantFrom('F64', 'F32', 'F16', 'BF16', 'I64'),
+      fc.constantFrom(0, 1, 2, 0.5),
+    )
+    .map(([shape, dtype, x]) => ({
+      shape,
+      dtype,
+      values: Array(shape.reduce((a, b) => a * b, 1)).fill(dtype === 'I64' ? Math.ceil(x) : x),
+    }));
+  const name = fc
+    .tuple(
+      fc.constantFrom('', 'base_model.model.'),
+      fc.constantFrom('a', 'unet.b', '__proto__'),
+      fc.constantFrom(...ends),
+    )
+    .map((parts) => parts.join(''));
+
+  it('it opens, or is refused as a file', async () => {
+    let opened = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(name, tensor), { maxLength: 4 }),
+        fc.option(
+          fc.record({ r: fc.constantFrom(1, 2, '2', null), lora_alpha: fc.constantFrom(1, 0, 1e39) }),
+        ),
+        async (tensors, config) => {
+          const folder = writePeft(next(), config ?? undefined, Object.fromEntries(tensors));
+          await openAdapter(config ? folder : `${folder}/adapter_model.safetensors`).then(
+            () => opened++,
+            ({ code }) => expect(['ERR_SVD_FILE', 'ERR_SVD_OVERFLOW']).toContain(code),
+          );
+        },
+      ),
+      {
+        numRuns: 200,
+        examples: [[[...Object.entries(kohya)] as never, null]],
+      },
+    );
+    expect(opened).toBeGreaterThan(0);
   });
 });
