@@ -4,6 +4,7 @@ import { namesToExtract, type Pair, truncationOf } from '../adapters/extract.ts'
 import {
   type Adapter,
   type AdapterResult,
+  describeAdapter,
   type Extraction,
   type Keep,
   type ModuleReport,
@@ -15,7 +16,6 @@ import {
 } from '../adapters/index.ts';
 import { configName, weightsName } from '../adapters/open.ts';
 import { discard, extractResumably } from '../adapters/resumable.ts';
-import { effectiveRankOf } from '../algorithms/spectrum.ts';
 import { escaped, escapedJson } from '../array/escape.ts';
 import { versions } from '../index.ts';
 import { shownPath } from '../weights/file-errors.ts';
@@ -316,17 +316,10 @@ function inspectCommand(command: Command, streams: Streams, signal: AbortSignal)
     .option('--json', 'print JSON, with all singular values')
     .action(async (path: string, { json }: { json?: boolean }) => {
       const adapter = await openAdapter(path, { signal });
-      const total = adapter.modules.size;
-      const modules = await watched(streams, signal, 'modules', async ({ onProgress }) => {
-        const all = [];
-        for (const [name, matrix] of adapter.modules) {
-          const S = Array.from((await matrix.svdvalsAsync({ signal })).data);
-          const norm = Math.hypot(...S);
-          all.push({ name, ...adapter.info.get(name)!, norm, effectiveRank: effectiveRankOf(S), S });
-          onProgress({ done: all.length, total });
-        }
-        return all;
-      });
+      const described = await watched(streams, signal, 'modules', (options) =>
+        describeAdapter(adapter, options),
+      );
+      const modules = [...described].map(([name, module]) => ({ name, ...module, S: Array.from(module.S) }));
       const { format, metadata } = adapter;
       const replaced = [...adapter.replaced.keys()];
       if (json)
@@ -344,8 +337,21 @@ function inspectCommand(command: Command, streams: Streams, signal: AbortSignal)
         numberText(m.S[0]),
         numberText(m.norm),
         numberText(m.effectiveRank),
+        ...m.energyRanks.map(String),
       ]);
-      const head = ['module', 'shape', 'rank', 'alpha', 'scale', 'dtype', 'σ₁', 'norm', 'effective rank'];
+      const head = [
+        'module',
+        'shape',
+        'rank',
+        'alpha',
+        'scale',
+        'dtype',
+        'σ₁',
+        'norm',
+        'effective rank',
+        'for 90 %',
+        'for 99 %',
+      ];
       await print(
         streams.stdout,
         [
