@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { tinyLlama, writeCheckpoint } from '../circuits/support/checkpoints.ts';
@@ -119,27 +119,38 @@ describe('reports', () => {
     expect(await cli('golden', at('hostile'), '--out', at('hostile.json'))).toMatchObject({ code: 0 });
   });
 
-  test('--format junit is XML with a case for each tensor, whatever their names', async () => {
-    const { stdout } = await cli('compare', at('hostile.json'), at('hostile-now'), '--format', 'junit');
-    writeFileSync(at('junit.xml'), stdout);
-    const program = `
+  const hasPython = spawnSync('python3', ['--version']).status === 0;
+  test.runIf(hasPython)(
+    '--format junit is XML with a case for each tensor, whatever their names',
+    async () => {
+      const { stdout } = await cli('compare', at('hostile.json'), at('hostile-now'), '--format', 'junit');
+      writeFileSync(at('junit.xml'), stdout);
+      const program = `
 import sys, json, xml.etree.ElementTree as E
 root = E.parse(sys.argv[1]).getroot()
 print(json.dumps([root.tag, root.attrib, [[c.attrib['name'], [[f.tag, f.attrib['message'], f.text] for f in c]] for c in root.iter('testcase')]]))`;
-    const [tag, counts, cases] = JSON.parse(
-      execFileSync('python3', ['-c', program, at('junit.xml')], { encoding: 'utf8' }),
-    );
-    expect([tag, counts]).toEqual([
-      'testsuites',
-      { name: 'factored-svd compare', tests: '2', failures: '1', errors: '0', skipped: '0' },
-    ]);
-    expect(cases).toEqual([
-      [
-        'a<b>&"|`*\\u0007\\u000a::error::x',
-        [['failure', '3 of 6 checks failed', expect.stringContaining('\n- singular values: ')]],
-      ],
-      ['ok', []],
-    ]);
+      const [tag, counts, cases] = JSON.parse(
+        execFileSync('python3', ['-c', program, at('junit.xml')], { encoding: 'utf8' }),
+      );
+      expect([tag, counts]).toEqual([
+        'testsuites',
+        { name: 'factored-svd compare', tests: '2', failures: '1', errors: '0', skipped: '0' },
+      ]);
+      expect(cases).toEqual([
+        [
+          'a<b>&"|`*\\u0007\\u000a::error::x',
+          [['failure', '3 of 6 checks failed', expect.stringContaining('\n- singular values: ')]],
+        ],
+        ['ok', []],
+      ]);
+    },
+  );
+
+  test('--format junit escapes what XML has a meaning for', async () => {
+    const { stdout } = await cli('compare', at('hostile.json'), at('hostile-now'), '--format', 'junit');
+    expect(stdout).toMatch(/^<\?xml version="1\.0" encoding="UTF-8"\?>\n<testsuites /);
+    expect(stdout).toContain('name="a&#60;b&#62;&#38;&#34;|`*\\u0007\\u000a::error::x">');
+    expect(stdout).not.toMatch(/[^\n -~\u0080-\ud7ff]/);
   });
 
   test('--format github says no more than ten times, and counts the rest', async () => {
