@@ -22,7 +22,7 @@ import { type Report, report } from '../testing/report.ts';
 import { fileError, filePath, shownPath } from '../weights/file-errors.ts';
 import { weightsIdentity } from '../weights/identity.ts';
 import { openWeights } from '../weights/index.ts';
-import { createAtomically, resolveOutput, writeAtomically } from '../weights/output.ts';
+import { createAtomically, resolveOutput, sameFile, writeAtomically } from '../weights/output.ts';
 import { Weights } from '../weights/weights.ts';
 import { compareTensors, type Part, recordTensors, type Selection } from './checkpoint.ts';
 import { type CircuitChoice, compareCircuits, recordCircuits } from './circuits.ts';
@@ -149,10 +149,7 @@ export async function recordAny(
       throw svdError('ERR_SVD_ARGUMENT', `${name}: only with the name of a file`);
   if (path !== undefined) await mustBeFree(path, options.update);
   const journal = options.resume ? `${path}.journal` : undefined;
-  const golden = await recorded(source, options, path === undefined ? '.' : dirname(path), {
-    ...how,
-    journal,
-  });
+  const golden = await recorded(source, options, path, { ...how, journal });
   if (path !== undefined) await writeGolden(path, golden, options);
   if (journal !== undefined) await rm(journal, { force: true });
   return golden;
@@ -188,7 +185,7 @@ export const relativeTo = (folder: string, path: string): string =>
 async function recorded(
   source: GoldenSource,
   { circuits, signal, onProgress, ...choice }: RecordGoldenOptions,
-  folder: string,
+  file: string | undefined,
   { layout, rotaryOffset = 0, journal }: Partial<CircuitChoice> & { journal?: string | undefined },
 ): Promise<AnyGolden> {
   const { leading = usualLeading, full = false, include = [], exclude = [] } = choice;
@@ -198,9 +195,12 @@ async function recorded(
   const walk = { signal, onProgress };
   const head = (path: string) => ({
     versions: versions(),
-    checkpoint: relativeTo(folder, path),
+    checkpoint: relativeTo(file === undefined ? '.' : dirname(file), path),
     ...selection,
   });
+  const opened = source instanceof Checkpoint ? source.weights : source;
+  const input = file !== undefined && opened instanceof Weights && (await sameFile(file, opened.files));
+  if (input) throw svdError('ERR_SVD_ARGUMENT', `file: would overwrite the input file ${shownPath(input)}`);
   const noNames = (what: string) => {
     for (const name of ['include', 'exclude'] as const)
       if (choice[name]) throw svdError('ERR_SVD_ARGUMENT', `${name}: only of tensors, not of ${what}`);
@@ -224,7 +224,7 @@ async function recorded(
   }
   if (isPath(source)) {
     await using opened = circuits ? await openCheckpoint(source) : await openWeights(source);
-    return await recorded(opened, { ...choice, circuits, ...walk }, folder, { journal });
+    return await recorded(opened, { ...choice, circuits, ...walk }, file, { journal });
   }
   mustBeOperand(source);
   noNames('a decomposition');

@@ -305,6 +305,14 @@ describe('a checkpoint', () => {
     expect(readFileSync(file, 'utf8')).not.toBe(before);
   });
 
+  test('no input is overwritten', async () => {
+    const file = `${write('input')}/model.safetensors`;
+    const before = readFileSync(file);
+    const error = await rejectionOf(recordGolden(at('input'), { file, update: true }));
+    checkError(error, 'ERR_SVD_ARGUMENT', 'would overwrite');
+    expect(readFileSync(file)).toEqual(before);
+  });
+
   test('progress counts tensors; an abort rejects with its reason, and writes nothing', async () => {
     const seen: number[] = [];
     await recordGolden(write('progress'), { onProgress: ({ done, total }) => seen.push(done / total) });
