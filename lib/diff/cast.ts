@@ -1,13 +1,6 @@
 import type { FloatArray } from '../array/elements.ts';
-import { float32, float64, formatsOf, type Grid } from './formats.ts';
-import { latticesOf, scaledFloatsOf } from './lattices.ts';
-
-/** The grids that a matrix lies on, finest first: that of its array, and others that it may have been rounded to. */
-export function gridsOf(x: FloatArray, rows: number, cols: number): Grid[] {
-  const formats = formatsOf(x);
-  const stored = formats[formats.length - 1];
-  return [...formats, ...scaledFloatsOf(x, rows, cols, stored), ...latticesOf(x, rows, cols, stored)];
-}
+import { type FloatFormat, formatsOf, type Grid } from './formats.ts';
+import { latticeOf, scaledFloatsOf } from './lattices.ts';
 
 /** How one matrix is the rounding of the other. */
 export interface Cast {
@@ -21,18 +14,45 @@ export interface Cast {
   readonly saturated?: number;
 }
 
-/** The rounding that makes `b` of `a`, or `a` of `b`, exactly; `undefined` where none does. */
-export function castOf(a: FloatArray, b: FloatArray, gridsA: Grid[], gridsB: Grid[]): Cast | undefined {
-  for (const [rounded, from, to, grids] of [
-    ['B', a, b, gridsB],
-    ['A', b, a, gridsA],
-  ] as const)
-    for (const grid of grids) {
-      if (grid === float64 || (grid === float32 && a instanceof Float32Array)) continue; // what everything is
-      const saturated = isNearest(from, to, grid);
-      if (saturated !== undefined) return { to: grid.name, rounded, ...(saturated > 0 ? { saturated } : {}) };
-      if (isTruncated(from, to, grid)) return { to: grid.name, rounded, truncated: true };
-    }
+/** What two matrices were rounded to. */
+export interface Roundings {
+  /** The rounding that makes one of the other exactly, if one does. */
+  readonly cast?: Cast | undefined;
+  /** The coarsest grid that A lies on, and that of B. */
+  readonly gridA: Grid;
+  readonly gridB: Grid;
+}
+
+/** Whether `b` is `a`, or `a` is `b`, rounded, and to what. */
+export function roundingsOf(a: FloatArray, b: FloatArray, rows: number, cols: number): Roundings {
+  const [formatsA, formatsB] = [formatsOf(a), formatsOf(b)];
+  const asCast = (gridsA: readonly Grid[], gridsB: readonly Grid[]) =>
+    castOf('B', a, b, gridsB) ?? castOf('A', b, a, gridsA);
+  const [lastA, lastB] = [formatsA[formatsA.length - 1], formatsB[formatsB.length - 1]];
+  // The format of the array itself is what everything is.
+  const cast = asCast(formatsA.slice(1), formatsB.slice(1));
+  if (cast !== undefined) return { cast, gridA: lastA, gridB: lastB };
+  const [othersA, othersB] = [othersOf(a, rows, cols, lastA), othersOf(b, rows, cols, lastB)];
+  return { cast: asCast(othersA, othersB), gridA: othersA.at(-1) ?? lastA, gridB: othersB.at(-1) ?? lastB };
+}
+
+/** Grids with scales, finest first. */
+function othersOf(x: FloatArray, rows: number, cols: number, stored: FloatFormat): Grid[] {
+  const lattice = latticeOf(x, rows, cols, stored);
+  return [...scaledFloatsOf(x, rows, cols, stored), ...(lattice === undefined ? [] : [lattice])];
+}
+
+function castOf(
+  rounded: Cast['rounded'],
+  from: FloatArray,
+  to: FloatArray,
+  grids: readonly Grid[],
+): Cast | undefined {
+  for (const grid of grids) {
+    const saturated = isNearest(from, to, grid);
+    if (saturated !== undefined) return { to: grid.name, rounded, ...(saturated > 0 ? { saturated } : {}) };
+    if (isTruncated(from, to, grid)) return { to: grid.name, rounded, truncated: true };
+  }
   return undefined;
 }
 

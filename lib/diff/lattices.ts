@@ -57,6 +57,10 @@ interface Fit {
 
 /** The largest number may be so many steps. */
 const mostSteps = 255;
+const mostDistinct = 2 * mostSteps + 1;
+
+/** Of fewer different numbers there is always a step: weights that are all ones are no integers. */
+const leastDistinct = 3;
 
 /** Fewer steps where zero is none of the numbers: largest minus least. */
 const ranges = [15, 255, 3, 7];
@@ -65,37 +69,41 @@ const ranges = [15, 255, 3, 7];
 const leastEvidence = 12;
 
 /**
- * The grids of integers times a scale that `x` lies on, those with the fewest scales first.
+ * The grid of integers times a scale that `x` lies on, with the fewest scales.
  * @param stored the coarsest floating-point format that has all the numbers: the products were rounded to it
  */
-export function latticesOf(x: FloatArray, rows: number, cols: number, stored: FloatFormat): Grid[] {
-  const out: Grid[] = [];
+export function latticeOf(x: FloatArray, rows: number, cols: number, stored: FloatFormat): Grid | undefined {
   for (const groups of groupings(rows, cols)) {
     const found = fitAll(x, groups, stored);
-    if (found !== undefined) out.push(found);
+    if (found !== undefined) return found;
   }
-  return out;
+  return undefined;
 }
 
 function fitAll(x: FloatArray, groups: Groups, stored: FloatFormat): Grid | undefined {
   const steps = new Float64Array(groups.count);
   const least = new Float64Array(groups.count);
   const largest = new Float64Array(groups.count);
-  let [levels, evidence] = [0, 0];
-  let used = 0;
+  let [used, most, levels, evidence] = [0, 0, 0, 0];
   for (let group = 0; group < groups.count; group++) {
-    const values = valuesOf(x, groups, group);
-    const [low, high] = rangeOf(values);
+    const counts = countsOf(x, groups, group);
+    if (counts === undefined) return undefined;
+    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (const value of counts.keys()) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
     [least[group], largest[group]] = [low, high];
     if (low === 0 && high === 0) continue;
-    const fit = fitGroup(values, low, high, stored);
+    const fit = fitGroup(counts, low, high, stored);
     if (fit === undefined) return undefined;
+    most = Math.max(most, counts.size);
     steps[group] = fit.step;
     levels = Math.max(levels, fit.levels);
     evidence += fit.evidence;
     used++;
   }
-  if (used === 0 || evidence < leastEvidence * used + 2 * leastEvidence) return undefined;
+  if (most < leastDistinct || evidence < leastEvidence * (used + 2)) return undefined;
   return {
     name: `${integerName(levels)} ${groups.name}`,
     step: (value, e) => steps[groups.of(e)] + stored.step(value),
@@ -103,84 +111,90 @@ function fitAll(x: FloatArray, groups: Groups, stored: FloatFormat): Grid | unde
   };
 }
 
-function valuesOf(x: FloatArray, { first, size, stride }: Groups, group: number): FloatArray {
+/** How often each number is in a group; `undefined` where there are more of them than multiples of one step. */
+function countsOf(
+  x: FloatArray,
+  { first, size, stride }: Groups,
+  group: number,
+): Map<number, number> | undefined {
+  const counts = new Map<number, number>();
   const start = first(group);
-  return stride === 1
-    ? x.subarray(start, start + size)
-    : Float64Array.from({ length: size }, (_, i) => x[start + i * stride]);
+  for (let i = 0; i < size; i++) {
+    const value = x[start + i * stride];
+    counts.set(value, (counts.get(value) ?? 0) + 1);
+    if (counts.size > mostDistinct) return undefined;
+  }
+  return counts;
 }
 
 const integerName = (levels: number): string =>
   `int${levels <= 3 ? 2 : levels <= 7 ? 3 : levels <= 15 ? 4 : 8}`;
 
-function rangeOf(values: FloatArray): [low: number, high: number] {
-  let [low, high] = [values[0], values[0]];
-  for (const x of values) {
-    if (x < low) low = x;
-    if (x > high) high = x;
-  }
-  return [low, high];
+/** The numbers of a group, each once, from those near an offset to those far from it. */
+interface Distances {
+  readonly distance: Float64Array;
+  /** How far each may be from a multiple: by its own rounding, and that of the offset. */
+  readonly allowed: Float64Array;
+  readonly side: Int8Array;
+  readonly count: Float64Array;
 }
 
-function fitGroup(values: FloatArray, low: number, high: number, stored: FloatFormat): Fit | undefined {
-  const sorted = new Map<number, FloatArray>(); // by offset
-  const tried = (reach: number, count: number, offset: number): Fit | undefined => {
-    const tolerance = toleranceOf(stored, offset);
-    const end = offset + reach;
-    const about = [(reach - tolerance(end)) / count, (reach + tolerance(end)) / count] as const;
-    if (!values.every((value) => fits(Math.abs(value - offset), tolerance(value), about))) return undefined;
-    if (!sorted.has(offset))
-      sorted.set(
-        offset,
-        values.slice().sort((x, y) => Math.abs(x - offset) - Math.abs(y - offset)),
-      );
-    return fitSteps(sorted.get(offset)!, about, offset, tolerance);
+function distancesOf(counts: ReadonlyMap<number, number>, offset: number, stored: FloatFormat): Distances {
+  const values = [...counts.keys()].sort((x, y) => Math.abs(x - offset) - Math.abs(y - offset));
+  const part = stored.precision < 23 ? 0.51 : 2; // a product in single precision and a sum
+  const own = offset === 0 ? 0 : stored.step(offset);
+  return {
+    distance: Float64Array.from(values, (x) => Math.abs(x - offset)),
+    allowed: Float64Array.from(values, (x) => part * (stored.step(x) + own)),
+    side: Int8Array.from(values, (x) => (x < offset ? -1 : 1)),
+    count: Float64Array.from(values, (x) => counts.get(x)!),
   };
-  const most = Math.max(high, -low);
+}
+
+/** @param low the least, @param high the largest of the numbers */
+function fitGroup(
+  counts: ReadonlyMap<number, number>,
+  low: number,
+  high: number,
+  stored: FloatFormat,
+): Fit | undefined {
+  const around = distancesOf(counts, 0, stored);
   for (let count = 1; count <= mostSteps; count++) {
-    const found = tried(most, count, 0);
+    const found = fitSteps(around, count);
     if (found !== undefined) return found;
   }
-  for (const count of high > low ? ranges : []) {
-    const found = tried(high - low, count, low);
+  if (low === high) return undefined;
+  const above = distancesOf(counts, low, stored);
+  for (const count of ranges) {
+    const found = fitSteps(above, count);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-/** How far a number may be from a multiple: by its own rounding, and that of the offset. */
-const toleranceOf = ({ step, precision }: FloatFormat, offset: number): ((value: number) => number) => {
-  const part = precision < 23 ? 0.51 : 2; // a product in single precision and a sum
-  return (value) => part * (step(value) + (offset === 0 ? 0 : step(offset)));
-};
-
-/** Whether a distance is a multiple of a step between these. */
-const fits = (distance: number, tolerance: number, [least, most]: readonly [number, number]): boolean =>
-  Math.ceil((distance - tolerance) / most) <= (distance + tolerance) / least;
-
 /**
- * The step, between these, of which all are multiples. Each number whose multiple is certain says more exactly what the step
- * is: from those near the offset to those far from it.
+ * The step of which all are multiples, the farthest `count` of them. Each number whose multiple is certain says more exactly
+ * what the step is: from those near the offset to those far from it.
  */
-function fitSteps(
-  values: FloatArray,
-  about: readonly [number, number],
-  offset: number,
-  tolerance: (value: number) => number,
-): Fit | undefined {
-  let [low, high] = about;
+function fitSteps({ distance, allowed, side, count: times }: Distances, count: number): Fit | undefined {
+  const end = distance.length - 1;
+  let low = (distance[end] - allowed[end]) / count;
+  let high = (distance[end] + allowed[end]) / count;
+  // Most counts fail at once by numbers that are far out.
+  for (let i = end; i >= 0; i--)
+    if (Math.ceil((distance[i] - allowed[i]) / high) > (distance[i] + allowed[i]) / low) return undefined;
   let [least, largest, evidence] = [0, 0, 0];
-  for (const value of values) {
-    const [distance, allowed] = [Math.abs(value - offset), tolerance(value)];
-    const first = Math.ceil((distance - allowed) / high);
-    const last = Math.floor((distance + allowed) / low);
+  for (let i = 0; i <= end; i++) {
+    const first = Math.ceil((distance[i] - allowed[i]) / high);
+    const last = Math.floor((distance[i] + allowed[i]) / low);
     if (first > last) return undefined;
-    if (value < offset) least = Math.min(least, -first);
+    if (side[i] < 0) least = Math.min(least, -first);
     else largest = Math.max(largest, last);
-    if (distance > 0) evidence -= Math.log(Math.min(1, (2 * allowed + last * (high - low)) / low));
+    if (distance[i] > 0)
+      evidence -= times[i] * Math.log(Math.min(1, (2 * allowed[i] + last * (high - low)) / low));
     if (first !== last || first === 0) continue;
-    low = Math.max(low, (distance - allowed) / first);
-    high = Math.min(high, (distance + allowed) / first);
+    low = Math.max(low, (distance[i] - allowed[i]) / first);
+    high = Math.min(high, (distance[i] + allowed[i]) / first);
     if (low > high) return undefined;
   }
   return { step: (low + high) / 2, levels: largest - least, evidence };

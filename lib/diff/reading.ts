@@ -1,7 +1,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { FloatArray } from '../array/elements.ts';
 import type { AsyncOptions } from '../index.ts';
-import { type Cast, castOf, gridsOf } from './cast.ts';
+import { type Cast, roundingsOf } from './cast.ts';
 import { bfloat16, float8e4m3, type Grid, largestOf, shortFormats } from './formats.ts';
 import { type Spikes, spikesOf } from './noise.ts';
 
@@ -68,25 +68,22 @@ export async function readChange(
     options.signal?.throwIfAborted();
   };
   await pause();
-  const [gridsA, gridsB] = [gridsOf(a, m, n), gridsOf(b, m, n)];
-  await pause();
-  const cast = castOf(a, b, gridsA, gridsB);
+  const { cast, gridA, gridB } = roundingsOf(a, b, m, n);
   if (cast !== undefined) return { ...measured, kind: 'cast', cast };
   if (!isMatrix) return { ...measured, kind: 'changed' };
   await pause();
-  return { ...measured, ...(await readSpectrum(a, b, gridsA, gridsB, [m, n], measured.norm, options)) };
+  return { ...measured, ...(await readSpectrum(a, b, gridA, gridB, [m, n], measured.norm, options)) };
 }
 
 async function readSpectrum(
   a: FloatArray,
   b: FloatArray,
-  gridsA: Grid[],
-  gridsB: Grid[],
+  gridA: Grid,
+  gridB: Grid,
   [m, n]: readonly [number, number],
   norm: number,
   options: AsyncOptions,
 ): Promise<Pick<Reading, 'kind' | 'spikes' | 'energy' | 'faint' | 'cast'>> {
-  const [gridA, gridB] = [gridsA[gridsA.length - 1], gridsB[gridsB.length - 1]];
   const like = roundingLike(a, b, gridA, gridB);
   const [E, deviations] = [a, b];
   for (let e = 0; e < a.length; e++) {
