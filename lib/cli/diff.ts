@@ -3,6 +3,7 @@ import { svdError } from '../array/errors.ts';
 import { escaped, escapedJson } from '../array/escape.ts';
 import { shardText } from '../circuits/run/index.ts';
 import { type Budget, type Excess, excessOf, readBudget } from '../diff/budget.ts';
+import { openJournal, withoutDirections } from '../diff/journal.ts';
 import type { Inventory } from '../diff/pairs.ts';
 import type { Reading } from '../diff/reading.ts';
 import { diffWeights, type TensorDiff } from '../diff/walk.ts';
@@ -21,6 +22,8 @@ interface DiffCommandOptions {
   exclude?: string[];
   directions?: string;
   json?: boolean;
+  out?: string;
+  resume?: boolean;
   shard?: string;
 }
 
@@ -40,6 +43,8 @@ export function diffCommand(command: Command, streams: Streams, signal: AbortSig
       'write U, S and Vh of what stands out of every change there, as safetensors',
     )
     .option('--json', 'print JSON')
+    .option('--out <file>', 'keep what is finished in this journal')
+    .option('--resume', 'go on with the journal of --out, if it is there')
     .option('--shard <i/n>', shardHelp)
     .addHelpText(
       'after',
@@ -47,6 +52,11 @@ export function diffCommand(command: Command, streams: Streams, signal: AbortSig
         'compared.',
     )
     .action(async (a: string, b: string, options: DiffCommandOptions) => {
+      if (options.resume && options.out === undefined) command.error('error: --resume needs --out');
+      if (options.resume && options.directions !== undefined)
+        command.error(
+          'error: --directions needs all that is compared, and a journal has no directions: not with --resume',
+        );
       // commander's errors end the command with 2
       const couldNot = (why: string): never => command.error(`error: could not compare: ${why}`);
       const report = await compare(a, b, options, streams, signal).catch((error) => {
@@ -76,15 +86,17 @@ interface Report {
 async function compare(
   pathA: string,
   pathB: string,
-  { budget: budgetPath, include, exclude, directions, shard }: DiffCommandOptions,
+  { budget: budgetPath, include, exclude, directions, out, resume = false, shard }: DiffCommandOptions,
   { stderr }: Streams,
   signal: AbortSignal,
 ): Promise<Report> {
   const choice = chosenShard(shard, process.env);
   if (choice.note !== undefined) await print(stderr, `factored-svd: ${choice.note}\n`);
   const budget = budgetPath === undefined ? undefined : await readBudget(budgetPath);
-  const problem = await outputProblem(directions, [pathA, pathB]);
-  if (problem !== undefined) throw svdError('ERR_SVD_ARGUMENT', problem.replace('--out', '--directions'));
+  for (const [option, file] of Object.entries({ '--out': out, '--directions': directions })) {
+    const problem = await outputProblem(file, [pathA, pathB]);
+    if (problem !== undefined) throw svdError('ERR_SVD_ARGUMENT', problem.replace('--out', option));
+  }
   const start = performance.now();
   await using a = await openWeights(pathA);
   await using b = await openWeights(pathB);
@@ -92,19 +104,27 @@ async function compare(
   const differences: Report['differences'][number][] = [];
   const kept: Record<string, Tensor> = {};
   let same = 0;
+  const chosen = { include, exclude, shard: choice.shard };
+  await using journal = out === undefined ? undefined : await openJournal(out, resume, a, b, chosen);
   const { inventory, tensors } = await diffWeights(a, b, {
-    include,
-    exclude,
-    shard: choice.shard,
+    ...chosen,
+    known: journal?.records,
     signal,
     onProgress: (state) => progress.update(state),
   });
   try {
     for await (const tensor of tensors) {
       if (directions !== undefined) keepDirections(kept, tensor);
+      const plain = withoutDirections(tensor);
+      if (
+        journal &&
+        tensor.kinds.every((kind) => kind !== 'missing' && kind !== 'added') &&
+        !journal.records.has(tensor.name)
+      )
+        await journal.add(tensor.name, plain);
       const excess = budget && excessOf(budget, tensor);
       if (tensor.kinds.length === 0) same++;
-      else differences.push({ ...withoutDirections(tensor), excess });
+      else differences.push({ ...plain, excess });
     }
   } finally {
     progress.stop();
@@ -139,16 +159,6 @@ function keepDirections(kept: Record<string, Tensor>, { name, readings, matrices
       kept[`${name}${matrices > 1 ? `.${index}` : ''}.${key}`] = factor;
 }
 
-/** Of what stands out the singular values alone. */
-const withoutDirections = ({ readings, ...tensor }: TensorDiff): TensorDiff => ({
-  ...tensor,
-  readings: readings.map(({ index, reading: { spikes, ...reading } }) => {
-    if (spikes === undefined) return { index, reading };
-    const { part, ...of } = spikes;
-    return { index, reading: { ...reading, spikes: { ...of, S: part && Array.from(part.S.data) } } };
-  }),
-});
-
 /** For programs. JSON has neither infinity nor NaN: the relative change of what was zero is null. */
 function json(report: Report): string {
   const { inventory, differences, ...rest } = report;
@@ -166,7 +176,7 @@ function text(report: Report): string {
     prefix === undefined
       ? ''
       : `Names of ${prefix.of} begin with ${escaped(prefix.text)}, and are those of ${prefix.of === 'A' ? 'B' : 'A'} without it.\n`,
-    `${counted(same, 'tensor')} the same, ${(milliseconds / 1000).toFixed(1)} s\n\n`,
+    `${same} the same, ${differences.length} not, ${(milliseconds / 1000).toFixed(1)} s\n\n`,
   ];
   const rows = differences.flatMap(rowsOf);
   if (rows.length > 0)
@@ -178,6 +188,7 @@ function text(report: Report): string {
 }
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+const verb = (count: number, one: string, several: string): string => (count === 1 ? one : several);
 
 const inventoryKinds: readonly string[] = [
   'missing',
@@ -223,8 +234,7 @@ const whatText = (kind: string, dtype: readonly string[]): string =>
   kind === 'dtype' ? dtype.join(' → ') : kind;
 
 /** What a reading says, in words. */
-function readingText({ kind, cast, spikes, energy, nonFinite }: Reading): string {
-  const S = (spikes as { S?: number[] } | undefined)?.S ?? [];
+function readingText({ kind, cast, spikes, energy, faint, nonFinite }: Reading): string {
   if (kind === 'equal') return 'the same numbers (other zeros, NaN, or dtype)';
   if (kind === 'non-finite') {
     const [a, b] = nonFinite ?? [0, 0];
@@ -240,7 +250,7 @@ function readingText({ kind, cast, spikes, energy, nonFinite }: Reading): string
     return `${how} ${cast?.to}${cast?.rounded === 'A' ? ' (A is)' : ''}${clipped}`;
   }
   if (kind === 'spikes')
-    return `rank ${spikes!.count} above the noise, ${percent(energy)} of the change: ${spectrumText(S)}`;
+    return `rank ${spikes!.count} above the noise, ${percent(energy)} of the change: ${spectrumText(spikes!.S ?? [])}${faint === undefined ? '' : ` (${faint} more, as faint as a rounding of the change)`}`;
   if (kind === 'bulk') {
     const few =
       spikes!.count > 0
@@ -257,14 +267,16 @@ const percent = (share: number | undefined): string => `${numberText(100 * (shar
 function summary({ differences, budget, same, outcome }: Report): string {
   if (budget !== undefined && outcome === 'same')
     return `${counted(differences.length, 'difference')} within the budget, ${counted(same, 'tensor')} the same`;
-  if (differences.length === 0) return `All ${counted(same, 'tensor')} are the same`;
+  if (differences.length === 0)
+    return same === 1 ? 'The tensor is the same' : `All ${counted(same, 'tensor')} are the same`;
   const over = budget === undefined ? differences : differences.filter(({ excess }) => excess !== undefined);
   const kinds = new Map<string, number>();
   for (const { kinds: all, readings } of over)
     for (const kind of new Set(all.map((kind) => summaryKind(kind, readings))))
       kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   const parts = [...kinds].map(([kind, count]) => `${count} ${kind}`);
-  const what = budget === undefined ? 'differ' : 'are not within the budget';
+  const are = verb(over.length, 'is', 'are');
+  const what = budget === undefined ? verb(over.length, 'differs', 'differ') : `${are} not within the budget`;
   return `${counted(over.length, 'tensor')} ${what}: ${parts.join(', ')}; ${same} the same`;
 }
 

@@ -18,7 +18,9 @@ export interface Spikes {
   readonly level: number;
   /** Largest singular value of the scaled change, as a multiple of the edge. */
   readonly ratio: number;
-  /** What they are together, without the scaling: U·diag(S)·Vh, the directions and sizes of a change of low rank. */
+  /** Singular values of what they are together. */
+  readonly S?: readonly number[];
+  /** That, without the scaling, U·diag(S)·Vh: the directions and sizes of a change of low rank. */
   readonly part?: { readonly U: Tensor; readonly S: Tensor; readonly Vh: Tensor };
 }
 
@@ -96,7 +98,8 @@ export async function spikesOf(
     } = await svdAsync(Z, { ...(whole ? {} : leading), rank: found.count, ...options });
     const counted = [...values.data.keys()].filter((k) => !explained(k, values.data[k] - edge * found.noise));
     if (counted.length === 0) return { ...of, count: 0 };
-    return { ...of, count: counted.length, part: unscaled({ U, S: values, Vh }, counted) };
+    const part = unscaled({ U, S: values, Vh }, counted);
+    return { ...of, count: counted.length, S: Array.from(part.S.data), part };
 
     /** Whether a value is over the edge by no more than few elements whose rounding is large. */
     function explained(k: number, over: number): boolean {

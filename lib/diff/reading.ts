@@ -92,8 +92,7 @@ async function readSpectrum(
     deviations[e] = Math.sqrt(variance);
   }
   const spikes = await spikesOf(E, deviations, m, n, options);
-  const energyOf = ({ part }: Spikes) =>
-    part === undefined ? 0 : Math.min(1, (Math.hypot(...part.S.data) / norm) ** 2);
+  const energyOf = ({ S = [] }: Spikes) => Math.min(1, (Math.hypot(...S) / norm) ** 2);
   const few = ({ count, more, level }: Spikes) =>
     count > 0 && !more && count <= Math.min(m, n) / 2 && level <= raised;
   if (spikes.count === 0 && !spikes.more)

@@ -1,10 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import ndarray from 'ndarray';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { writeSafetensors } from '../../lib/weights/index.ts';
 import { cli } from '../support/cli.ts';
 import { randomMatrix } from '../support/matrices.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { fileBytes } from '../support/weight-files.ts';
 
 const at = temporaryFolder();
 const matrix = (seed: number) => randomMatrix(seed, [24, 16], 'float32');
@@ -142,5 +143,85 @@ describe('a budget', () => {
   ])('%j is refused, and is 2', async (content, why) => {
     const { code, stderr } = await budget(content);
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(why) });
+  });
+});
+
+describe('--out', () => {
+  test('keeps what is finished, and --resume goes on from there without computing it again', async () => {
+    const out = at('journal');
+    const first = await report(at('a'), at('changed'), '--out', out);
+    const { code, stderr } = await cli('diff', at('a'), at('changed'), '--out', out);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('is there already') });
+    const journal = readFileSync(out, 'utf8').replace('"relative":', '"relative":1e3,"was":');
+    writeFileSync(out, journal);
+    const again = await report(at('a'), at('changed'), '--out', out, '--resume');
+    const reading = ({ differences }: typeof again.report) =>
+      differences.find((d: { name: string }) => d.name === 'one').readings[0].reading;
+    expect(reading(again.report).relative).toBe(1000);
+    expect({ ...reading(again.report), relative: 0, was: 0 }).toEqual({
+      ...reading(first.report),
+      relative: 0,
+      was: 0,
+    });
+  });
+
+  test('of other weights, or damaged, is refused', async () => {
+    const out = at('other-journal');
+    await report(at('a'), at('changed'), '--out', out);
+    const other = await cli('diff', at('a'), at('moved'), '--out', out, '--resume');
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('is of something else') });
+    writeFileSync(out, readFileSync(out, 'utf8').replace('"kind":"bulk"', '"kind":"odd"'));
+    const damaged = await cli('diff', at('a'), at('changed'), '--out', out, '--resume');
+    expect(damaged).toMatchObject({ code: 2, stderr: expect.stringContaining('expected one of') });
+  });
+
+  test('--resume without it, or with --directions, is a contradiction', async () => {
+    for (const argv of [['--resume'], ['--resume', '--out', at('x'), '--directions', at('y')]])
+      expect((await cli('diff', at('a'), at('changed'), ...argv)).code).toBe(2);
+  });
+});
+
+describe('what is not compared as numbers', () => {
+  const raw = (dtype: string, bytes: number[], length: number) =>
+    fileBytes(
+      JSON.stringify({ t: { dtype, shape: [length], data_offsets: [0, bytes.length] } }),
+      Uint8Array.from(bytes),
+    );
+
+  test('integers are compared by their bytes; a budget cannot judge them unless it says so', async () => {
+    writeFileSync(at('ints'), raw('I8', [1, 2, 3], 3));
+    writeFileSync(at('other-ints'), raw('I8', [1, 2, 4], 3));
+    expect((await cli('diff', at('ints'), at('ints'))).code).toBe(0);
+    const { code, stdout } = await cli('diff', at('ints'), at('other-ints'));
+    expect(code).toBe(1);
+    expect(stdout).toContain('I8: compared by bytes alone');
+    writeFileSync(at('loose.json'), '[{ "pattern": "*" }]');
+    expect((await cli('diff', at('ints'), at('other-ints'), '--budget', at('loose.json'))).code).toBe(2);
+    writeFileSync(at('bytes.json'), '[{ "pattern": "*", "kinds": ["bytes"] }]');
+    expect((await cli('diff', at('ints'), at('other-ints'), '--budget', at('bytes.json'))).code).toBe(0);
+  });
+
+  test('what no array holds cannot be compared', async () => {
+    writeFileSync(at('complex'), raw('C64', [1, 2, 3, 4, 5, 6, 7, 8], 1));
+    writeFileSync(at('other-complex'), raw('C64', [1, 2, 3, 4, 5, 6, 7, 9], 1));
+    expect((await cli('diff', at('complex'), at('other-complex'))).code).toBe(2);
+    expect((await cli('diff', at('complex'), at('complex'))).code).toBe(0); // the same file
+  });
+
+  test('NaN are counted by tensor', async () => {
+    const b = matrix(1);
+    b.set(0, 0, Number.NaN);
+    await write('nan', { one: b, two: matrix(2), bias });
+    const { code, stdout } = await cli('diff', at('a'), at('nan'));
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^one .*0 NaN or infinities in A, 1 in B: not compared$/m);
+    expect((await cli('diff', at('a'), at('nan'), '--budget', at('loose.json'))).code).toBe(2);
+  });
+
+  test('names are shown escaped', async () => {
+    await write('red', { '\u001b[31mred': bias });
+    const { stdout, stderr } = await cli('diff', at('a'), at('red'));
+    expect(stdout + stderr).not.toContain('\u001b');
+    expect(stdout).toContain('\\u001b[31mred');
   });
 });
