@@ -44,9 +44,7 @@ generate('wide', few, 'F32', (_, x) => 1.001 * x);
 generate('cast', few, 'BF16', (_, x) => x);
 measure('a cast from float32 to bfloat16', few, () => command('wide', 'cast', 1));
 const [u, v] = [rows, cols].map((length) =>
-  Array.from({ length: 8 }, (_, k) =>
-    Float64Array.from({ length }, (_, i) => Math.sin((i + 1) * (k + 1) * 0.7)),
-  ),
+  Array.from({ length: 8 }, () => Float32Array.from({ length }, () => 2 * Math.random() - 1)),
 );
 generate('tuned', few, 'BF16', (e, x) => {
   const [i, j] = [Math.floor(e / cols), e % cols];

@@ -252,10 +252,7 @@ function readingText({ kind, cast, spikes, energy, faint, nonFinite }: Reading):
   if (kind === 'spikes')
     return `rank ${spikes!.count} above the noise, ${percent(energy)} of the change: ${spectrumText(spikes!.S ?? [])}${faint === undefined ? '' : ` (${faint} more, as faint as a rounding of the change)`}`;
   if (kind === 'bulk') {
-    const few =
-      spikes!.count > 0
-        ? `, ${spikes!.more ? 'more than ' : ''}${spikes!.count} stand out (${percent(energy)})`
-        : '';
+    const few = spikes!.count > 0 ? `, ${spikes!.count} stand out (${percent(energy)})` : '';
     return `trained: everywhere ${numberText(spikes!.level)} times the noise of rounding${few}`;
   }
   return 'changed';

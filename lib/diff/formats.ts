@@ -68,6 +68,6 @@ export function formatsOf(x: FloatArray): FloatFormat[] {
 /** Largest absolute value. */
 export function largestOf(x: FloatArray): number {
   let most = 0;
-  for (const value of x) if (Math.abs(value) > most) most = Math.abs(value);
+  for (let e = 0; e < x.length; e++) if (Math.abs(x[e]) > most) most = Math.abs(x[e]);
   return most;
 }

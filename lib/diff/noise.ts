@@ -12,8 +12,6 @@ import { type AsyncOptions, FactoredMatrix, svdAsync, svdvalsAsync } from '../in
 export interface Spikes {
   /** How many singular values do. */
   readonly count: number;
-  /** There are more, which were not computed. */
-  readonly more: boolean;
   /** Root mean square of the rest, as a multiple of what was expected. */
   readonly level: number;
   /** Largest singular value of the scaled change, as a multiple of the edge. */
@@ -21,7 +19,13 @@ export interface Spikes {
   /** Singular values of what they are together. */
   readonly S?: readonly number[];
   /** That, without the scaling, U·diag(S)·Vh: the directions and sizes of a change of low rank. */
-  readonly part?: { readonly U: Tensor; readonly S: Tensor; readonly Vh: Tensor };
+  readonly part?: Factors;
+}
+
+interface Factors {
+  readonly U: Tensor;
+  readonly S: Tensor;
+  readonly Vh: Tensor;
 }
 
 /** Standard deviations of the largest value of noise by which it may exceed the edge: once in 10⁶. */
@@ -46,8 +50,8 @@ const heavy = 3;
 /** Up to this order all singular values are computed; of larger matrices the leading ones. */
 const wholeOrder = 640;
 
-/** Leading singular values that are looked at first. */
-const firstRank = 24;
+/** Leading singular values that are looked at first, and where all of them stand out next; then all are. */
+const firstRanks = [24, 96];
 
 /** Single precision is enough while nothing is larger than this many edges. */
 const singleReach = 2 ** 16;
@@ -63,72 +67,73 @@ export async function spikesOf(
   n: number,
   options: AsyncOptions = {},
 ): Promise<Spikes> {
-  const { rows, cols } = scaling(deviations, m, n);
-  const edge = noiseEdge(m, n);
+  const scales = scaling(deviations, m, n);
+  const { scaled, squares, outliers } = scaledBy(scales, E, deviations, m, n);
+  const Z = tensor(scaled, [m, n]);
+  const { S, count, level, noise } = await spectrumOf(Z, squares, options);
+  const edge = noise * noiseEdge(m, n);
+  const of = { level, ratio: squares === 0 ? 0 : S[0] / edge };
+  if (count === 0 || count > Math.min(m, n) / 2) return { ...of, count };
+  const how = Math.min(m, n) > wholeOrder && count <= firstRanks[0] ? leading : {};
+  const found: Factors = await svdAsync(Z, { ...how, rank: count, ...options });
+  const counted = [...found.S.data.keys()].filter((k) => {
+    let sum = 0;
+    for (const e of outliers) sum += found.U.get(Math.floor(e / n), k) * scaled[e] * found.Vh.get(k, e % n);
+    return found.S.data[k] - sum > edge;
+  });
+  if (counted.length === 0) return { ...of, count: 0 };
+  const part = unscaled(found, counted, scales);
+  return { ...of, count: counted.length, S: Array.from(part.S.data), part };
+}
+
+/** The values that are needed to tell how many stand out: the leading ones of a large matrix, or all. */
+async function spectrumOf(Z: Tensor, squares: number, options: AsyncOptions) {
+  const [m, n] = Z.shape;
+  const p = Math.min(m, n);
+  for (const rank of p <= wholeOrder ? [] : firstRanks) {
+    const { S } = await svdAsync(Z, { ...leading, rank, ...options });
+    const found = standingOut(S.data, squares, m, n);
+    if (found.count < rank) return { S: S.data, ...found };
+  }
+  const S = (await svdvalsAsync(Z, options)).data;
+  return { S, ...standingOut(S, squares, m, n) };
+}
+
+interface Scales {
+  readonly rows: Float64Array;
+  readonly cols: Float64Array;
+}
+
+/** E_ij/(r_i·c_j), the sum of their squares, and the elements that may be so large by their own rounding alone. */
+function scaledBy({ rows, cols }: Scales, E: FloatArray, deviations: FloatArray, m: number, n: number) {
   let squares = 0;
   const outliers: number[] = [];
   for (let i = 0, e = 0; i < m; i++)
     for (let j = 0; j < n; j++, e++) {
-      squares += (E[e] / (rows[i] * cols[j])) ** 2;
-      if (deviations[e] > heavy * rows[i] * cols[j] && E[e] !== 0) outliers.push(e);
+      const scale = rows[i] * cols[j];
+      squares += (E[e] / scale) ** 2;
+      if (deviations[e] > heavy * scale && E[e] !== 0 && Math.abs(E[e]) <= 2 * deviations[e])
+        outliers.push(e);
     }
-  const scaled = allocate(
-    Math.sqrt(squares) < singleReach * edge ? 'float32' : 'float64',
-    [m, n],
-    'the scaled change',
-  );
+  const dtype = Math.sqrt(squares) < singleReach * noiseEdge(m, n) ? 'float32' : 'float64';
+  const scaled = allocate(dtype, [m, n], 'the scaled change');
   for (let i = 0, e = 0; i < m; i++) for (let j = 0; j < n; j++, e++) scaled[e] = E[e] / (rows[i] * cols[j]);
-  const Z = tensor(scaled, [m, n]);
-  const p = Math.min(m, n);
-  const whole = p <= wholeOrder;
-  for (let rank = Math.min(p, firstRank); ; rank = Math.min(2 * rank, p)) {
-    if (whole) rank = p;
-    const S = whole
-      ? (await svdvalsAsync(Z, options)).data
-      : (await svdAsync(Z, { ...leading, rank, ...options })).S.data;
-    const found = standingOut(S, squares, m, n);
-    if (found.count === rank && rank < p / mostOf) continue;
-    const ratio = squares === 0 ? 0 : S[0] / (edge * found.noise);
-    const of = { more: found.count === rank && rank < p, level: found.level, ratio };
-    if (found.count === 0 || found.count > p / 2) return { ...of, count: found.count };
-    const {
-      U,
-      S: values,
-      Vh,
-    } = await svdAsync(Z, { ...(whole ? {} : leading), rank: found.count, ...options });
-    const counted = [...values.data.keys()].filter((k) => !explained(k, values.data[k] - edge * found.noise));
-    if (counted.length === 0) return { ...of, count: 0 };
-    const part = unscaled({ U, S: values, Vh }, counted);
-    return { ...of, count: counted.length, S: Array.from(part.S.data), part };
+  return { scaled, squares, outliers };
+}
 
-    /** Whether a value is over the edge by no more than few elements whose rounding is large. */
-    function explained(k: number, over: number): boolean {
-      let sum = 0;
-      for (const e of outliers) {
-        const [i, j] = [Math.floor(e / n), e % n];
-        if (Math.abs(E[e]) <= 2 * deviations[e]) sum += U.get(i, k) * scaled[e] * Vh.get(k, j);
-      }
-      return sum >= over;
-    }
-  }
-
-  function unscaled({ U, S, Vh }: { U: Tensor; S: Tensor; Vh: Tensor }, counted: readonly number[]) {
-    const r = counted.length;
-    const [A, B] = [new Float64Array(m * r), new Float64Array(r * n)];
-    counted.forEach((k, q) => {
-      for (let i = 0; i < m; i++) A[i * r + q] = rows[i] * U.get(i, k) * S.get(k);
-      for (let j = 0; j < n; j++) B[q * n + j] = cols[j] * Vh.get(k, j);
-    });
-    const svd = new FactoredMatrix(tensor(A, [m, r]), tensor(B, [r, n])).svd();
-    return { U: svd.U as Tensor, S: svd.S as Tensor, Vh: svd.Vh as Tensor };
-  }
+/** Some triplets of the scaled change as they are in the change. */
+function unscaled({ U, S, Vh }: Factors, counted: readonly number[], { rows, cols }: Scales): Factors {
+  const [m, n, r] = [rows.length, cols.length, counted.length];
+  const [A, B] = [new Float64Array(m * r), new Float64Array(r * n)];
+  counted.forEach((k, q) => {
+    for (let i = 0; i < m; i++) A[i * r + q] = rows[i] * U.get(i, k) * S.get(k);
+    for (let j = 0; j < n; j++) B[q * n + j] = cols[j] * Vh.get(k, j);
+  });
+  return new FactoredMatrix(tensor(A, [m, r]), tensor(B, [r, n])).svd();
 }
 
 /** How the leading values of large matrices are computed: they are compared with an edge, to less than a percent. */
 const leading = { method: 'krylov', certify: false, accuracy: 1e-3 } as const;
-
-/** Of all values at most this part is looked for beyond an edge. */
-const mostOf = 4;
 
 /** How many of the leading values stand out of the rest, and the level of that. */
 function standingOut(
@@ -148,7 +153,7 @@ function standingOut(
 }
 
 /** r and c with v_ij/(r_i·c_j)² of mean 1 in every row and column. */
-function scaling(deviations: FloatArray, m: number, n: number): { rows: Float64Array; cols: Float64Array } {
+function scaling(deviations: FloatArray, m: number, n: number): Scales {
   const [rows, cols] = [new Float64Array(m).fill(1), new Float64Array(n).fill(1)];
   for (let sweep = 0; sweep < sweeps; sweep++) {
     for (let i = 0, e = 0; i < m; i++) {

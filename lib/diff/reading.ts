@@ -93,9 +93,8 @@ async function readSpectrum(
   }
   const spikes = await spikesOf(E, deviations, m, n, options);
   const energyOf = ({ S = [] }: Spikes) => Math.min(1, (Math.hypot(...S) / norm) ** 2);
-  const few = ({ count, more, level }: Spikes) =>
-    count > 0 && !more && count <= Math.min(m, n) / 2 && level <= raised;
-  if (spikes.count === 0 && !spikes.more)
+  const few = ({ count, level }: Spikes) => count > 0 && count <= Math.min(m, n) / 2 && level <= raised;
+  if (spikes.count === 0)
     return spikes.level <= 2 * raised && like !== undefined
       ? { kind: 'cast-like', spikes, cast: like }
       : { kind: 'bulk', spikes, energy: 0 };
