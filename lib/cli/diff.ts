@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { openAdapter } from '../adapters/index.ts';
 import { svdError } from '../array/errors.ts';
 import { escaped, escapedJson } from '../array/escape.ts';
 import { shardText } from '../circuits/run/index.ts';
+import { diffAdapters, isAdapter } from '../diff/adapters.ts';
 import { type Budget, type Excess, excessOf, readBudget } from '../diff/budget.ts';
 import { openJournal, withoutDirections } from '../diff/journal.ts';
 import type { Inventory } from '../diff/pairs.ts';
@@ -74,7 +76,9 @@ const collect = (pattern: string, all: string[] = []): string[] => [...all, patt
 interface Report {
   readonly a: string;
   readonly b: string;
-  readonly inventory: Inventory;
+  /** Whether A and B are low-rank adapters, compared module by module. */
+  readonly adapters: boolean;
+  readonly prefix: Inventory['prefix'];
   readonly budget: string | undefined;
   readonly shard: ShardChoice['shard'];
   readonly differences: readonly (TensorDiff & { readonly excess?: Excess | undefined })[];
@@ -106,12 +110,19 @@ async function compare(
   let same = 0;
   const chosen = { include, exclude, shard: choice.shard };
   await using journal = out === undefined ? undefined : await openJournal(out, resume, a, b, chosen);
-  const { inventory, tensors } = await diffWeights(a, b, {
+  const settings = {
     ...chosen,
     known: journal?.records,
     signal,
-    onProgress: (state) => progress.update(state),
-  });
+    onProgress: (state: { done: number; total: number }) => progress.update(state),
+  };
+  const adapters = isAdapter(a) && isAdapter(b);
+  const { prefix, tensors } = adapters
+    ? {
+        prefix: undefined,
+        tensors: diffAdapters(await openAdapter(pathA), await openAdapter(pathB), settings),
+      }
+    : await diffWeights(a, b, settings);
   try {
     for await (const tensor of tensors) {
       if (directions !== undefined) keepDirections(kept, tensor);
@@ -134,7 +145,8 @@ async function compare(
   return {
     a: pathA,
     b: pathB,
-    inventory,
+    adapters,
+    prefix,
     budget: budgetPath,
     shard: choice.shard,
     differences,
@@ -161,17 +173,15 @@ function keepDirections(kept: Record<string, Tensor>, { name, readings, matrices
 
 /** For programs. JSON has neither infinity nor NaN: the relative change of what was zero is null. */
 function json(report: Report): string {
-  const { inventory, differences, ...rest } = report;
-  const { prefix } = inventory;
-  return `${escapedJson({ ...rest, summary: summary(report), prefix, differences }, 2)}\n`;
+  const { differences, ...rest } = report;
+  return `${escapedJson({ ...rest, summary: summary(report), differences }, 2)}\n`;
 }
 
 /** For people. */
 function text(report: Report): string {
-  const { a, b, inventory, shard, differences, same, milliseconds } = report;
-  const { prefix } = inventory;
+  const { a, b, adapters, prefix, shard, differences, same, milliseconds } = report;
   const lines = [
-    `A ${shownPath(a)}\nB ${shownPath(b)}\n`,
+    `A ${shownPath(a)}\nB ${shownPath(b)}\n${adapters ? 'Low-rank adapters, compared by what they add to each weight.\n' : ''}`,
     shard === undefined ? '' : `${shardText(shard)}\n`,
     prefix === undefined
       ? ''
@@ -224,7 +234,7 @@ function rowsOf({ name, other, dtype, shape, kinds, readings, matrices }: Tensor
     row(matrices > 1 ? ` [${index}]` : '', [
       numberText(reading.relative),
       numberText(reading.largest),
-      `${reading.changed}/${reading.elements}`,
+      Number.isNaN(reading.changed) ? '' : `${reading.changed}/${reading.elements}`,
       readingText(reading),
     ]),
   );

@@ -129,7 +129,8 @@ function unscaled({ U, S, Vh }: Factors, counted: readonly number[], { rows, col
     for (let i = 0; i < m; i++) A[i * r + q] = rows[i] * U.get(i, k) * S.get(k);
     for (let j = 0; j < n; j++) B[q * n + j] = cols[j] * Vh.get(k, j);
   });
-  return new FactoredMatrix(tensor(A, [m, r]), tensor(B, [r, n])).svd();
+  const svd = new FactoredMatrix(tensor(A, [m, r]), tensor(B, [r, n])).svd();
+  return { U: svd.U, S: svd.S, Vh: svd.Vh };
 }
 
 /** How the leading values of large matrices are computed: they are compared with an edge, to less than a percent. */

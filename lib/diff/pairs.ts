@@ -60,16 +60,26 @@ export function pairsOf(a: Weights, b: Weights, filter: Filter): Inventory {
   return { pairs, missing: [...lefts], added: [...rights], prefix };
 }
 
-function selected(a: Weights, b: Weights, { include, exclude = [] }: Filter): [Set<string>, Set<string>] {
-  const all = [...new Set([...a.names, ...b.names])];
-  for (const pattern of [...(include ?? []), ...exclude])
-    if (!all.some((name) => match(pattern, name)))
-      throw fileError(a.path, `no tensor of A or B matches ${pattern}; ${suggestNames(pattern, all)}`);
-  const isIn = (name: string) =>
-    (include === undefined || include.some((pattern) => match(pattern, name))) &&
-    !exclude.some((pattern) => match(pattern, name));
+function selected(a: Weights, b: Weights, filter: Filter): [Set<string>, Set<string>] {
+  mustMatch([...new Set([...a.names, ...b.names])], filter, a.path);
+  const isIn = (name: string) => isChosen(name, filter);
   return [new Set(a.names.filter(isIn)), new Set(b.names.filter(isIn))];
 }
+
+/** Each pattern must match a name. `ERR_SVD_FILE` */
+export function mustMatch(
+  names: readonly string[],
+  { include = [], exclude = [] }: Filter,
+  path: string,
+): void {
+  for (const pattern of [...include, ...exclude])
+    if (!names.some((name) => match(pattern, name)))
+      throw fileError(path, `nothing in A or B matches ${pattern}; ${suggestNames(pattern, names)}`);
+}
+
+export const isChosen = (name: string, { include, exclude = [] }: Filter): boolean =>
+  (include === undefined || include.some((pattern) => match(pattern, name))) &&
+  !exclude.some((pattern) => match(pattern, name));
 
 /** The beginning, up to a dot, without which most of the long names are among the short ones. */
 function commonPrefix(

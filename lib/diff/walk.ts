@@ -42,7 +42,7 @@ export interface DiffOptions extends Filter, Pick<AsyncOptions, 'signal'> {
 
 /** Differences, tensor by tensor, and what was found of the names. */
 export interface Walk {
-  readonly inventory: Inventory;
+  readonly prefix: Inventory['prefix'];
   readonly tensors: AsyncGenerator<TensorDiff, void, void>;
 }
 
@@ -52,7 +52,7 @@ export interface Walk {
  */
 export async function diffWeights(a: Weights, b: Weights, options: DiffOptions): Promise<Walk> {
   const inventory = await withRenamed(a, b, pairsOf(a, b, options), options);
-  return { inventory, tensors: walk(a, b, inventory, options) };
+  return { prefix: inventory.prefix, tensors: walk(a, b, inventory, options) };
 }
 
 async function* walk(
