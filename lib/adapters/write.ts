@@ -1,4 +1,5 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { renameSync, rmSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exposedAsync } from '../arguments/boundary.ts';
 import { asyncOptions, isPlain, type OptionTable, oneOf } from '../arguments/options.ts';
@@ -8,8 +9,8 @@ import { quote } from '../array/escape.ts';
 import type { FactoredMatrix } from '../factored-matrix.ts';
 import type { AsyncOptions } from '../native/steps.ts';
 import { type StorableDtype, storableOf } from '../weights/dtypes.ts';
-import { filePath, fileStep } from '../weights/file-errors.ts';
-import { forget, temporaryIn, writeAtomically } from '../weights/output.ts';
+import { filePath, fileStep, fileStepSync } from '../weights/file-errors.ts';
+import { forget, syncFolder, temporaryIn, writeAtomically } from '../weights/output.ts';
 import { type Declared, type Writable, writeInTurn } from '../weights/writer.ts';
 import type { Adapter, ModuleInfo } from './adapter.ts';
 import { inModule } from './module-error.ts';
@@ -89,17 +90,24 @@ async function writePeft(folder: string, adapter: Adapter, options: WriteAdapter
   for (const [name, tensor] of adapter.replaced) tensors.addWhole(`${wrapper}${name}`, tensor);
   const config = `${JSON.stringify(peftConfig(adapter, targets), null, 2)}\n`;
   await fileStep(folder, 'make the folder', () => mkdir(folder, { recursive: true }));
-  const configPath = join(folder, configName);
-  const staged = temporaryIn(folder);
+  const [weights, said] = [temporaryIn(folder), temporaryIn(folder)];
   try {
-    await tensors.write(staged, { ...adapter.metadata, format: 'pt' });
-    await fileStep(configPath, 'replace', () => rm(configPath, { force: true }));
-    await fileStep(folder, 'write', () => rename(staged, join(folder, weightsName)));
+    await tensors.write(weights, { ...adapter.metadata, format: 'pt' });
+    await writeAtomically(said, (append) => append(Buffer.from(config)));
+    const old = await readFile(join(folder, configName), 'utf8').catch(() => undefined);
+    // At once: what kills it in between leaves tensors without a config, unless that is the same as before.
+    fileStepSync(folder, 'write', () => {
+      if (old !== config) rmSync(join(folder, configName), { force: true });
+      renameSync(weights, join(folder, weightsName));
+      renameSync(said, join(folder, configName));
+    });
   } finally {
-    await rm(staged, { force: true });
-    forget(staged);
+    for (const path of [weights, said]) {
+      await rm(path, { force: true });
+      forget(path);
+    }
   }
-  await writeAtomically(configPath, (append) => append(Buffer.from(config)));
+  await fileStep(folder, 'sync', () => syncFolder(folder));
 }
 
 const wrapper = 'base_model.model.';

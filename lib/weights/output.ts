@@ -171,7 +171,7 @@ async function appendAll(path: string, handle: FileHandle, bytes: Uint8Array): P
 }
 
 /** Makes a new name in `folder` survive a crash. Where folders cannot be synced, the system does it in its own time. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
     await handle.sync().finally(() => handle.close());
