@@ -5,4 +5,4 @@ export { writeNpy, writeNpz } from './numpy-writer.ts';
 export { openWeights } from './open.ts';
 export { openSafetensors } from './reader.ts';
 export type { ReadOptions, SafetensorsFile, Weights } from './weights.ts';
-export { writeSafetensors } from './writer.ts';
+export { type Writable, writeSafetensors } from './writer.ts';
