@@ -204,8 +204,16 @@ export function evenFactors({ U, S, Vh }: Pick<Svd, 'U' | 'S' | 'Vh'>, rank: num
     for (let j = 0, at = row * rank, from = row * p; j < rank; j++) left[at + j] = u[from + j] * roots[j];
   for (let j = 0; j < rank; j++)
     for (let column = 0; column < r; column++) right[j * r + column] = vh[j * r + column] * roots[j];
-  return new FactoredMatrix({ data: left, shape: [l, rank] }, { data: right, shape: [rank, r] });
+  const matrix = new FactoredMatrix({ data: left, shape: [l, rank] }, { data: right, shape: [rank, r] });
+  rootsOf.set(matrix, roots.subarray(0, rank));
+  return matrix;
 }
+
+/** √S of matrices whose factors are `U·√S` and `√S·Vh`, row-major. */
+const rootsOf = new WeakMap<FactoredMatrix, FloatArray>();
+
+/** √S where the factors of `matrix` are known to be `U·√S` and `√S·Vh`, row-major: it need not be decomposed again. */
+export const evenRoots = (matrix: FactoredMatrix): FloatArray | undefined => rootsOf.get(matrix);
 
 function reportOf(S: FloatArray, rank: number, rankBefore: number): ModuleReport {
   const [kept, lost] = [Math.hypot(...S.subarray(0, rank)), Math.hypot(...S.subarray(rank))];

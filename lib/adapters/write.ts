@@ -17,6 +17,7 @@ import { inModule } from './module-error.ts';
 import { kohyaNames, type NameOptions, peftNames } from './module-names.ts';
 import { configName, weightsName } from './open.ts';
 import { peftConfig, type Target } from './peft-config.ts';
+import { evenRoots } from './recompress.ts';
 import { mustBeAdapter } from './resize.ts';
 
 /** Options of `writeAdapter`. */
@@ -170,7 +171,9 @@ class Tensors {
     const { split = 'even', signal } = this.#options;
     let made: Factors | undefined;
     const factor = (which: 'A' | 'B') => async () => {
-      made ??= await factorsOf(info.transposed ? T : matrix, split, own, signal);
+      made ??=
+        (info.transposed ? undefined : knownFactors(matrix, split)) ??
+        (await factorsOf(info.transposed ? T : matrix, split, own, signal));
       const data = made[which];
       if (which === 'B') {
         made = undefined; // it comes after A
@@ -209,6 +212,17 @@ class Tensors {
 interface Factors {
   readonly A: FloatArray;
   readonly B: FloatArray;
+}
+
+/** A and B of a matrix whose factors were made of its decomposition. */
+function knownFactors(matrix: FactoredMatrix, split: Split): Factors | undefined {
+  const roots = evenRoots(matrix);
+  if (!roots) return undefined;
+  const [B, A] = [matrix.A.data, matrix.B.data];
+  if (split === 'even') return { A, B };
+  if (!roots.every((root) => root > 0)) return undefined; // Vh is not in its factor
+  const { mdim, rdim } = matrix;
+  return { A: A.map((x, i) => x / roots[Math.floor(i / rdim)]), B: B.map((x, i) => x * roots[i % mdim]) };
 }
 
 /** A and B, row-major, of the product that a matrix is. */

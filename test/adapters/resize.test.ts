@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { Keep } from '../../lib/adapters/index.ts';
-import { resize } from '../../lib/adapters/index.ts';
+import { openAdapter, resize, writeAdapter } from '../../lib/adapters/index.ts';
 import { epsilon } from '../../lib/array/tensor.ts';
 import { svd } from '../../lib/index.ts';
 import { adapterOf, formed, normOfSum, randomAdapter, spectralAdapter } from '../support/adapters.ts';
 import { array, dtypes, randomProduct } from '../support/matrices.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+const at = temporaryFolder();
 
 const shapes = { a: [12, 6, 9], b: [12, 6, 9], c: [5, 8, 20], d: [30, 3, 4], e: [12, 6, 9] } as const;
 
@@ -70,6 +73,22 @@ describe('resize', () => {
     expect(firsts.size).toBe(1);
     expect(adapter.modules.get('t')!.shape).toEqual([5, 6]);
     expect(Math.abs(report.get('t')!.error - [...firsts][0])).toBeLessThan(0.02);
+  });
+
+  test('what it makes is written as it is, not decomposed again, and with split up has rows of length 1', async () => {
+    const { adapter } = await resize(randomAdapter(11, shapes), { rank: 2 });
+    for (const split of ['even', 'up'] as const) {
+      await writeAdapter(at('out'), adapter, { split, dtype: 'float64' });
+      const again = await openAdapter(at('out'));
+      for (const [name, matrix] of adapter.modules) {
+        const { A, B } = again.modules.get(name)!;
+        if (split === 'even') expect([A.data, B.data]).toEqual([matrix.A.data, matrix.B.data]);
+        for (let i = 0; i < 2 && split === 'up'; i++)
+          expect(Math.hypot(...B.data.subarray(i * B.shape[1], (i + 1) * B.shape[1]))).toBeCloseTo(1, 12);
+        const left = normOfSum([formed(matrix), formed({ A, B })], [1, -1]);
+        expect(left).toBeLessThanOrEqual(50 * epsilon('float64') * normOfSum([formed(matrix)], [1]));
+      }
+    }
   });
 
   test('a module of zeros keeps one triplet and has no error', async () => {
