@@ -45,20 +45,24 @@ const ours = {
   'resize, the command': await command('resize', paths[0]),
   'merge, the command': await command('merge', ...paths, '--weights', '0.5,0.5'),
 };
-for (const [name, { seconds, peak }] of Object.entries(ours))
+for (const [name, { seconds, cpu, peak }] of Object.entries(ours))
   console.log(
-    `${name.padEnd(24)} ${seconds.toFixed(2)}${peak ? `, peak ${(peak / 1e9).toFixed(2)} GB` : ''}`,
+    `${name.padEnd(24)} ${seconds.toFixed(2)}; all processors ${cpu.toFixed(2)}${peak ? `; peak ${(peak / 1e9).toFixed(2)} GB` : ''}`,
   );
 for (const [name, terms] of [
   ['resize', 1],
   ['merge', 2],
 ]) {
-  const { seconds, by } = inLoop(terms);
-  const all = seconds * modules;
-  const faster = (of) => `${(all / ours[of].seconds).toFixed(0)} times that of ${of}`;
+  // With as many threads as suit it best; processor time with one, as more of them wait by spinning.
+  const [one, two] = [1, 2].map((threads) => inLoop(terms, threads));
+  const [seconds, cpu] = [modules * Math.min(one.seconds, two.seconds), modules * one.cpu];
   console.log(
-    `${name}, the loop, ${by}: ${seconds.toFixed(3)} a module, so ${all.toFixed(0)} for all: ${faster(`${name} in memory`)}, ${faster(`${name}, the command`)}`,
+    `${`${name}, the loop`.padEnd(24)} ${seconds.toFixed(1)}; all processors ${cpu.toFixed(1)}; ${one.by}`,
   );
+  for (const of of [`${name} in memory`, `${name}, the command`])
+    console.log(
+      `  ${(seconds / ours[of].seconds).toFixed(0)} times the time of ${of}, ${(cpu / ours[of].cpu).toFixed(0)} times its processor time`,
+    );
 }
 
 function randomTensors() {
@@ -75,32 +79,37 @@ function randomTensors() {
 async function timed(work) {
   const all = [];
   for (let i = 0; i <= repeats; i++) {
-    const start = performance.now();
-    await work();
-    all.push((performance.now() - start) / 1000);
+    const [start, used] = [performance.now(), process.cpuUsage()];
+    const ofChild = await work();
+    const { user, system } = process.cpuUsage(used);
+    const cpu = typeof ofChild === 'number' ? ofChild : user + system;
+    all.push({ seconds: (performance.now() - start) / 1000, cpu: cpu / 1e6 });
   }
-  return { seconds: median(all.slice(1)) };
+  const [seconds, cpu] = ['seconds', 'cpu'].map((key) => median(all.slice(1).map((one) => one[key])));
+  return { seconds, cpu };
 }
 
 /** In a process of its own, which tells its peak. */
 async function command(...argv) {
   const script = fileURLToPath(new URL('../dist/command.js', import.meta.url));
-  const tell = `process.on('exit', () => console.error('peak', process.resourceUsage().maxRSS)); await import(${JSON.stringify(script)})`;
+  const tell = `process.on('exit', () => console.error('used', JSON.stringify(process.resourceUsage()))); await import(${JSON.stringify(script)})`;
   let peak = 0;
   const args = ['lora', ...argv, '--rank', String(to), '--out', join(folder, 'out.safetensors')];
-  const { seconds } = await timed(async () => {
+  const found = await timed(async () => {
     const node = ['--input-type=module', '-e', tell, 'command', ...args];
     const { status, stderr } = spawnSync(process.execPath, node, { encoding: 'utf8', maxBuffer: 2 ** 28 });
     if (status !== 0) throw new Error(stderr);
-    peak = Math.max(peak, 1024 * Number(/peak (.*)/.exec(stderr)[1]));
+    const { maxRSS, userCPUTime, systemCPUTime } = JSON.parse(/used (.*)/.exec(stderr)[1]);
+    peak = Math.max(peak, 1024 * maxRSS);
+    return userCPUTime + systemCPUTime;
   });
-  return { seconds, peak };
+  return { ...found, peak };
 }
 
-function inLoop(terms) {
+function inLoop(terms, threads) {
   const script = fileURLToPath(new URL('trials/svd_lowrank.py', import.meta.url));
   const argv = [script, size, rank, to, terms, loop].map(String);
-  const env = { ...process.env, OPENBLAS_NUM_THREADS: '2' };
+  const env = { ...process.env, OPENBLAS_NUM_THREADS: String(threads), OMP_NUM_THREADS: String(threads) };
   const { status, stdout, stderr } = spawnSync(values.python, argv, { encoding: 'utf8', env });
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout);
