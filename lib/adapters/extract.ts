@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { truncatedSvd } from '../algorithms/truncated.ts';
 import type { Truncation } from '../algorithms/truncation.ts';
 import { exposedAsync } from '../arguments/boundary.ts';
@@ -12,6 +13,7 @@ import { dtypeOf, product, promote, type Tensor, tensor } from '../array/tensor.
 import { batchOf } from '../native/batch.ts';
 import { packInto, scan } from '../native/kernels.ts';
 import { type AsyncOptions, asPart, runAsync, type Steps } from '../native/steps.ts';
+import { Config } from '../weights/config.ts';
 import { isReadable, type StoredTensor } from '../weights/dtypes.ts';
 import { fileError, shapeText, shownPath } from '../weights/file-errors.ts';
 import { openWeights, type Weights } from '../weights/index.ts';
@@ -89,7 +91,7 @@ export const extract = exposedAsync(
       outcomes.set(name, await outcomeOf(pair, name, truncation, signal));
       onProgress?.({ done: i + 1, total: names.length });
     }
-    return extractionOf(outcomes);
+    return extractionOf(outcomes, await keepsInputsFirst(pair.base));
   },
 );
 
@@ -229,8 +231,16 @@ function* frobenius(x: Tensor): Steps<number> {
   return ldexp(Math.sqrt(sum), largest);
 }
 
+/** Whether the linear weights of a model are `[in, out]`, by the `config.json` beside its files: GPT-2's `Conv1D`. */
+export async function keepsInputsFirst({ files }: Weights): Promise<boolean> {
+  const config = await Config.read(join(dirname(files[0]), 'config.json')).catch(() => undefined);
+  return ['gpt2', 'openai-gpt', 'imagegpt', 'decision_transformer'].includes(
+    String(config?.raw('model_type')),
+  );
+}
+
 /** The adapter of all modules that were found. */
-export function extractionOf(outcomes: ReadonlyMap<string, Outcome>): Extraction {
+export function extractionOf(outcomes: ReadonlyMap<string, Outcome>, inputsFirst: boolean): Extraction {
   const modules = new Map<string, Module>();
   const report = new Map<string, ModuleReport>();
   const leftOut = new Map<string, string>();
@@ -242,9 +252,10 @@ export function extractionOf(outcomes: ReadonlyMap<string, Outcome>): Extraction
       const { matrix, shape } = outcome;
       const module = name.replace(/\.weight$/, '');
       const embedding = shape.length === 2 && isEmbedding(module);
+      const conv1d = inputsFirst && shape.length === 2 && /(^|\.)(c_attn|q_attn|c_fc|c_proj)$/.test(module);
       modules.set(module, {
         matrix,
-        info: infoOf(matrix, { weightShape: shape, embedding, transposed: embedding }),
+        info: infoOf(matrix, { weightShape: shape, embedding, transposed: embedding || conv1d }),
       });
       report.set(module, outcome.report);
     }

@@ -9,7 +9,7 @@ import { type Made, type ModuleReport, recompress } from './recompress.ts';
 
 /** An adapter that was made of others, with what is known of each of its modules. */
 export interface AdapterResult {
-  /** Of the same format, metadata and config. */
+  /** Of the format, and with the metadata, of the first that it was made of. */
   readonly adapter: Adapter;
   /** By the names of its modules. */
   readonly report: ReadonlyMap<string, ModuleReport>;

@@ -10,7 +10,14 @@ import { openWeights } from '../weights/index.ts';
 import { Journal } from '../weights/journal.ts';
 import type { JsonReader } from '../weights/json-reader.ts';
 import { writeTensors } from '../weights/writer.ts';
-import { type Extraction, extractionOf, type Outcome, outcomeOf, type Pair } from './extract.ts';
+import {
+  type Extraction,
+  extractionOf,
+  keepsInputsFirst,
+  type Outcome,
+  outcomeOf,
+  type Pair,
+} from './extract.ts';
 
 /** What the journal keeps of a tensor: of a module the file of its factors, by its name in the folder. */
 type Finished =
@@ -59,7 +66,7 @@ export async function extractResumably(
     }
     onProgress?.({ done: i + 1, total: names.length });
   }
-  return extractionOf(outcomes);
+  return extractionOf(outcomes, await keepsInputsFirst(pair.base));
 }
 
 /** Removes what `extractResumably` kept. */

@@ -19,7 +19,11 @@ import { limits, prefixLength } from './header.ts';
 import { type Append, writeAtomically } from './output.ts';
 import { isWellFormed, littleEndianPieces, mustBeRecord, narrowPieces, type View } from './pieces.ts';
 
-/** What can be written: an array of floats, or any tensor as `readStored` reads it. */
+/**
+ * What can be written: an array of floats, or any tensor as `readStored` reads it.
+ *
+ * @inline
+ */
 export type Writable = MatrixLike | StoredTensor;
 
 /**

@@ -142,6 +142,21 @@ describe('extract', () => {
     expect(normOfSum([planted, formed(adapter.modules.get('w')!)], [1, -1])).toBeLessThan(1e-12);
   });
 
+  test('linear weights of GPT-2 are [in, out], and their adapter says so', async () => {
+    const [from, to] = [at('gpt2'), at('gpt2-tuned')];
+    const names = ['h.0.attn.c_attn.weight', 'wte.weight', 'lm_head.weight'];
+    const all = (x: number[][]) => Object.fromEntries(names.map((name) => [name, f64(x)]));
+    await sharded('gpt2', [all(base.q)]);
+    await sharded('gpt2-tuned', [all(sum(base.q, planted))]);
+    const flags = async () => {
+      const { adapter } = await extract(from, to, { rank: 3 });
+      return [...adapter.info.values()].map(({ transposed }) => transposed);
+    };
+    expect(await flags()).toEqual([false, true, false]);
+    writeFileSync(at('gpt2/config.json'), '{ "model_type": "gpt2" }');
+    expect(await flags()).toEqual([true, true, false]);
+  });
+
   test('names and shapes are checked before anything is read', async () => {
     const [from, to] = await checkpoints();
     const grown = {
