@@ -204,8 +204,14 @@ export function evenFactors({ U, S, Vh }: Pick<Svd, 'U' | 'S' | 'Vh'>, rank: num
     for (let j = 0, at = row * rank, from = row * p; j < rank; j++) left[at + j] = u[from + j] * roots[j];
   for (let j = 0; j < rank; j++)
     for (let column = 0; column < r; column++) right[j * r + column] = vh[j * r + column] * roots[j];
-  const matrix = new FactoredMatrix({ data: left, shape: [l, rank] }, { data: right, shape: [rank, r] });
-  rootsOf.set(matrix, roots.subarray(0, rank));
+  const [A, B] = [tensor(left, [l, rank]), tensor(right, [rank, r])];
+  return evenProduct(A, B, roots.subarray(0, rank));
+}
+
+/** The product of `U·√S` and `√S·Vh`, both row-major, by √S. */
+export function evenProduct(A: Tensor, B: Tensor, roots: FloatArray): FactoredMatrix {
+  const matrix = new FactoredMatrix(A, B);
+  rootsOf.set(matrix, roots);
   return matrix;
 }
 

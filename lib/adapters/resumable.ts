@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Truncation } from '../algorithms/truncation.ts';
-import { FactoredMatrix } from '../factored-matrix.ts';
+import type { FloatArray } from '../array/tensor.ts';
 import type { AsyncOptions } from '../native/steps.ts';
 import { fileStep } from '../weights/file-errors.ts';
 import { weightsIdentity } from '../weights/identity.ts';
@@ -18,6 +18,7 @@ import {
   outcomeOf,
   type Pair,
 } from './extract.ts';
+import { evenProduct, evenRoots } from './recompress.ts';
 
 /** What the journal keeps of a tensor: of a module the file of its factors, by its name in the folder. */
 type Finished =
@@ -83,7 +84,9 @@ async function keep(
   if (outcome.kind !== 'module') return outcome;
   const { matrix, ...rest } = outcome;
   const path = join(folder, file);
-  await writeTensors(path, { A: matrix.A, B: matrix.B }, {}, signal);
+  const roots = evenRoots(matrix) as FloatArray; // of one that was made by a decomposition
+  const factors = { A: matrix.A, B: matrix.B, roots: { data: roots, shape: [roots.length] } };
+  await writeTensors(path, factors, {}, signal);
   return { ...rest, file, sha256: await hashOf(path) };
 }
 
@@ -94,7 +97,8 @@ async function outcomeIn(folder: string, finished: Finished): Promise<Outcome | 
   const path = join(folder, file);
   if ((await hashOf(path)) !== sha256) return undefined;
   await using factors = await openWeights(path);
-  return { ...rest, matrix: new FactoredMatrix(await factors.read('A'), await factors.read('B')) };
+  const [A, B, roots] = [await factors.read('A'), await factors.read('B'), await factors.read('roots')];
+  return { ...rest, matrix: evenProduct(A, B, roots.data) };
 }
 
 /** Of what is not there, nothing's. */
