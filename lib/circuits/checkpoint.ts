@@ -1,6 +1,7 @@
 import { type Driver, evidenceOf, Svd } from '../algorithms/result.ts';
 import { exposeMembers } from '../arguments/boundary.ts';
 import { asyncOptions, count, type Kind, type OptionTable } from '../arguments/options.ts';
+import { asyncDispose } from '../array/disposal.ts';
 import type { FloatArray } from '../array/elements.ts';
 import { isOwnError, shown, svdError } from '../array/errors.ts';
 import type { MatrixLike } from '../array/input.ts';
@@ -273,7 +274,7 @@ export class Checkpoint {
   }
 
   /** `close()`, for `await using`. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     await this.close();
   }
 }

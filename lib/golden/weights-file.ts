@@ -1,4 +1,5 @@
 import { isPlain } from '../arguments/options.ts';
+import { asyncDispose } from '../array/disposal.ts';
 import type { Dtype } from '../array/elements.ts';
 import { escapedJson } from '../array/escape.ts';
 import { product } from '../array/tensor.ts';
@@ -260,7 +261,7 @@ async function kept<T>(
       return value === undefined ? undefined : read(reader, value, name);
     },
     add: (name, record) => journal.add(name, JSON.parse(json(record))),
-    [Symbol.asyncDispose]: () => journal.close(),
+    [asyncDispose]: () => journal.close(),
   };
 }
 

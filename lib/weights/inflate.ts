@@ -1,5 +1,6 @@
 import { pipeline, Readable } from 'node:stream';
 import { createInflateRaw, type InflateRaw, inflateRawSync } from 'node:zlib';
+import { dispose } from '../array/disposal.ts';
 import { isOwnError } from '../array/errors.ts';
 import { zeros } from '../array/memory.ts';
 import { bytesAt, type OpenFile, readAsync, readAtOnce, type Storage } from './storage.ts';
@@ -91,7 +92,7 @@ export function inflated(
       *skip(count) {
         at += count;
       },
-      [Symbol.dispose]() {
+      [dispose]() {
         inflate?.destroy();
       },
     };

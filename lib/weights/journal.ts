@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { constants, type FileHandle, lstat, open } from 'node:fs/promises';
+import { asyncDispose } from '../array/disposal.ts';
 import { svdError } from '../array/errors.ts';
 import { escapedJson, quote } from '../array/escape.ts';
 import { fileError, fileStep } from './file-errors.ts';
@@ -152,7 +153,7 @@ export class Journal<T = unknown> {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     await this.close();
   }
 }

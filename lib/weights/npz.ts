@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { dispose } from '../array/disposal.ts';
 import { quote } from '../array/escape.ts';
 import type { Entry } from './elements.ts';
 import { fileError } from './file-errors.ts';
@@ -65,8 +66,8 @@ const checked =
         if (count > 0) sum = undefined;
         yield* stream.skip(count);
       },
-      [Symbol.dispose]() {
-        stream[Symbol.dispose]();
+      [dispose]() {
+        stream[dispose]();
       },
     } satisfies ByteStream;
   };

@@ -1,5 +1,6 @@
 import { constants, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { dispose } from '../array/disposal.ts';
 import { fileError, fileStep, fileStepSync } from './file-errors.ts';
 
 /** A regular file that is open for reading. */
@@ -82,7 +83,7 @@ export const regionOf =
       *skip(count) {
         position += count;
       },
-      [Symbol.dispose]() {},
+      [dispose]() {},
     };
   };
 

@@ -1,5 +1,6 @@
 import { exposeMembers } from '../arguments/boundary.ts';
 import type { Kind, OptionTable } from '../arguments/options.ts';
+import { asyncDispose } from '../array/disposal.ts';
 import { typedArrayName } from '../array/elements.ts';
 import { shown, svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
@@ -122,7 +123,7 @@ export class Weights<Info extends TensorInfo = TensorInfo> {
   }
 
   /** `close()`, for `await using`. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     await this.close();
   }
 
