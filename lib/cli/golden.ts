@@ -5,7 +5,7 @@ import { escaped } from '../array/escape.ts';
 import { product, type Tensor, tensor } from '../array/tensor.ts';
 import type { CircuitKind } from '../circuits/index.ts';
 import { goldenJson } from '../golden/file.ts';
-import { recordAny, relativeTo, writeGolden } from '../golden/index.ts';
+import { mustBeFree, recordAny, relativeTo, writeGolden } from '../golden/index.ts';
 import { type GoldenRecord, recordSpectrum, type Source } from '../golden/record.ts';
 import { anyJson } from '../golden/weights-file.ts';
 import { FactoredMatrix, svdAsync, versions } from '../index.ts';
@@ -136,7 +136,7 @@ export function goldenCommand(command: Command, streams: Streams, signal: AbortS
       .argument('<files...>', weightsPath),
   )
     .option('--out <file>', 'write the record to this file instead of printing it')
-    .option('--update', 'replace the record of a checkpoint that is there')
+    .option('--update', 'replace the record of a checkpoint that is there (one of single matrices always is)')
     .option(
       '--resume',
       'keep what is finished in the file of --out and .journal until all is, and go on with it',
@@ -239,6 +239,7 @@ async function recordFiles(
   { stdout, stderr }: Streams,
   signal: AbortSignal,
 ) {
+  if (out !== undefined) await mustBeFree(out, true);
   const folder = out === undefined ? '.' : dirname(out);
   const records: GoldenRecord[] = [];
   for (const path of files) {

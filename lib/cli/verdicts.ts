@@ -1,4 +1,4 @@
-import { appendFile, stat } from 'node:fs/promises';
+import { appendFile, open, stat } from 'node:fs/promises';
 import { escaped, escapedLines } from '../array/escape.ts';
 import { fileStep } from '../weights/file-errors.ts';
 
@@ -112,10 +112,22 @@ export async function appendSummary(result: Verdicts, path: string | undefined):
     (stats) => stats.size,
     () => 0,
   );
-  const text = markdown(result, mostSummary - size);
-  if (Buffer.byteLength(text) <= mostSummary - size)
-    await fileStep(path, 'write', () => appendFile(path, text));
+  const before = size > 0 && (await lastByte(path, size)) !== 10 ? '\n' : '';
+  const left = mostSummary - size - before.length;
+  const text = markdown(result, left);
+  if (Buffer.byteLength(text) <= left) await fileStep(path, 'write', () => appendFile(path, before + text));
 }
+
+const lastByte = (path: string, size: number): Promise<number> =>
+  fileStep(path, 'read', async () => {
+    const handle = await open(path);
+    try {
+      const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+      return buffer[0];
+    } finally {
+      await handle.close();
+    }
+  });
 
 const data = (value: string): string =>
   value.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');

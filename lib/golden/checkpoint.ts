@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Dtype, widenBfloat16, widenFloat16 } from '../array/elements.ts';
-import { svdError } from '../array/errors.ts';
+import { isOwnError, svdError } from '../array/errors.ts';
+import { quote } from '../array/escape.ts';
 import type { MatrixLike } from '../array/input.ts';
 import { product, type Tensor } from '../array/tensor.ts';
 import { svdAsync, svdvalsAsync } from '../svd.ts';
@@ -13,17 +14,19 @@ import { match } from '../weights/patterns.ts';
 import { tensorBytes } from '../weights/weights.ts';
 import { compareSpectrum } from './compare.ts';
 import { type ItemRecord, recordSpectrum } from './record.ts';
-import { compareSpectra, type Spectrum, spectraOf } from './spectra.ts';
-import { distance, largestDifference, SignedSums } from './sums.ts';
+import { compareSpectra, digits, type Spectrum, spectraOf } from './spectra.ts';
+import { type NonFinite, SignedSums, sumsApart } from './sums.ts';
 
 /** What is kept of the elements of a tensor of floats. */
 export interface Elements {
+  /** All numbers are in units of 2^`exponent`; 0 unless their squares would be beyond the range of float64. */
+  readonly exponent?: number | undefined;
   /** ‖W‖_F */
   readonly norm: number;
   /** max |w| */
   readonly largest: number;
-  /** How many are NaN or infinite. */
-  readonly nonFinite: number;
+  /** Where some are NaN or infinite. */
+  readonly nonFinite?: NonFinite | undefined;
   readonly sums: Float64Array;
 }
 
@@ -34,9 +37,9 @@ export interface TensorRecord {
   readonly shape: readonly number[];
   /** Of its bytes, row-major; missing for dtypes that no typed array holds. */
   readonly sha256?: string;
-  /** Missing for what is no float, or where sums of squares are beyond the range of float64. */
+  /** Missing for what is no float. */
   readonly elements?: Elements;
-  /** One for each of its matrices; missing where it has none, where elements are not finite, or none were asked for. */
+  /** One for each of its matrices; missing where it has none, where elements are not finite or results would not be, or none were asked for. */
   readonly spectra?: readonly Spectrum[];
   /** In their stead where whole decompositions were asked for. */
   readonly items?: readonly ItemRecord[];
@@ -86,7 +89,8 @@ export async function recordTensors(
   for (const [i, name] of names.entries()) {
     onProgress?.({ done: i, total: names.length });
     const known = kept?.get(name);
-    const record = known ?? (await recordTensor(weights, name, selection, signal));
+    const isStill = known?.sha256 && known.sha256 === (await hash(weights, name, undefined, signal));
+    const record = isStill ? known : await recordTensor(weights, name, selection, signal);
     if (!known) await kept?.add(name, record);
     records.push(record);
   }
@@ -94,27 +98,36 @@ export async function recordTensors(
   return records;
 }
 
+/** @param exponent of units that numbers are compared in; by default such that they are in range */
 async function recordTensor(
   weights: Weights,
   name: string,
   selection: Pick<Selection, 'leading' | 'full'>,
   signal: AbortSignal | undefined,
+  exponent?: number,
 ): Promise<TensorRecord> {
   const { dtype, shape } = weights.tensors.get(name)!;
   const outline = { name, dtype, shape };
   if (!isStorable(dtype)) return outline;
-  const sums = isReadable(dtype) ? new SignedSums(product(shape)) : undefined;
-  const record = { ...outline, sha256: await hash(weights, name, sums, signal), ...elementsOf(sums) };
-  if (!sums || sums.nonFinite > 0 || (selection.leading === 0 && !selection.full)) return record;
+  if (!isReadable(dtype)) return { ...outline, sha256: await hash(weights, name, undefined, signal) };
+  const read = async (exponent: number) => {
+    const sums = new SignedSums(product(shape), exponent);
+    const sha256 = await hash(weights, name, sums, signal);
+    const { norm, largest, nonFinite, values } = sums;
+    const units = exponent === 0 ? {} : { exponent };
+    return { ...outline, sha256, elements: { ...units, norm, largest, nonFinite, sums: values } };
+  };
+  const first = await read(exponent ?? 0);
+  const units = exponent ?? unitsOf(first.elements);
+  const record = units === (exponent ?? 0) ? first : await read(units);
+  if (record.elements.nonFinite || (selection.leading === 0 && !selection.full)) return record;
   return { ...record, ...(await decomposition(weights, name, selection, signal)) };
 }
 
-/** What the sums came to, unless they are beyond the range of float64. */
-function elementsOf(sums: SignedSums | undefined): { elements?: Elements } {
-  if (!sums) return {};
-  const { norm, largest, nonFinite, values } = sums;
-  const inRange = largest === 0 || (norm > 1e-140 && norm < Number.POSITIVE_INFINITY);
-  return inRange ? { elements: { norm, largest, nonFinite, sums: values } } : {};
+/** Such that numbers and sums of their squares are in range; 0 where they are. */
+function unitsOf({ norm, largest }: Elements): number {
+  if (largest === 0 || (norm > 1e-140 && norm < 1e140)) return 0;
+  return Math.max(-1000, Math.floor(Math.log2(largest)));
 }
 
 const views = {
@@ -141,7 +154,7 @@ async function hash(
   return sha256.digest('hex');
 }
 
-/** The spectra of the matrices of a tensor, or their decompositions. */
+/** The spectra of the matrices of a tensor, or their decompositions; nothing where numbers are beyond the range of their dtype. */
 async function decomposition(
   weights: Weights,
   name: string,
@@ -151,11 +164,27 @@ async function decomposition(
   const matrices = matricesOf(weights.tensors.get(name)!.shape);
   if (!matrices) return {};
   const stored = await readMatrices(weights, name, matrices);
-  if (full) return { items: recordSpectrum(await svdAsync(stored, { signal })).items };
-  const S = (await svdvalsAsync(stored, { signal })) as Tensor;
+  if (full)
+    return {
+      items: (await inRange(name, async () => recordSpectrum(await svdAsync(stored, { signal }))))?.items,
+    };
+  const S = (await inRange(name, () => svdvalsAsync(stored, { signal }))) as Tensor | undefined;
+  if (!S) return {};
   const dtype = widenedDtype(weights.tensors.get(name)!);
   const bound = (s: Float64Array) => bounds.denseBound(dtype, matrices.rows, matrices.cols, s[0]);
   return { spectra: spectraOf(S, bound, leading) };
+}
+
+/** `undefined` for results beyond the range of their dtype; other errors name the tensor. */
+async function inRange<T>(name: string, make: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await make();
+  } catch (error) {
+    if (!isOwnError(error)) throw error;
+    if (error.code === 'ERR_SVD_OVERFLOW') return undefined;
+    const { code, message, ...details } = error;
+    throw svdError(code, `${quote(name)}: ${message}`, details);
+  }
 }
 
 async function readMatrices(weights: Weights, name: string, matrices: Matrices): Promise<MatrixLike> {
@@ -224,11 +253,15 @@ async function compareTensor(
   if (!floats || (within === 0 && sameDtype))
     return [...outline, exact(sameBytes, 1, { detail: 'they have changed' })];
   const leading = within === undefined ? (then.spectra?.[0]?.leading.length ?? 0) : 0;
-  const now = await recordTensor(weights, then.name, { leading, full: false }, signal);
-  if (now.elements === undefined)
-    return [...outline, exact('elements', 1, { detail: 'they are out of range' })];
-  const checks = [...outline, ...compareElements(now.elements, then, within)];
-  if (within !== undefined || now.elements.nonFinite > 0) return checks;
+  const now = await recordTensor(
+    weights,
+    then.name,
+    { leading, full: false },
+    signal,
+    then.elements!.exponent ?? 0,
+  );
+  const checks = [...outline, ...compareElements(now.elements!, then, within)];
+  if (within !== undefined || now.elements!.nonFinite) return checks;
   return [...checks, ...(await compareDecomposition(weights, now, then, signal))];
 }
 
@@ -248,20 +281,37 @@ const oneSum = ({ norm, largest, sums }: Elements): number => (4 * norm) / Math.
 
 function compareElements(now: Elements, { elements, shape, dtype }: TensorRecord, within?: number): Check[] {
   const then = elements!;
-  const change = distance(now.sums, then.sums);
+  const { all, one } = sumsApart(now.sums, then.sums, product(shape));
   const matrices = matricesOf(shape) ?? { rows: 1, cols: product(shape) };
-  const rounding = bounds.reconstruction(widenedDtype({ dtype }), then.norm, matrices.rows, matrices.cols);
-  const finite = exact('NaN and infinite elements', Math.abs(now.nonFinite - then.nonFinite), {
-    detail: `there are ${now.nonFinite}, were ${then.nonFinite}`,
-  });
-  const moved = measured(
-    'change ‖W′ − W‖_F, estimated',
-    change,
-    within === undefined ? rounding : within * then.norm,
-  );
-  if (within === undefined) return [finite, moved];
-  const one = largestDifference(now.sums, then.sums);
-  return [finite, moved, measured('change of few elements', one, within * oneSum(then))];
+  const [computed, tiny] = [widenedDtype({ dtype }), 2 ** -(then.exponent ?? 0)];
+  const rounding =
+    bounds.reconstruction(computed, then.norm, 0, 0) +
+    bounds.reconstruction(computed, 0, matrices.rows, matrices.cols) * tiny;
+  const limit = within === undefined ? rounding : within * then.norm;
+  const largest = within === undefined ? limit : within * oneSum(then);
+  const moved = (name: string, key: 'norm' | 'largest', bound: number) =>
+    measured(name, Math.abs(now[key] - then[key]), bound, {
+      detail: `it is ${digits(now[key])}, was ${digits(then[key])}`,
+    });
+  const checks = [
+    compareNonFinite(now.nonFinite, then.nonFinite),
+    measured('change ‖W′ − W‖_F, estimated', all, limit),
+    moved('norm', 'norm', limit),
+    moved('largest element', 'largest', largest),
+  ];
+  return within === undefined
+    ? checks
+    : [...checks, measured('change of few elements', one, within * oneSum(then))];
+}
+
+const none: NonFinite = { nan: 0, positive: 0, negative: 0, places: 0 };
+
+function compareNonFinite(now = none, then = none): Check {
+  const kinds = ['nan', 'positive', 'negative'] as const;
+  const counts = kinds.reduce((sum, kind) => sum + Math.abs(now[kind] - then[kind]), 0);
+  const text = ({ nan, positive, negative }: NonFinite) => `${nan} NaN, ${positive} ∞, ${negative} −∞`;
+  const detail = counts > 0 ? `there are ${text(now)}, were ${text(then)}` : 'they are as many, elsewhere';
+  return exact('NaN and infinite elements', counts || Number(now.places !== then.places), { detail });
 }
 
 async function compareDecomposition(
@@ -273,14 +323,15 @@ async function compareDecomposition(
   const matrices = matricesOf(then.shape);
   if (!matrices) return [];
   const dtype = widenedDtype(then);
+  const beyond = exact('singular values', 1, { detail: 'some are beyond the range of the dtype' });
   if (then.items) {
     const stored = await readMatrices(weights, then.name, matrices);
     const shape = shapeOf(matrices);
-    return [
-      ...compareSpectrum(await svdAsync(stored, { signal }), { shape, dtype, items: then.items }).checks,
-    ];
+    const svd = await inRange(then.name, () => svdAsync(stored, { signal }));
+    return svd ? [...compareSpectrum(svd, { shape, dtype, items: then.items }).checks] : [beyond];
   }
-  if (!then.spectra || !now.spectra) return [];
+  if (!then.spectra) return [];
+  if (!now.spectra) return [beyond];
   const p = Math.min(matrices.rows, matrices.cols);
   return then.spectra.flatMap((spectrum, i) =>
     compareSpectra(now.spectra![i], spectrum, { p, dtype, batchIndex: matrices.count > 1 ? [i] : undefined }),

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Dtype } from '../array/elements.ts';
-import { svdError } from '../array/errors.ts';
+import { isOwnError, type SvdError, svdError } from '../array/errors.ts';
 import { cols, dropAxis, dtypeOf, rows, swapLast, type Tensor, tensor } from '../array/tensor.ts';
 import type { Checkpoint, CircuitKind, CircuitState, Circuits, DeclaredLayout } from '../circuits/index.ts';
 import { matmul } from '../matmul.ts';
@@ -58,21 +58,22 @@ export async function recordCircuits(
   choice: CircuitChoice,
   selection: Pick<Selection, 'leading' | 'full'>,
   walk: Walk,
-  kept?: Kept<CircuitRecord>,
+  resumed?: { readonly sha256: string; readonly kept: Kept<CircuitRecord> },
 ): Promise<CircuitSource & { circuits: CircuitRecord[] }> {
   const circuits: CircuitRecord[] = [];
   const name = (kind: CircuitKind, layer: number) => `${kind} ${layer}`;
-  const known = (kind: CircuitKind, layer: number) => kept?.get(name(kind, layer));
+  const known = (kind: CircuitKind, layer: number) => resumed?.kept.get(name(kind, layer));
   for await (const part of decomposed(checkpoint, choice, walk, known)) {
+    if ('error' in part) throw part.error;
     const record = 'svd' in part ? { ...part.record, ...spectraRecord(part.svd, selection) } : part;
-    if ('svd' in part) await kept?.add(name(record.kind, record.layer), record);
+    if ('svd' in part) await resumed?.kept.add(name(record.kind, record.layer), record);
     circuits.push(record);
   }
   return {
     model: modelOf(checkpoint),
     state: checkpoint.state,
     ...choice,
-    sha256: await sourceHash(checkpoint, walk.signal),
+    sha256: resumed?.sha256 ?? (await sourceHash(checkpoint, walk.signal)),
     circuits,
   };
 }
@@ -92,13 +93,22 @@ interface Decomposed {
   readonly svd: LayerSvd;
 }
 
+/** Circuits that have no decomposition: they are not finite, or results would not be. */
+interface Undecomposed {
+  readonly kind: CircuitKind;
+  readonly layer: number;
+  readonly error: SvdError;
+}
+
+const ofNumbers = new Set(['ERR_SVD_NON_FINITE', 'ERR_SVD_OVERFLOW', 'ERR_SVD_NO_CONVERGENCE']);
+
 /** What is known already comes as it is. */
 async function* decomposed<T extends object = never>(
   checkpoint: Checkpoint,
   { kinds, rotaryOffset }: Pick<CircuitSource, 'kinds' | 'rotaryOffset'>,
   { signal, onProgress }: Walk,
   known: (kind: CircuitKind, layer: number) => T | undefined = () => undefined,
-): AsyncGenerator<Decomposed | T, void, void> {
+): AsyncGenerator<Decomposed | Undecomposed | T, void, void> {
   const total = kinds.length * checkpoint.layers;
   let done = 0;
   for (const kind of kinds)
@@ -110,23 +120,35 @@ async function* decomposed<T extends object = never>(
         done++;
         continue;
       }
-      const M = await checkpoint.circuit(kind, {
-        layers: [layer, layer + 1],
-        ...(kind === 'QK' && { rotaryOffset }),
-        signal,
-      });
-      const svd = ofLayer(await M.svdAsync({ signal }));
-      const record = {
-        kind,
-        layer,
-        shape: M.shape.slice(1),
-        dtype: dtypeOf(svd.S),
-        norms: normsOf(svd.S),
-        sums: probed(M.A, M.B),
-      };
-      yield { record, svd };
+      yield await decomposedLayer(checkpoint, kind, layer, rotaryOffset, signal);
       onProgress?.({ done: ++done, total });
     }
+}
+
+async function decomposedLayer(
+  checkpoint: Checkpoint,
+  kind: CircuitKind,
+  layer: number,
+  rotaryOffset: number,
+  signal: AbortSignal | undefined,
+): Promise<Decomposed | Undecomposed> {
+  try {
+    const M = await checkpoint.circuit(kind, {
+      layers: [layer, layer + 1],
+      ...(kind === 'QK' && { rotaryOffset }),
+      signal,
+    });
+    const svd = ofLayer(await M.svdAsync({ signal }));
+    const [norms, sums] = [normsOf(svd.S), probed(M.A, M.B)];
+    if (![norms, sums].every((all) => all.every(Number.isFinite)))
+      throw svdError('ERR_SVD_OVERFLOW', 'a norm is beyond the range of float64');
+    return { record: { kind, layer, shape: M.shape.slice(1), dtype: dtypeOf(svd.S), norms, sums }, svd };
+  } catch (error) {
+    if (!isOwnError(error) || !ofNumbers.has(error.code)) throw error;
+    const { code, message, ...details } = error;
+    const head = details.batchIndex ? `, head ${details.batchIndex[1]}` : '';
+    return { kind, layer, error: svdError(code, `${kind} of layer ${layer}${head}: ${message}`, details) };
+  }
 }
 
 /** Without the axis of the one layer. */
@@ -169,7 +191,7 @@ function spectraRecord(svd: LayerSvd, { leading, full }: Pick<Selection, 'leadin
 const boundOf = ({ bound }: LayerSvd, head: number): number => bound.data[bound.offset + head];
 
 /** SHA-256 of all that the circuits are made of, the configuration apart. */
-async function sourceHash(
+export async function sourceHash(
   { weights, tensorNames }: Checkpoint,
   signal: AbortSignal | undefined,
 ): Promise<string> {
@@ -211,10 +233,14 @@ export async function* compareCircuits(
     return;
   }
   let i = 0;
-  for await (const { record, svd } of decomposed(checkpoint, then, walk)) {
+  for await (const part of decomposed(checkpoint, then, walk)) {
     const recorded = then.circuits[i++];
-    const title = `${record.kind} of layer ${record.layer}`;
-    yield { title, report: report(compareLayer(record, svd, recorded, within)) };
+    const { kind, layer } = recorded;
+    const checks =
+      'error' in part
+        ? [exact('decomposition', 1, { detail: part.error.message })]
+        : compareLayer(part.record, part.svd, recorded, within);
+    yield { title: `${kind} of layer ${layer}`, report: report(checks) };
   }
 }
 

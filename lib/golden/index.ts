@@ -25,7 +25,7 @@ import { openWeights } from '../weights/index.ts';
 import { createAtomically, resolveOutput, sameFile, writeAtomically } from '../weights/output.ts';
 import { Weights } from '../weights/weights.ts';
 import { compareTensors, type Part, recordTensors, type Selection } from './checkpoint.ts';
-import { type CircuitChoice, compareCircuits, recordCircuits } from './circuits.ts';
+import { type CircuitChoice, compareCircuits, recordCircuits, sourceHash } from './circuits.ts';
 import { compareSpectrum } from './compare.ts';
 import { jsonOf, readGoldenText } from './file.ts';
 import { recordSpectrum } from './record.ts';
@@ -68,7 +68,7 @@ export interface GoldenChoice {
 export interface RecordGoldenOptions extends GoldenChoice, AsyncOptions {
   /** Where it is written, too. */
   readonly file?: string | URL | undefined;
-  /** Replaces a file that is there; otherwise that is refused. */
+  /** Replaces a golden file that is there; otherwise that is refused. */
   readonly update?: boolean | undefined;
   /** Keeps what is finished in `file` + `.journal` until all is, and goes on with what is there. Of checkpoints and circuits. */
   readonly resume?: boolean | undefined;
@@ -155,14 +155,26 @@ export async function recordAny(
   return golden;
 }
 
-/** `ERR_SVD_FILE` where a file cannot be written, or is there and may not be replaced. */
-async function mustBeFree(path: string, update: boolean | undefined): Promise<void> {
+/** `ERR_SVD_FILE` where a file cannot be written, or is there and may not be replaced: no file that is none of ours is. */
+export async function mustBeFree(path: string, update: boolean | undefined): Promise<void> {
   await resolveOutput(path);
-  const there = await stat(path).then(
-    () => true,
-    () => false,
+  const size = await stat(path).then(
+    (stats) => stats.size,
+    () => undefined,
   );
-  if (there && !update) throw isThere(path);
+  if (size === undefined) return;
+  if (!update) throw isThere(path);
+  if (size > 0 && !(await isGolden(path))) throw fileError(path, 'is no golden file: it is not replaced');
+}
+
+/** Whether it says so. */
+async function isGolden(path: string): Promise<boolean> {
+  try {
+    const { format } = jsonOf(path, await readGoldenText(path)) as { format?: unknown };
+    return typeof format === 'string' && format.startsWith('factored-svd golden ');
+  } catch {
+    return false;
+  }
 }
 
 const isThere = (path: string) => fileError(path, 'is there already: update replaces it on purpose');
@@ -211,9 +223,13 @@ async function recorded(
     if (journal === undefined)
       return { ...head(source.path), ...(await recordCircuits(source, made, selection, walk)) };
     const { state, heads, weights } = source;
-    const of = { ...made, state, ...selection, ...(await weightsIdentity(weights)) };
+    const sha256 = await sourceHash(source, signal);
+    const of = { ...made, state, ...selection, ...(await weightsIdentity(weights)), source: sha256 };
     await using kept = await keptCircuits(journal, of, heads);
-    return { ...head(source.path), ...(await recordCircuits(source, made, selection, walk, kept)) };
+    return {
+      ...head(source.path),
+      ...(await recordCircuits(source, made, selection, walk, { sha256, kept })),
+    };
   }
   if (source instanceof Weights) {
     if (circuits) throw svdError('ERR_SVD_ARGUMENT', 'circuits: of a path, or of what openCheckpoint opened');

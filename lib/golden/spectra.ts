@@ -10,7 +10,7 @@ export interface Spectrum {
   readonly leading: readonly number[];
   /** The smallest one. */
   readonly last: number;
-  /** Their sum. */
+  /** Their sum, which may be beyond the range of float64: infinite. */
   readonly nuclear: number;
   /** Largest error of each. */
   readonly bound: number;
@@ -44,9 +44,17 @@ export function compareSpectra(
   const nuclear = `it is ${digits(now.nuclear)}, was ${digits(then.nuclear)}`;
   return [
     measured('singular values', distances[worst], tau, { batchIndex, detail }),
-    measured('nuclear norm', Math.abs(now.nuclear - then.nuclear), p * tau, { batchIndex, detail: nuclear }),
+    measured(
+      'nuclear norm',
+      now.nuclear === then.nuclear ? 0 : Math.abs(now.nuclear - then.nuclear),
+      p * tau,
+      {
+        batchIndex,
+        detail: nuclear,
+      },
+    ),
   ];
 }
 
 /** Seven digits. */
-const digits = (x: number): string => String(Number(x.toPrecision(7)));
+export const digits = (x: number): string => String(Number(x.toPrecision(7)));

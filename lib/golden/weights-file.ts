@@ -24,7 +24,7 @@ import {
 } from './file.ts';
 import { format, type Golden, type ItemRecord } from './record.ts';
 import type { Spectrum } from './spectra.ts';
-import { decodeSums, encodeSums, productProbes, sumCount } from './sums.ts';
+import { decodeSums, encodeSums, type NonFinite, productProbes, sumCount } from './sums.ts';
 
 /** What all golden files of weights say. */
 interface OfWeights extends Selection {
@@ -110,12 +110,31 @@ function parseHash(reader: JsonReader, value: unknown, at: string): string {
 }
 
 function parseElements(reader: JsonReader, value: unknown, at: string, count: number) {
-  const { norm, largest, nonFinite, sums } = reader.object(value, at);
+  const { exponent, norm, largest, nonFinite, sums } = reader.object(value, at);
   return {
+    ...(exponent !== undefined && { exponent: parseExponent(reader, exponent, `${at}.exponent`) }),
     norm: reader.nonNegative(norm, `${at}.norm`),
     largest: reader.nonNegative(largest, `${at}.largest`),
-    nonFinite: reader.size(nonFinite, `${at}.nonFinite`),
+    ...(nonFinite !== undefined && { nonFinite: parseNonFinite(reader, nonFinite, `${at}.nonFinite`) }),
     sums: parseSums(reader, sums, `${at}.sums`, count),
+  };
+}
+
+function parseExponent(reader: JsonReader, value: unknown, at: string): number {
+  const exponent = reader.number(value, at);
+  return Number.isInteger(exponent) && Math.abs(exponent) < 1024
+    ? exponent
+    : reader.fail(at, 'a power of two');
+}
+
+function parseNonFinite(reader: JsonReader, value: unknown, at: string): NonFinite {
+  const given = reader.object(value, at);
+  const size = (key: keyof NonFinite) => reader.size(given[key], `${at}.${key}`);
+  return {
+    nan: size('nan'),
+    positive: size('positive'),
+    negative: size('negative'),
+    places: size('places'),
   };
 }
 
@@ -149,7 +168,7 @@ function parseSpectra(
     return {
       leading: of,
       last: number(last, 'last'),
-      nuclear: number(nuclear, 'nuclear'),
+      nuclear: nuclear === null ? Number.POSITIVE_INFINITY : number(nuclear, 'nuclear'),
       bound: number(bound, 'bound'),
     };
   });

@@ -62,7 +62,8 @@ function signalToNoise(S: ArrayLike<number>, rows: number, cols: number): number
   const threshold = s * (1 + Math.sqrt(Math.min(rows, cols) / Math.max(rows, cols)));
   let [signal, noise, none] = [0, 0, true];
   for (let i = 0; i < S.length; i++)
-    if (S[i] > threshold) signal += S[i];
-    else [noise, none] = [noise + S[i], false];
-  return signal / (none ? 1 : noise) / S[0];
+    if (S[i] > threshold)
+      signal += S[i] / S[0]; // sums of the numbers themselves may overflow
+    else [noise, none] = [noise + S[i] / S[0], false];
+  return none ? signal : signal / noise / S[0];
 }

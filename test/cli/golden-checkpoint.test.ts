@@ -29,7 +29,7 @@ describe('factored-svd golden and compare of a checkpoint', () => {
     const done = await cli('compare', golden(), tuned());
     expect(done.code).toBe(1);
     expect(done.stdout).toMatch(
-      /^FAILED: .*tuned, model.layers.0.self_attn.q_proj.weight: 3 of \d checks failed$/m,
+      /^FAILED: .*tuned, model.layers.0.self_attn.q_proj.weight: 5 of \d checks failed$/m,
     );
     expect(done.stdout).toMatch(/\nFAILED: 0 of 30 hold, 0 with the same bytes\n$/);
   });
@@ -139,7 +139,7 @@ print(json.dumps([root.tag, root.attrib, [[c.attrib['name'], [[f.tag, f.attrib['
       expect(cases).toEqual([
         [
           'a<b>&"|`*\\u0007\\u000a::error::x',
-          [['failure', '3 of 6 checks failed', expect.stringContaining('\n- singular values: ')]],
+          [['failure', '5 of 8 checks failed', expect.stringContaining('\n- singular values: ')]],
         ],
         ['ok', []],
       ]);
@@ -177,6 +177,10 @@ print(json.dumps([root.tag, root.attrib, [[c.attrib['name'], [[f.tag, f.attrib['
     expect(rows[0].match(/(?<!&#\d*)\|/g)).toHaveLength(4);
     await cli('compare', at('hostile.json'), '--format', 'github');
     expect(readFileSync(summary(), 'utf8').slice(text.length)).toMatch(/^### .*\n\nok: 2 of 2 hold/);
+
+    writeFileSync(summary(), 'a line without an end');
+    await cli('compare', at('hostile.json'), '--format', 'github');
+    expect(readFileSync(summary(), 'utf8')).toMatch(/^a line without an end\n### /);
 
     appendFileSync(summary(), 'x'.repeat(2 ** 20 - readFileSync(summary()).length - 900));
     await cli('compare', golden(), tuned(), '--format', 'github');

@@ -99,6 +99,24 @@ describe('factored-svd golden', () => {
     expect(done.stderr).toContain(says);
   });
 
+  test('replaces a golden file, no other', async () => {
+    const file = at('precious.txt');
+    for (const [argv, text] of [
+      [product, 'precious'],
+      [[...product, '--update'], '{"format": "mine"}'],
+      [['--update', '--leading', '0'], 'precious'],
+    ] as const) {
+      writeFileSync(file, text);
+      const done = await cli('golden', weights(), ...argv, '--out', file);
+      expect(done).toMatchObject({ code: 1, stderr: expect.stringContaining('is no golden file') });
+      expect(readFileSync(file, 'utf8')).toBe(text);
+    }
+    writeFileSync(file, '');
+    await golden('precious.txt', weights(), ...product);
+    await golden('precious.txt', weights(), '--matrix', 'tall');
+    expect(JSON.parse(readFileSync(file, 'utf8')).records[0].source).toEqual({ matrix: 'tall' });
+  });
+
   test('does not overwrite its input', async () => {
     const done = await cli('golden', weights(), ...product, '--out', weights());
     expect(done).toMatchObject({
