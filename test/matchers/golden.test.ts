@@ -105,9 +105,14 @@ describe('toMatchGolden', () => {
     checkError(await wrong({ wihtin: 3 }), 'ERR_SVD_ARGUMENT', 'within');
     await answer('all', model(), 'options.json', { leading: 3 });
     expect(JSON.parse(readFileSync(at('options.json'), 'utf8'))).toMatchObject({ leading: 3 });
-    writeFileSync(at('broken.json'), '{');
+    const broken = '{"format": "factored-svd golden checkpoint 0"}';
+    writeFileSync(at('broken.json'), broken);
     checkError(await rejectionOf(answer('new', model(), 'broken.json')), 'ERR_SVD_FILE', 'broken.json');
     expect(await answer('all', model(), 'broken.json')).toMatchObject({ pass: true });
+    writeFileSync(at('precious.txt'), 'no golden file');
+    const error = await rejectionOf(answer('all', model(), 'precious.txt'));
+    checkError(error, 'ERR_SVD_FILE', 'precious.txt', 'is no golden file');
+    expect(readFileSync(at('precious.txt'), 'utf8')).toBe('no golden file');
   });
 
   test('as an assertion', async () => {
