@@ -157,7 +157,7 @@ export function goldenCommand(command: Command, streams: Streams, signal: AbortS
   addCheckpointOptions(described)
     .addHelpText(
       'after',
-      '\nOf a checkpoint (a path, and no matrix named) the record holds names, dtypes, shapes, SHA-256, signed sums of the elements,\n' +
+      '\nOf a checkpoint (a path, and no matrix named) the record holds names, dtypes, shapes, SHA-256, weighted sums of the elements,\n' +
         'and of every matrix the leading singular values, the last one and their sum, with error bounds.\n' +
         '\nOf a matrix that is named it holds what does not depend on signs or on the processor: singular values with their error\n' +
         'bounds, clusters, and what the singular vectors of each make of fixed probes: about 150 bytes a singular value.',

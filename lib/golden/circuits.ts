@@ -52,6 +52,9 @@ const modelOf = (checkpoint: Checkpoint) =>
 /** Which circuits are recorded. */
 export type CircuitChoice = Pick<CircuitSource, 'kinds' | 'rotaryOffset' | 'layout'>;
 
+/** What a journal calls them. */
+export const circuitName = (kind: CircuitKind, layer: number): string => `${kind} ${layer}`;
+
 /** Records the circuits of all layers, one after the other. */
 export async function recordCircuits(
   checkpoint: Checkpoint,
@@ -61,12 +64,11 @@ export async function recordCircuits(
   resumed?: { readonly sha256: string; readonly kept: Kept<CircuitRecord> },
 ): Promise<CircuitSource & { circuits: CircuitRecord[] }> {
   const circuits: CircuitRecord[] = [];
-  const name = (kind: CircuitKind, layer: number) => `${kind} ${layer}`;
-  const known = (kind: CircuitKind, layer: number) => resumed?.kept.get(name(kind, layer));
+  const known = (kind: CircuitKind, layer: number) => resumed?.kept.get(circuitName(kind, layer));
   for await (const part of decomposed(checkpoint, choice, walk, known)) {
     if ('error' in part) throw part.error;
     const record = 'svd' in part ? { ...part.record, ...spectraRecord(part.svd, selection) } : part;
-    if ('svd' in part) await resumed?.kept.add(name(record.kind, record.layer), record);
+    if ('svd' in part) await resumed?.kept.add(circuitName(record.kind, record.layer), record);
     circuits.push(record);
   }
   return {

@@ -121,7 +121,7 @@ const compareOptions: OptionTable<CompareGoldenOptions> = { ...within, ...asyncO
 const usualLeading = 16;
 
 /**
- * Records what weights are, for `compareGolden` and the command `compare`: of every tensor dtype, shape, SHA-256, signed sums of its
+ * Records what weights are, for `compareGolden` and the command `compare`: of every tensor dtype, shape, SHA-256, weighted sums of its
  * elements, and the spectra of its matrices (leading and last singular values and nuclear norm, with their error bound); of a
  * `Checkpoint` the same of the circuits of every head; of a decomposition all singular values and fingerprints of the vectors.
  *

@@ -12,7 +12,7 @@ import { Journal } from '../weights/journal.ts';
 import { JsonReader } from '../weights/json-reader.ts';
 import { matricesOf } from '../weights/matrices.ts';
 import type { Kept, Selection, TensorRecord } from './checkpoint.ts';
-import { type CircuitRecord, type CircuitSource, modelMembers } from './circuits.ts';
+import { type CircuitRecord, type CircuitSource, circuitName, modelMembers } from './circuits.ts';
 import {
   clusterJson,
   goldenJson,
@@ -250,14 +250,20 @@ function parseCircuit(reader: JsonReader, value: unknown, at: string, heads: num
 
 /** What `record` keeps in a journal until all is finished. @param head all that the records depend on */
 export const keptTensors = (path: string, head: object): Promise<KeptJournal<TensorRecord>> =>
-  kept(path, head, tensorJson, parseTensor);
+  kept(path, head, tensorJson, parseTensor, ({ name }) => name);
 
 export const keptCircuits = (
   path: string,
   head: object,
   heads: number,
 ): Promise<KeptJournal<CircuitRecord>> =>
-  kept(path, head, circuitJson, (reader, value, at) => parseCircuit(reader, value, at, heads));
+  kept(
+    path,
+    head,
+    circuitJson,
+    (reader, value, at) => parseCircuit(reader, value, at, heads),
+    ({ kind, layer }) => circuitName(kind, layer),
+  );
 
 /** Closed when it is disposed of. */
 export interface KeptJournal<T> extends Kept<T>, AsyncDisposable {}
@@ -267,6 +273,7 @@ async function kept<T>(
   head: object,
   json: (record: T) => string,
   read: (reader: JsonReader, value: unknown, at: string) => T,
+  nameOf: (record: T) => string,
 ): Promise<KeptJournal<T>> {
   const journal = await Journal.open<unknown>(path, {
     format: 'factored-svd golden journal 1',
@@ -277,7 +284,9 @@ async function kept<T>(
   return {
     get(name) {
       const value = journal.records.get(name);
-      return value === undefined ? undefined : read(reader, value, name);
+      if (value === undefined) return undefined;
+      const record = read(reader, value, name);
+      return nameOf(record) === name ? record : reader.fail(name, 'its own record');
     },
     add: (name, record) => journal.add(name, JSON.parse(json(record))),
     [asyncDispose]: () => journal.close(),

@@ -258,6 +258,16 @@ describe('--resume of weights that changed where no sample is', () => {
     expect(report.checks.filter(({ name }) => name.endsWith('same bytes')).length).toBeGreaterThan(10);
   });
 
+  test.each([{}, { circuits: ['OV'] as const }])('refuses a line of another name %j', async (options) => {
+    const file = at(`renamed ${Object.keys(options)}.json`);
+    await stopped(file, options);
+    const journal = `${file}.journal`;
+    const text = readFileSync(journal, 'utf8');
+    writeFileSync(journal, text.replace(/^(\["[^"]*",.*?)("name":"|"layer":)\w/m, '$1$28'));
+    const error = await rejectionOf(recordGolden(large(false), { file, ...options, resume: true }));
+    checkError(error, 'ERR_SVD_FILE', 'not a journal', 'expected its own record');
+  });
+
   test('refuses for circuits what was kept of others', async () => {
     const q = 'model.layers.2.self_attn.q_proj.weight';
     const file = at('circuits.json');

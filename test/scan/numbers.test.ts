@@ -170,3 +170,12 @@ describe('shards', () => {
     expect(parts.map(({ from, to }) => [from, to])).toEqual([0, 2, 4, 6, 8].map((i) => [i, i + 2]));
   });
 });
+
+test('the signal-to-noise ratio of numbers whose sum is beyond float64 is that of others', () => {
+  const S = Float64Array.from({ length: 30 }, (_, i) => 30 - i);
+  const [usual, large] = [1, 2 ** 1018].map((scale) => {
+    const scaled = S.map((s) => s * scale);
+    return spectrumNumbers(scaled, 40, 30).snr! * scaled[0];
+  });
+  expect(large / usual).toBeCloseTo(1, 12);
+});
