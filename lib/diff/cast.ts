@@ -25,15 +25,25 @@ export interface Roundings {
 
 /** Whether `b` is `a`, or `a` is `b`, rounded, and to what. */
 export function roundingsOf(a: FloatArray, b: FloatArray, rows: number, cols: number): Roundings {
-  const [formatsA, formatsB] = [formatsOf(a), formatsOf(b)];
+  const [variedA, variedB] = [isVaried(a), isVaried(b)];
+  const [formatsA, formatsB] = [formatsOf(a), formatsOf(b)].map((all, i) =>
+    [variedA, variedB][i] ? all : all.slice(0, 1),
+  );
   const asCast = (gridsA: readonly Grid[], gridsB: readonly Grid[]) =>
     castOf('B', a, b, gridsB) ?? castOf('A', b, a, gridsA);
   const [lastA, lastB] = [formatsA[formatsA.length - 1], formatsB[formatsB.length - 1]];
   // The format of the array itself is what everything is.
   const cast = asCast(formatsA.slice(1), formatsB.slice(1));
   if (cast !== undefined) return { cast, gridA: lastA, gridB: lastB };
-  const [othersA, othersB] = [othersOf(a, rows, cols, lastA), othersOf(b, rows, cols, lastB)];
+  const othersA = variedA ? othersOf(a, rows, cols, lastA) : [];
+  const othersB = variedB ? othersOf(b, rows, cols, lastB) : [];
   return { cast: asCast(othersA, othersB), gridA: othersA.at(-1) ?? lastA, gridB: othersB.at(-1) ?? lastB };
+}
+
+/** Whether there are three different numbers: ones are the rounding of whatever is near one, which says nothing. */
+function isVaried(x: FloatArray): boolean {
+  const other = x.find((value) => value !== x[0]);
+  return other !== undefined && x.some((value) => value !== x[0] && value !== other);
 }
 
 /** Grids with scales, finest first. */

@@ -39,6 +39,9 @@ export interface Reading {
   readonly faint?: number;
 }
 
+/** Between these neither the differences of float32 numbers nor their steps leave float32. */
+const [leastSingle, mostSingle] = [1e-30, 1e38];
+
 /** The rest is raised above rounding where it is so many times what rounding makes. */
 const raised = 1.3;
 
@@ -59,8 +62,10 @@ export async function readChange(
 ): Promise<Reading> {
   if (a instanceof Float64Array !== b instanceof Float64Array)
     [a, b] = [Float64Array.from(a), Float64Array.from(b)];
-  const measured = measure(a, b);
-  if (measured.kind !== undefined) return { ...measured, kind: measured.kind };
+  const { kind, norm, scale, ...measured } = measure(a, b);
+  if (a instanceof Float32Array && (scale > mostSingle || scale < leastSingle))
+    [a, b] = [Float64Array.from(a), Float64Array.from(b)];
+  if (kind !== undefined) return { ...measured, kind };
   const isMatrix = Math.min(rows, cols) > 1;
   const [m, n] = isMatrix ? [rows, cols] : [1, a.length];
   const pause = async () => {
@@ -72,7 +77,7 @@ export async function readChange(
   if (cast !== undefined) return { ...measured, kind: 'cast', cast };
   if (!isMatrix) return { ...measured, kind: 'changed' };
   await pause();
-  return { ...measured, ...(await readSpectrum(a, b, gridA, gridB, [m, n], measured.norm, options)) };
+  return { ...measured, ...(await readSpectrum(a, b, gridA, gridB, [m, n], norm, options)) };
 }
 
 async function readSpectrum(
@@ -132,6 +137,8 @@ function roundingLike(a: FloatArray, b: FloatArray, gridA: Grid, gridB: Grid): C
 }
 
 interface Measured extends Omit<Reading, 'kind'> {
+  /** Largest |A| or |B| where they differ. */
+  readonly scale: number;
   readonly norm: number;
   readonly kind?: 'equal' | 'non-finite';
 }
@@ -152,9 +159,9 @@ function measure(a: FloatArray, b: FloatArray): Measured {
   }
   const elements = a.length;
   const nonFinite = badA + badB > 0 ? ([badA, badB] as const) : undefined;
-  const of = { changed, elements, nonFinite };
+  const of = { changed, elements, nonFinite, scale };
   if (changed === 0) return { ...of, kind: 'equal', relative: 0, largest: 0, norm: 0 };
-  if (badA + badB > 0)
+  if (badA + badB + moved > 0)
     return {
       ...of,
       kind: 'non-finite',

@@ -166,6 +166,30 @@ describe('numbers that are no change, or none', () => {
     expect(await read(W, b)).toMatchObject({ kind: 'non-finite', nonFinite: [0, 2], changed: 2 });
   });
 
+  test('may be near the largest, or the least, of float32', async () => {
+    const noise = normals(9);
+    for (const size of [1e38, 1e-43]) {
+      const unit = normals(1).map((x) => Math.max(-1, Math.min(1, x / 3)));
+      const [a, b] = [
+        unit.map((x) => size * x),
+        unit.map((x, e) => -size * Math.max(-1, Math.min(1, x + noise[e]))),
+      ];
+      expect(await read(a, b)).toMatchObject({ kind: 'bulk' });
+    }
+  });
+
+  test('is none where all numbers are alike: ones are no integers', async () => {
+    const ones = new Float32Array(rows * cols).fill(1);
+    expect(
+      (
+        await read(
+          ones,
+          ones.map((x, e) => x + 0.1 * W[e]),
+        )
+      ).kind,
+    ).toBe('bulk');
+  });
+
   test('from zero every change is infinite', async () => {
     const { relative, kind } = await read(new Float32Array(rows * cols), W);
     expect({ relative, kind }).toEqual({ relative: Number.POSITIVE_INFINITY, kind: 'bulk' });
