@@ -129,11 +129,26 @@ function roundingLike(a: FloatArray, b: FloatArray, gridA: Grid, gridB: Grid): C
   const grid = rounded === 'B' ? gridB : gridA;
   const isInteger = grid.name.startsWith('int');
   if (beyond <= 1e-4 * a.length || (isInteger && squares <= a.length / 3)) return { to: grid.name, rounded };
-  // The size of the error of a rounding whose results were changed once more.
+  // The size of the error of a rounding whose results were changed once more: nowhere above half a step, nor far below on the whole.
   const format = shortFormats
     .slice(0, shortFormats.indexOf(float8e4m3) + 1)
     .find((short) => a.every((x, e) => Math.abs(x - b[e]) <= 0.5 * (1 + 2 ** -10) * short.step(x)));
-  return format && { to: format.name, rounded: 'B' };
+  if (format === undefined || meanSquareOfSteps(a, b, format) < leastOfRounding / 12) return undefined;
+  return { to: format.name, rounded: 'B' };
+}
+
+/** What rounding makes of a step on the mean, squared, is a twelfth; this share of it at least. */
+const leastOfRounding = 0.25;
+
+/** The mean of ((b − a)/step of a)² over what is not zero. */
+function meanSquareOfSteps(a: FloatArray, b: FloatArray, { step }: Grid): number {
+  let [sum, count] = [0, 0];
+  for (let e = 0; e < a.length; e++) {
+    if (a[e] === 0) continue;
+    sum += ((b[e] - a[e]) / step(a[e], e)) ** 2;
+    count++;
+  }
+  return count > 0 ? sum / count : 0;
 }
 
 interface Measured extends Omit<Reading, 'kind'> {

@@ -130,6 +130,8 @@ describe('a change of low rank', () => {
   });
 });
 
+const normals9 = normals(9);
+
 describe('noise', () => {
   test.each([
     ['even', 1e-3, (x: number) => x],
@@ -137,17 +139,23 @@ describe('noise', () => {
   ])('%s is raised above that of rounding', async (_, size, then) => {
     const b = plus(
       W,
-      normals(9).map((x) => size * x),
+      normals9.map((x) => size * x),
     ).map(then);
     const { kind, spikes } = await read(W, b);
     expect({ kind, count: spikes!.count }).toEqual({ kind: 'bulk', count: 0 });
     expect(spikes!.level).toBeGreaterThan(1.3);
   });
 
+  test('is no cast to eight bits where it is far smaller than those', async () => {
+    const a = W.map(bfloat16);
+    const b = a.map((x, e) => bfloat16(x * (1 + 5e-3 * normals9[e])));
+    expect(await read(a, b)).toMatchObject({ kind: 'bulk', spikes: { count: 0 } });
+  });
+
   test('with directions of its own is still noise', async () => {
     const b = plus(
       plus(W, lowRank(3, 2, 1e-2)),
-      normals(9).map((x) => 1e-3 * x),
+      normals9.map((x) => 1e-3 * x),
     );
     expect(await read(W, b)).toMatchObject({ kind: 'bulk', spikes: { count: 2 } });
   });
