@@ -6,7 +6,7 @@ import { product, type Tensor, tensor } from '../array/tensor.ts';
 import type { CircuitKind } from '../circuits/index.ts';
 import { goldenJson } from '../golden/file.ts';
 import { mustBeFree, recordAny, relativeTo, writeGolden } from '../golden/index.ts';
-import { type GoldenRecord, recordSpectrum, type Source } from '../golden/record.ts';
+import { format, type GoldenRecord, recordSpectrum, type Source } from '../golden/record.ts';
 import { anyJson } from '../golden/weights-file.ts';
 import { FactoredMatrix, svdAsync, versions } from '../index.ts';
 import { type SvdOperand, validSvd } from '../testing/index.ts';
@@ -136,7 +136,10 @@ export function goldenCommand(command: Command, streams: Streams, signal: AbortS
       .argument('<files...>', weightsPath),
   )
     .option('--out <file>', 'write the record to this file instead of printing it')
-    .option('--update', 'replace the record of a checkpoint that is there (one of single matrices always is)')
+    .option(
+      '--update',
+      'replace the golden file that is there (one of single matrices is replaced by another without it)',
+    )
     .option(
       '--resume',
       'keep what is finished in the file of --out and .journal until all is, and go on with it',
@@ -170,7 +173,7 @@ export function goldenCommand(command: Command, streams: Streams, signal: AbortS
         (await outputProblem(out, files));
       if (problem !== undefined) command.error(`error: ${problem}`);
       if (whole) await recordWhole(files[0], out, options, streams, signal);
-      else await recordFiles(files, source, out, streams, signal);
+      else await recordFiles(files, source, out, options.update, streams, signal);
     });
 }
 
@@ -236,10 +239,11 @@ async function recordFiles(
   files: string[],
   source: Source,
   out: string | undefined,
+  update: boolean | undefined,
   { stdout, stderr }: Streams,
   signal: AbortSignal,
 ) {
-  if (out !== undefined) await mustBeFree(out, true);
+  if (out !== undefined) await mustBeFree(out, update, format);
   const folder = out === undefined ? '.' : dirname(out);
   const records: GoldenRecord[] = [];
   for (const path of files) {

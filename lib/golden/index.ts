@@ -155,25 +155,31 @@ export async function recordAny(
   return golden;
 }
 
-/** `ERR_SVD_FILE` where a file cannot be written, or is there and may not be replaced: no file that is none of ours is. */
-export async function mustBeFree(path: string, update: boolean | undefined): Promise<void> {
+/**
+ * `ERR_SVD_FILE` where a file cannot be written, or is there and may not be replaced: with `update` golden files may, otherwise
+ * those of the format `over`, and no others.
+ */
+export async function mustBeFree(path: string, update: boolean | undefined, over?: string): Promise<void> {
   await resolveOutput(path);
   const size = await stat(path).then(
     (stats) => stats.size,
     () => undefined,
   );
   if (size === undefined) return;
-  if (!update) throw isThere(path);
-  if (size > 0 && !(await isGolden(path))) throw fileError(path, 'is no golden file: it is not replaced');
+  if (!update && over === undefined) throw isThere(path);
+  if (size === 0) return;
+  const found = await formatOf(path);
+  if (found === undefined) throw fileError(path, 'is no golden file: it is not replaced');
+  if (!update && found !== over) throw isThere(path);
 }
 
-/** Whether it says so. */
-async function isGolden(path: string): Promise<boolean> {
+/** Which kind of golden file it says it is; `undefined` for others. */
+async function formatOf(path: string): Promise<string | undefined> {
   try {
     const { format } = jsonOf(path, await readGoldenText(path)) as { format?: unknown };
-    return typeof format === 'string' && format.startsWith('factored-svd golden ');
+    return typeof format === 'string' && format.startsWith('factored-svd golden ') ? format : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

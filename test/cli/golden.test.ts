@@ -115,6 +115,11 @@ describe('factored-svd golden', () => {
     await golden('precious.txt', weights(), ...product);
     await golden('precious.txt', weights(), '--matrix', 'tall');
     expect(JSON.parse(readFileSync(file, 'utf8')).records[0].source).toEqual({ matrix: 'tall' });
+    expect(await cli('golden', weights(), '--out', file, '--update')).toMatchObject({ code: 0 });
+    const refused = await cli('golden', weights(), ...product, '--out', file);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('is there already: update') });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveProperty('tensors');
+    await golden('precious.txt', weights(), ...product, '--update');
   });
 
   test('does not overwrite its input', async () => {
