@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { basename, dirname, relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { defineConfig, type UserConfig } from 'tsdown';
 
 const common: UserConfig = {
@@ -45,10 +45,12 @@ const chunks = [
   'weights/open.ts',
   'weights',
   'testing',
+  'adapters/open.ts',
   'adapters',
   'circuits/tokens.ts',
   'circuits/families.ts',
   'circuits',
+  'golden/weights-file.ts',
   'golden',
   'matchers',
 ];
@@ -65,7 +67,7 @@ const modules: UserConfig = {
     chunkFileNames: `chunks/[name].${format === 'cjs' ? 'cjs' : 'js'}`,
     codeSplitting: {
       groups: chunks.map((chunk, i) => ({
-        name: chunk === '.' ? 'public' : basename(chunk, '.ts'),
+        name: chunk === '.' ? 'public' : chunk.replace('/', '-').replace('.ts', ''),
         priority: chunks.length - i,
         test: (id) =>
           [relative('lib', id), dirname(relative('lib', id))].includes(chunk) &&

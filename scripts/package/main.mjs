@@ -55,8 +55,8 @@ function sourcePackage() {
 }
 
 /**
- * What `npm pack` writes, but for the order: declarations for ES modules and for CommonJS, which are all but the same, lie
- * side by side, where gzip sees it, and so does the code of both; and for the time that Zopfli takes to find the shortest
+ * What `npm pack` writes, but for the order: code first, then declarations, and of both what is for ES modules beside what is for
+ * CommonJS, which is all but the same, where gzip sees it; and for the time that Zopfli takes to find the shortest
  * of what any gunzip reads.
  */
 async function archive(folder, paths) {
@@ -65,8 +65,10 @@ async function archive(folder, paths) {
       .replace(/-[\w-]{8}(?=\.)/, '')
       .replace(/\.d\.c?ts$/, '.d')
       .replace(/\.c?js$/, '');
+  const kinds = [/\.c?js$/, /\.d\.c?ts$/, /./];
+  const key = (path) => `${kinds.findIndex((kind) => kind.test(path))} ${twins(path)} ${path}`;
   const list = join(out, 'files');
-  const sorted = paths.toSorted((a, b) => (twins(a) < twins(b) ? -1 : 1));
+  const sorted = paths.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
   writeFileSync(list, sorted.join('\n'));
   const same = [
     '--format=ustar',
