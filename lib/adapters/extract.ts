@@ -21,6 +21,8 @@ import { matricesOf } from '../weights/matrices.ts';
 import { matches, namesText } from '../weights/patterns.ts';
 import { Adapter, infoOf, type Module } from './adapter.ts';
 import { keepOptions } from './keep.ts';
+import { countNonFinite } from './non-finite.ts';
+import { mostDimensions } from './open.ts';
 import { evenFactors, type Made, type ModuleReport } from './recompress.ts';
 import type { AdapterResult } from './resize.ts';
 
@@ -69,8 +71,8 @@ const extractOptions: OptionTable<ExtractOptions> = {
  * @param base what `openWeights` takes, or open weights
  * @param tuned the same; its tensors have the names and shapes of those of `base`
  * @throws before any work `ERR_SVD_ARGUMENT` unless one of rank, energy and tol is given, `ERR_SVD_FILE` for weights that cannot be opened,
- *   tensors that only one side has and patterns that no name matches, `ERR_SVD_SHAPE` for tensors of two shapes; then `ERR_SVD_NON_FINITE`
- *   with the name of the tensor, `ERR_SVD_FILE`; `signal.reason` on abort
+ *   tensors that only one side has, patterns that no name matches and two tensors that would be one module, `ERR_SVD_SHAPE` for tensors of
+ *   two shapes; then `ERR_SVD_NON_FINITE` and `ERR_SVD_OVERFLOW` with the name of the tensor, `ERR_SVD_FILE`; `signal.reason` on abort
  * @function
  */
 export const extract = exposedAsync(
@@ -144,7 +146,26 @@ export function namesToExtract(
     const more = different.length > 8 ? ` and ${different.length - 8} more` : '';
     throw svdError('ERR_SVD_SHAPE', `tensors of two shapes: ${texts.join('; ')}${more}; exclude them`);
   }
+  checkModules(base, names);
   return names;
+}
+
+const moduleOf = (tensor: string): string => tensor.replace(/\.weight$/, '');
+
+/** `ERR_SVD_FILE` where two matrices would be one module. */
+function checkModules({ path, tensors }: Weights, names: readonly string[]): void {
+  const tensorOf = new Map<string, string>();
+  for (const name of names) {
+    if ((tensors.get(name)?.shape.length ?? 0) < 2) continue;
+    const module = moduleOf(name);
+    const other = tensorOf.get(module);
+    if (other !== undefined)
+      throw fileError(
+        path,
+        `${quote(other)} and ${quote(name)} would both be module ${quote(module)}: exclude one`,
+      );
+    tensorOf.set(module, name);
+  }
 }
 
 /** Reads a tensor of both, and decomposes the difference. */
@@ -162,7 +183,14 @@ export async function outcomeOf(
   const dtypes = [base, tuned].map((x) => x.tensors.get(name)?.dtype ?? '');
   if (!dtypes.every(isReadable))
     return { kind: 'left out', why: `${dtypes.join(' and ')}, which are no floats` };
-  return runAsync(named(name, decomposed(before, after, shape, truncation)), { signal });
+  try {
+    return await runAsync(named(name, decomposed(before, after, shape, truncation)), { signal });
+  } catch (error) {
+    if (!isOwnError(error) || error.code !== 'ERR_SVD_NON_FINITE') throw error;
+    const again = await tuned.readStored(name); // the difference may have its place
+    if (countNonFinite(before) + countNonFinite(again) > 0) throw error;
+    throw svdError('ERR_SVD_OVERFLOW', `tensor ${quote(name)}: the difference of both overflows`);
+  }
 }
 
 const bytesOf = ({ data }: StoredTensor): Buffer =>
@@ -192,6 +220,11 @@ function* decomposed(
   if (norm === 0) return { kind: 'unchanged' };
   if (count > 1 || matrices === undefined)
     return { kind: 'left out', why: `${shapeText(shape)}, no matrix: changed by ${norm.toPrecision(3)}` };
+  if (shape.length > mostDimensions)
+    return {
+      kind: 'left out',
+      why: `${shapeText(shape)}, more than ${mostDimensions} dimensions: changed by ${norm.toPrecision(3)}`,
+    };
   const most = Math.min(rows, cols);
   const { rank } = truncation;
   const found = yield* truncatedSvd(change, rank === undefined ? truncation : { rank: Math.min(rank, most) });
@@ -250,17 +283,22 @@ export function extractionOf(outcomes: ReadonlyMap<string, Outcome>, inputsFirst
     else if (outcome.kind === 'left out') leftOut.set(name, outcome.why);
     else {
       const { matrix, shape } = outcome;
-      const module = name.replace(/\.weight$/, '');
-      const embedding = shape.length === 2 && isEmbedding(module);
-      const conv1d = inputsFirst && shape.length === 2 && /(^|\.)(c_attn|q_attn|c_fc|c_proj)$/.test(module);
+      const module = moduleOf(name);
       modules.set(module, {
         matrix,
-        info: infoOf(matrix, { weightShape: shape, embedding, transposed: embedding || conv1d }),
+        info: infoOf(matrix, { weightShape: shape, ...kindOf(module, shape, inputsFirst) }),
       });
       report.set(module, outcome.report);
     }
   }
   return { adapter: new Adapter({ format: 'peft', modules }), report, unchanged, leftOut };
+}
+
+/** What the weight is besides a matrix. */
+function kindOf(module: string, shape: readonly number[], inputsFirst: boolean) {
+  const embedding = shape.length === 2 && isEmbedding(module);
+  const conv1d = inputsFirst && shape.length === 2 && /(^|\.)(c_attn|q_attn|c_fc|c_proj)$/.test(module);
+  return { embedding, transposed: embedding || conv1d };
 }
 
 /** By the names that models give to their embeddings. */

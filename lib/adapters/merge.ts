@@ -13,8 +13,8 @@ import { type AdapterResult, mustBeAdapter, resultOf } from './resize.ts';
 /**
  * The weighted sum of adapters, of every module exactly `Σ wᵢ·Bᵢ·Aᵢ = [B₁ B₂ …]·[w₁A₁; w₂A₂; …]`, and of that the leading
  * singular triplets: as many as `rank` or a rule says, without one as many as are no rounding. Modules that only some of
- * the adapters have are kept; so are tensors that one of them has whole (`replaced`), whatever its weight. The result has the format, metadata and config of
- * the first.
+ * the adapters have are kept; so are tensors that one of them has whole (`replaced`), whatever its weight. The result has the format, metadata
+ * and config of the first, with the `modules_to_save` and `bias` of all.
  *
  * @param weights one for each adapter; negative ones subtract
  * @throws `ERR_SVD_ARGUMENT` for weights that are no finite numbers or not as many as adapters, for adapters of different formats, for
@@ -74,11 +74,12 @@ function combined(adapters: readonly Adapter[]): Adapter {
       const info = adapter.info.get(name) as ModuleInfo;
       const first = modules.get(name)?.info ?? info;
       const [a, b] = [first, info].map((x) => showShape(x.weightShape));
-      if (a !== b || first.transposed !== info.transposed)
-        throw svdError(
-          'ERR_SVD_SHAPE',
-          `mergeAdapters: module ${quote(name)}: weights of shapes ${a} and ${b}`,
-        );
+      const problem =
+        a !== b
+          ? `weights of shapes ${a} and ${b}`
+          : first.transposed !== info.transposed &&
+            'one adapter is of a weight that is kept as [in, out] (fan_in_fan_out), another is not';
+      if (problem) throw svdError('ERR_SVD_SHAPE', `mergeAdapters: module ${quote(name)}: ${problem}`);
       if (first === info) modules.set(name, { matrix, info });
     }
     for (const [name, x] of adapter.replaced) {
@@ -87,6 +88,19 @@ function combined(adapters: readonly Adapter[]): Adapter {
       replaced.set(name, x);
     }
   }
-  const [{ format, metadata, config }] = adapters;
-  return new Adapter({ format, metadata, config, modules, replaced });
+  const [{ format, metadata }] = adapters;
+  return new Adapter({ format, metadata, config: configOf(adapters), modules, replaced });
+}
+
+/** The config of the first, with what the others say of tensors that they have whole. */
+function configOf(adapters: readonly Adapter[]): Readonly<Record<string, unknown>> | undefined {
+  const [{ config }] = adapters;
+  if (config === undefined) return undefined;
+  const whole = new Set(adapters.flatMap(({ config: own }) => own?.modules_to_save ?? []));
+  const biases = adapters.map(({ config: own }) => own?.bias ?? 'none');
+  return {
+    ...config,
+    ...(whole.size > 0 && { modules_to_save: [...whole] }),
+    ...(biases.some((bias) => bias !== 'none') && { bias: biases.find((bias) => bias !== 'none') }),
+  };
 }

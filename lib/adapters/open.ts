@@ -165,6 +165,9 @@ function paired({ path }: Weights, name: string, { down, up, alpha }: ModuleKeys
   );
 }
 
+/** Of a weight: those of a convolution of three. */
+export const mostDimensions = 5;
+
 /** What the shapes of the factors say: A `[rank, in, …kernel]`, B `[out, rank]` or `[out, rank, 1, …]`. */
 function shapesOf(weights: Weights, name: string, down: string, up: string) {
   const [A, B] = [down, up].map((key) => infoOf(weights, key));
@@ -177,7 +180,8 @@ function shapesOf(weights: Weights, name: string, down: string, up: string) {
   const shapes = `A ${shapeText(A.shape)} and B ${shapeText(B.shape)}`;
   const [rank, ...inputs] = A.shape;
   const [out, rankOfB, ...ones] = B.shape;
-  const fits = A.shape.length >= 2 && A.shape.length <= 5 && [2, A.shape.length].includes(B.shape.length);
+  const fits =
+    A.shape.length >= 2 && A.shape.length <= mostDimensions && [2, A.shape.length].includes(B.shape.length);
   if (!fits || ones.some((n) => n !== 1))
     throw wrong(
       `${shapes} are no factors of a weight: expected [rank, in, …kernel] and [out, rank] or [out, rank, 1, …]`,

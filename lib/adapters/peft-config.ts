@@ -1,6 +1,10 @@
 import { svdError } from '../array/errors.ts';
+import { quote } from '../array/escape.ts';
+import { Config } from '../weights/config.ts';
 import type { Adapter, ModuleInfo } from './adapter.ts';
+import { configName } from './open.ts';
 import { nameTest } from './pattern.ts';
+import { rulesOf } from './scaling.ts';
 
 /** A module as it is written: its name in the base model, and its rank. */
 export interface Target {
@@ -59,19 +63,41 @@ function mostCommon(ranks: readonly number[]): number {
  */
 function patternsOf(targets: readonly Target[], r: number): Record<string, number> {
   const others = targets.filter(({ rank }) => rank !== r).sort((a, b) => b.name.length - a.name.length);
-  const isRight = targets.every(({ name }) => /^[\w.-]{1,1024}$/.test(name)) && areRight(others, targets, r);
-  const key = (name: string) => (isRight ? name : `^${name.replace(/[^\w]/g, '\\$&')}`);
-  return Object.fromEntries(others.map(({ name, rank }) => [key(name), rank]));
+  const plain = Object.fromEntries(others.map(({ name, rank }) => [name, rank]));
+  if (targets.every(({ name }) => /^[\w.-]{1,1024}$/.test(name)) && areRight(plain, targets, r)) return plain;
+  return Object.fromEntries(others.map(({ name, rank }) => [`^${name.replace(/[^\w]/g, '\\$&')}`, rank]));
 }
 
-/** Whether the first name that matches a module as a pattern has its rank; not found out where it would take long. */
-function areRight(others: readonly Target[], targets: readonly Target[], r: number): boolean {
+/**
+ * Whether the first pattern that matches a module has its rank: in the order of an object, which has integers first. Not found out
+ * where it would take long.
+ */
+function areRight(
+  patterns: Readonly<Record<string, number>>,
+  targets: readonly Target[],
+  r: number,
+): boolean {
+  const others = Object.entries(patterns);
   if (others.length * targets.length > 1e6) return false;
   const unreachable = () => {
     throw new Error('a plain name is a known pattern');
   };
-  const tests = others.map(({ name, rank }) => ({ fits: nameTest(name, unreachable), rank }));
+  const tests = others.map(([name, rank]) => ({ fits: nameTest(name, unreachable), rank }));
   return targets.every(({ name, rank }) => (tests.find(({ fits }) => fits(name))?.rank ?? r) === rank);
+}
+
+/** `ERR_SVD_ARGUMENT` unless the config, as it is read, has every module at its own rank and scale 1. */
+export function checkConfig(config: Readonly<Record<string, unknown>>, targets: readonly Target[]): void {
+  try {
+    const { scaling } = rulesOf(new Config(configName, config));
+    for (const { name, rank } of targets) {
+      const { rank: read, scale } = scaling(name);
+      if (read !== rank || scale !== 1)
+        throw new Error(`module ${quote(name)} would be read with rank ${read}`);
+    }
+  } catch (error) {
+    throw svdError('ERR_SVD_ARGUMENT', `writeAdapter: no config says the ranks: ${(error as Error).message}`);
+  }
 }
 
 /** Which modules of the base have factors: as the config says that was read, where that is a list that names them all, else one by one. */

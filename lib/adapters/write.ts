@@ -1,6 +1,6 @@
 import { renameSync, rmSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { exposedAsync } from '../arguments/boundary.ts';
 import { asyncOptions, isPlain, type OptionTable, oneOf } from '../arguments/options.ts';
 import type { FloatArray, Format } from '../array/elements.ts';
@@ -16,7 +16,7 @@ import type { Adapter, ModuleInfo } from './adapter.ts';
 import { inModule } from './module-error.ts';
 import { kohyaNames, type NameOptions, peftNames } from './module-names.ts';
 import { configName, weightsName } from './open.ts';
-import { peftConfig, type Target } from './peft-config.ts';
+import { checkConfig, peftConfig, type Target } from './peft-config.ts';
 import { evenRoots } from './recompress.ts';
 import { mustBeAdapter } from './resize.ts';
 
@@ -57,8 +57,8 @@ const writeOptions: OptionTable<WriteAdapterOptions> = {
  * it is no adapter, so that nothing is ever read with the alpha of another.
  * @param path the folder (`'peft'`, which is made if need be) or the file
  * @throws `ERR_SVD_ARGUMENT` for what the format cannot say, with the module: names that are not known, in kohya's files embeddings,
- *   weights kept as `[in, out]` and whole tensors; `ERR_SVD_OVERFLOW` for a number beyond the range of the dtype;
- *   `ERR_SVD_FILE`; `signal.reason` on abort. Then nothing was written
+ *   weights kept as `[in, out]` and whole tensors; `ERR_SVD_OVERFLOW` for a number beyond the range of the dtype,
+ *   and for a module all of which would be rounded to 0; `ERR_SVD_FILE`; `signal.reason` on abort. Then nothing was written
  * @function
  */
 export const writeAdapter = exposedAsync(
@@ -89,9 +89,12 @@ async function writePeft(folder: string, adapter: Adapter, options: WriteAdapter
     targets.push(tensors.add(own, name, `${wrapper}${name}${ends[0]}`, `${wrapper}${name}${ends[1]}`));
   }
   for (const [name, tensor] of adapter.replaced) tensors.addWhole(`${wrapper}${name}`, tensor);
-  const config = `${JSON.stringify(peftConfig(adapter, targets), null, 2)}\n`;
-  await fileStep(folder, 'make the folder', () => mkdir(folder, { recursive: true }));
+  const values = peftConfig(adapter, targets);
+  checkConfig(values, targets);
+  const config = `${JSON.stringify(values, null, 2)}\n`;
+  const made = await fileStep(folder, 'make the folder', () => mkdir(folder, { recursive: true }));
   const [weights, said] = [temporaryIn(folder), temporaryIn(folder)];
+  let isWritten = false;
   try {
     await tensors.write(weights, { ...adapter.metadata, format: 'pt' });
     await writeAtomically(said, (append) => append(Buffer.from(config)));
@@ -102,13 +105,23 @@ async function writePeft(folder: string, adapter: Adapter, options: WriteAdapter
       renameSync(weights, join(folder, weightsName));
       renameSync(said, join(folder, configName));
     });
+    isWritten = true;
   } finally {
     for (const path of [weights, said]) {
       await rm(path, { force: true });
       forget(path);
     }
+    if (made !== undefined && !isWritten) await removeEmpty(folder, made);
   }
   await fileStep(folder, 'sync', () => syncFolder(folder));
+}
+
+/** Removes folders from the inner one to the outer one, as far as they are empty. */
+async function removeEmpty(inner: string, outer: string): Promise<void> {
+  const last = dirname(resolve(outer));
+  try {
+    for (let path = resolve(inner); path !== last; path = dirname(path)) await rmdir(path);
+  } catch {}
 }
 
 const wrapper = 'base_model.model.';
@@ -174,6 +187,7 @@ class Tensors {
       made ??=
         (info.transposed ? undefined : knownFactors(matrix, split)) ??
         (await factorsOf(info.transposed ? T : matrix, split, own, signal));
+      if (which === 'A') checkUnderflow(own, made, rank, smallest[dtype]);
       const data = made[which];
       if (which === 'B') {
         made = undefined; // it comes after A
@@ -207,6 +221,25 @@ class Tensors {
     this.#declared.set(name, declared);
     this.#make.set(name, make);
   }
+}
+
+/** Half of the smallest number of a dtype: up to this, numbers are rounded to 0. */
+const smallest: Partial<Record<StorableDtype, number>> = { F16: 2 ** -25, BF16: 2 ** -134, F32: 2 ** -150 };
+
+/** `ERR_SVD_OVERFLOW` where all triplets of a module that is no matrix of zeros become 0 by rounding. */
+function checkUnderflow(module: string, { A, B }: Factors, rank: number, zero = 0): void {
+  const columns = A.length / rank;
+  const isLeft = (least: number) =>
+    Array.from({ length: rank }).some(
+      (_, k) =>
+        A.subarray(k * columns, (k + 1) * columns).some((x) => Math.abs(x) > least) &&
+        B.some((x, i) => i % rank === k && Math.abs(x) > least),
+    );
+  if (isLeft(0) && !isLeft(zero))
+    throw svdError(
+      'ERR_SVD_OVERFLOW',
+      `writeAdapter: module ${quote(module)}: below the range of the dtype: all of it would be rounded to 0`,
+    );
 }
 
 interface Factors {

@@ -1,6 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type ExtractOptions, extract } from '../../lib/adapters/index.ts';
+import { type ExtractOptions, extract, writeAdapter } from '../../lib/adapters/index.ts';
 import { narrow } from '../../lib/array/elements.ts';
 import { epsilon } from '../../lib/array/tensor.ts';
 import { svd } from '../../lib/index.ts';
@@ -157,6 +157,38 @@ describe('extract', () => {
     expect(await flags()).toEqual([true, true, false]);
   });
 
+  test('what is written of GPT-2 adds the change to its weights as PEFT adds it, the square ones too', async () => {
+    const square = rows(randomMatrix(8, [12, 12]));
+    const change = formed(productWithSpectrum(9, 12, 12, [2, 1]));
+    const names = { 'h.0.attn.c_attn': [base.k, planted], 'h.0.attn.c_proj': [square, change] } as const;
+    const tensors = (w: number) =>
+      Object.fromEntries(
+        Object.entries(names).map(([name, [x, y]]) => [`${name}.weight`, f64(sum(x, y, w))] as const),
+      );
+    const [from, to] = [await sharded('conv1d', [tensors(0)]), await sharded('conv1d-tuned', [tensors(1)])];
+    writeFileSync(at('conv1d/config.json'), '{ "model_type": "gpt2" }');
+    const { adapter } = await extract(from, to, { rank: 3 });
+    await writeAdapter(at('conv1d-adapter'), adapter);
+    const config = JSON.parse(readFileSync(at('conv1d-adapter/adapter_config.json'), 'utf8'));
+    expect(config.fan_in_fan_out).toBe(true);
+    await using file = await openWeights(at('conv1d-adapter/adapter_model.safetensors'));
+    for (const [name, [, expected]] of Object.entries(names)) {
+      const [A, B] = [
+        await file.read(`base_model.model.${name}.lora_A.weight`),
+        await file.read(`base_model.model.${name}.lora_B.weight`),
+      ];
+      expect([A.shape, B.shape]).toEqual([
+        [3, expected.length],
+        [expected[0].length, 3],
+      ]); // [rank, in] and [out, rank]
+      // transpose(B·A), as PEFT's get_delta_weight with fan_in_fan_out
+      const added = expected.map((row, i) =>
+        row.map((_, j) => [0, 1, 2].reduce((s, k) => s + B.get(j, k) * A.get(k, i), 0)),
+      );
+      expect(normOfSum([added, expected], [1, -1])).toBeLessThan(1e-5);
+    }
+  });
+
   test('names and shapes are checked before anything is read', async () => {
     const [from, to] = await checkpoints();
     const grown = {
@@ -190,6 +222,61 @@ describe('extract', () => {
     await expect(extract(at('nowhere'), to, { rank: 1 })).rejects.toMatchObject({ code: 'ERR_SVD_FILE' });
     await extract(from, open, { rank: 1, include: 'q.weight' });
     expect(reads).toBe(1);
+  });
+
+  test('two matrices that would be one module are refused before anything is read; a vector is none', async () => {
+    const both = (x: number[][], bias = 0): Record<string, Stored> => ({
+      a: f64(x),
+      'a.weight': f64(x),
+      b: { data: Float32Array.of(bias), shape: [1] },
+      'b.weight': f64(x),
+    });
+    await writeSafetensors(at('a.safetensors'), both(base.q));
+    await writeSafetensors(at('b.safetensors'), both(sum(base.q, planted), 1));
+    await expect(extract(at('a.safetensors'), at('b.safetensors'), { rank: 1 })).rejects.toMatchObject({
+      code: 'ERR_SVD_FILE',
+      message: expect.stringContaining('"a" and "a.weight" would both be module "a"'),
+    });
+    const { report, leftOut } = await extract(at('a.safetensors'), at('b.safetensors'), {
+      rank: 1,
+      exclude: 'a',
+    });
+    expect([...report.keys()].sort()).toEqual(['a', 'b']);
+    expect([...leftOut.keys()]).toEqual(['b']);
+  });
+
+  test('a difference that overflows is told from numbers that are not finite', async () => {
+    const full = (x: number, first = x): Record<string, Stored> => ({
+      'w.weight': { data: new Float32Array(20).fill(x).fill(first, 0, 1), shape: [5, 4] },
+    });
+    await writeSafetensors(at('a.safetensors'), full(3e38));
+    await writeSafetensors(at('b.safetensors'), full(-3e38));
+    await expect(extract(at('a.safetensors'), at('b.safetensors'), { rank: 1 })).rejects.toMatchObject({
+      code: 'ERR_SVD_OVERFLOW',
+      message: expect.stringContaining('"w.weight"'),
+    });
+    await writeSafetensors(at('b.safetensors'), full(-3e38, Infinity));
+    await expect(extract(at('a.safetensors'), at('b.safetensors'), { rank: 1 })).rejects.toMatchObject({
+      code: 'ERR_SVD_NON_FINITE',
+    });
+  });
+
+  test('tensors of more than five dimensions are left out, with the reason', async () => {
+    const tensor = (fill: number): Stored => ({
+      data: new Float32Array(64).fill(fill),
+      shape: [2, 2, 2, 2, 2, 2],
+    });
+    await writeSafetensors(at('a.safetensors'), {
+      'w.weight': tensor(0),
+      five: { ...tensor(0), shape: [2, 2, 2, 2, 4] },
+    });
+    await writeSafetensors(at('b.safetensors'), {
+      'w.weight': tensor(1),
+      five: { ...tensor(1), shape: [2, 2, 2, 2, 4] },
+    });
+    const { leftOut, report } = await extract(at('a.safetensors'), at('b.safetensors'), { rank: 1 });
+    expect([...report.keys()]).toEqual(['five']);
+    expect(leftOut.get('w.weight')).toMatch(/more than 5 dimensions: changed by 8/);
   });
 
   test('NaN is named; integers and stacks that differ are left out; abort rejects with its reason', async () => {

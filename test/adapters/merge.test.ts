@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Adapter } from '../../lib/adapters/adapter.ts';
+import { Adapter, infoOf } from '../../lib/adapters/adapter.ts';
 import { mergeAdapters } from '../../lib/adapters/index.ts';
 import { epsilon } from '../../lib/array/tensor.ts';
 import { svd } from '../../lib/index.ts';
@@ -55,6 +55,37 @@ describe('mergeAdapters', () => {
       expect(rank).toBe(1);
       expect(norm).toBeLessThan(1e-12);
     }
+  });
+
+  test('the config names the whole tensors of all', async () => {
+    const tensor = { data: Float32Array.of(1), shape: [1], dtype: 'float32' } as const;
+    const withWhole = (config: object, replaced: string[]) =>
+      new Adapter({
+        format: 'peft',
+        config: { ...config },
+        replaced: replaced.map((name) => [name, tensor]),
+        modules: [...randomAdapter(1, shapes).modules].map(([name, matrix]) => [
+          name,
+          { matrix, info: infoOf(matrix) },
+        ]),
+      });
+    const none = withWhole({ r: 3, modules_to_save: null, bias: 'none' }, []);
+    const score = withWhole({ modules_to_save: ['score'], bias: 'all' }, ['score.weight', 'q.bias']);
+    const head = withWhole({ modules_to_save: ['head'] }, ['head.weight']);
+    const { adapter } = await mergeAdapters([none, score, head], [1, 1, 0]);
+    expect(adapter.config).toEqual({ r: 3, modules_to_save: ['score', 'head'], bias: 'all' });
+    expect([...adapter.replaced.keys()]).toEqual(['score.weight', 'q.bias', 'head.weight']);
+    expect((await mergeAdapters([none, none], [1, 1])).adapter.config).toEqual(none.config);
+  });
+
+  test('a module that only one has as [in, out] is said to be that', async () => {
+    const [p] = [randomAdapter(1, { a: [6, 2, 6] })];
+    const matrix = p.modules.get('a')!;
+    const q = new Adapter({
+      format: 'peft',
+      modules: [['a', { matrix, info: infoOf(matrix, { transposed: true }) }]],
+    });
+    await expect(mergeAdapters([p, q], [1, 1])).rejects.toThrow(/module "a".*\[in, out\].*fan_in_fan_out/);
   });
 
   test('shapes, formats and weights are checked before any work', async () => {

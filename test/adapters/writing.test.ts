@@ -224,6 +224,29 @@ describe('a folder for PEFT', () => {
     expect(again.config?.rank_pattern).toEqual({ '^a\\.b': 3 });
   });
 
+  it.each([
+    ['integers, which come first in an object', { 2: 1, '10.2': 3, x: 2, z: 2 }],
+    ['the same within others', { 0: 2, 2: 4, '2.2': 3, '2.2.2': 1, 'a.2': 2 }],
+    ['names that are a pattern for others', { 'a.b': 1, axb: 2, ayb: 3, z: 2 }],
+  ])('keeps the ranks of modules whose names are %s', async (_, ranks) => {
+    const shape = [6, 5];
+    const entries = Object.entries(ranks).map(([name, rank]) => [name, { shape, rank }]);
+    const folder = next();
+    await writeAdapter(folder, adapterOf('peft', Object.fromEntries(entries)));
+    const { info } = await openAdapter(folder);
+    expect(Object.fromEntries([...info].map(([name, { rank }]) => [name, rank]))).toEqual(ranks);
+  });
+
+  it('refuses what its own config could not say, before anything is written', async () => {
+    const name = 'a.'.repeat(600);
+    const adapter = adapterOf('peft', { [name]: { shape: [3, 2], rank: 1 }, b: { shape: [3, 2], rank: 2 } });
+    const folder = next();
+    await expect(writeAdapter(folder, adapter, { names: { b: `${name}b` } })).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_SVD_ARGUMENT', message: expect.stringContaining('rank_pattern') }),
+    );
+    expect(existsSync(folder)).toBe(false);
+  });
+
   it('is written over another, whose config does not stay beside tensors of this one', async () => {
     const folder = next();
     await writeAdapter(folder, adapterOf('peft', { a: { shape: [6, 5], rank: 3 } }));
@@ -354,6 +377,22 @@ describe('what a format cannot say is refused, and nothing is written', () => {
     const after = await openAdapter(path);
     expect(difference(before, 'm', after)).toBeLessThan(1e-15);
     if (format === 'peft') expect(readdirSync(path)).toHaveLength(2);
+  });
+
+  it.each(['even', 'up'] as const)('a module that float16 would round to 0, split %s', async (split) => {
+    const times = (scale: number) => {
+      const matrix = new FactoredMatrix([[scale], [0]], [[scale, scale]]);
+      return new Adapter({ format: 'peft', modules: [['m', { matrix, info: infoOf(matrix) }]] });
+    };
+    const path = next();
+    await expect(writeAdapter(`${path}/in/it`, times(1e-9), { dtype: 'float16', split })).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_SVD_OVERFLOW',
+        message: expect.stringMatching(/module "m".*rounded to 0/),
+      }),
+    );
+    expect(existsSync(path)).toBe(false);
+    for (const scale of [0, 1e-3]) await writeAdapter(next(), times(scale), { dtype: 'float16', split });
   });
 
   it('an abort rejects with its reason, and what was there stays', async () => {
