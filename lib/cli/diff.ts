@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { openAdapter } from '../adapters/index.ts';
 import { svdError } from '../array/errors.ts';
 import { escaped, escapedJson } from '../array/escape.ts';
 import { shardText } from '../circuits/run/index.ts';
 import { diffAdapters, isAdapter } from '../diff/adapters.ts';
-import { type Budget, type Excess, excessOf, readBudget } from '../diff/budget.ts';
+import { diffBeside, type FileDiff } from '../diff/beside.ts';
+import { type Budget, type Excess, excessOf, mustApply, readBudget } from '../diff/budget.ts';
 import { openJournal, withoutDirections } from '../diff/journal.ts';
 import type { Inventory } from '../diff/pairs.ts';
 import type { Reading } from '../diff/reading.ts';
@@ -50,7 +50,8 @@ export function diffCommand(command: Command, streams: Streams, signal: AbortSig
     .option('--shard <i/n>', shardHelp)
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing has changed, or with --budget nothing more than it allows; 1 something has; 2 it could not be\n' +
+      '\nOf two folders the other safetensors files are compared, too, by their bytes (not with --include).\n' +
+        '\nExit codes: 0 nothing has changed, or with --budget nothing more than it allows; 1 something has; 2 it could not be\n' +
         'compared.',
     )
     .action(async (a: string, b: string, options: DiffCommandOptions) => {
@@ -61,17 +62,22 @@ export function diffCommand(command: Command, streams: Streams, signal: AbortSig
         );
       // commander's errors end the command with 2
       const couldNot = (why: string): never => command.error(`error: could not compare: ${why}`);
-      const report = await compare(a, b, options, streams, signal).catch((error) => {
+      const report = await (async () => {
+        const found = await compare(a, b, options, streams, signal);
+        await print(streams.stdout, options.json ? json(found) : text(found));
+        return found;
+      })().catch((error) => {
         if (signal.aborted && error === signal.reason) throw error;
         return couldNot(describeFailure(error));
       });
-      await print(streams.stdout, options.json ? json(report) : text(report));
       if (report.outcome === 'undecided') couldNot(summary(report));
       if (report.outcome !== 'same') throw new Error(summary(report));
     });
 }
 
 const collect = (pattern: string, all: string[] = []): string[] => [...all, pattern];
+
+type Judged<T> = T & { readonly excess?: Excess | undefined };
 
 interface Report {
   readonly a: string;
@@ -81,7 +87,9 @@ interface Report {
   readonly prefix: Inventory['prefix'];
   readonly budget: string | undefined;
   readonly shard: ShardChoice['shard'];
-  readonly differences: readonly (TensorDiff & { readonly excess?: Excess | undefined })[];
+  /** Other files of two folders. */
+  readonly files: readonly Judged<FileDiff>[];
+  readonly differences: readonly Judged<TensorDiff>[];
   readonly same: number;
   readonly outcome: 'same' | 'differs' | 'undecided';
   readonly milliseconds: number;
@@ -117,18 +125,26 @@ async function compare(
     onProgress: (state: { done: number; total: number }) => progress.update(state),
   };
   const adapters = isAdapter(a) && isAdapter(b);
-  const { prefix, tensors } = adapters
-    ? {
-        prefix: undefined,
-        tensors: diffAdapters(await openAdapter(pathA), await openAdapter(pathB), settings),
-      }
+  const { prefix, total, names, opened, tensors } = adapters
+    ? await diffAdapters(pathA, pathB, settings)
     : await diffWeights(a, b, settings);
+  if (total === 0 && names.length > 0)
+    throw svdError('ERR_SVD_ARGUMENT', '--include and --exclude leave nothing to compare');
+  // Who chooses tensors by name asks for no files; of all shards the first has them.
+  const isAsked = include === undefined && (choice.shard?.index ?? 1) === 1;
+  const beside = await diffBeside(opened, isAsked, signal);
+  if (budget !== undefined) mustApply(budget, [...names, ...beside.names], budgetPath!);
+  const files = beside.files.map((file) => ({
+    ...file,
+    excess: budget && excessOf(budget, { ...file, kinds: [file.kind], readings: [] }),
+  }));
   try {
     for await (const tensor of tensors) {
       if (directions !== undefined) keepDirections(kept, tensor);
       const plain = withoutDirections(tensor);
       if (
         journal &&
+        tensor.failed === undefined &&
         tensor.kinds.every((kind) => kind !== 'missing' && kind !== 'added') &&
         !journal.records.has(tensor.name)
       )
@@ -149,19 +165,26 @@ async function compare(
     prefix,
     budget: budgetPath,
     shard: choice.shard,
+    files,
     differences,
     same,
-    outcome: outcomeOf(differences, budget),
+    outcome: outcomeOf(differences, files, budget),
     milliseconds: performance.now() - start,
   };
 }
 
-function outcomeOf(differences: Report['differences'], budget: Budget | undefined): Report['outcome'] {
+function outcomeOf(
+  differences: Report['differences'],
+  files: Report['files'],
+  budget: Budget | undefined,
+): Report['outcome'] {
+  if (differences.some(({ failed }) => failed !== undefined)) return 'undecided';
   if (budget === undefined) {
+    if (files.length > 0) return 'differs';
     if (differences.some(({ kinds }) => kinds.some((kind) => kind !== 'unreadable'))) return 'differs';
     return differences.length > 0 ? 'undecided' : 'same';
   }
-  const verdicts = differences.map(({ excess }) => excess?.verdict);
+  const verdicts = [...differences, ...files].map(({ excess }) => excess?.verdict);
   return verdicts.includes('over') ? 'differs' : verdicts.includes('undecided') ? 'undecided' : 'same';
 }
 
@@ -179,7 +202,7 @@ function json(report: Report): string {
 
 /** For people. */
 function text(report: Report): string {
-  const { a, b, adapters, prefix, shard, differences, same, milliseconds } = report;
+  const { a, b, adapters, prefix, shard, files, differences, same, milliseconds } = report;
   const lines = [
     `A ${shownPath(a)}\nB ${shownPath(b)}\n${adapters ? 'Low-rank adapters, compared by what they add to each weight.\n' : ''}`,
     shard === undefined ? '' : `${shardText(shard)}\n`,
@@ -191,7 +214,15 @@ function text(report: Report): string {
   const rows = differences.flatMap(rowsOf);
   if (rows.length > 0)
     lines.push(table(['tensor', 'what', 'shape', 'change', 'largest', 'elements', 'reading'], rows), '\n');
-  const over = differences.filter(({ excess }) => excess !== undefined);
+  if (files.length > 0)
+    lines.push(
+      table(
+        ['other file', 'what'],
+        files.map(({ name, kind }) => [escaped(name), kind === 'bytes' ? 'other bytes' : kind]),
+      ),
+      '\n',
+    );
+  const over = [...differences, ...files].filter(({ excess }) => excess !== undefined);
   for (const { name, excess } of over) lines.push(`${escaped(name)}: ${escaped(excess!.why)}\n`);
   lines.push(over.length > 0 ? '\n' : '', `${summary(report)}\n`);
   return lines.join('');
@@ -211,7 +242,7 @@ const inventoryKinds: readonly string[] = [
 ];
 
 /** A row for a tensor, or one for each of its matrices. */
-function rowsOf({ name, other, dtype, shape, kinds, readings, matrices }: TensorDiff): string[][] {
+function rowsOf({ name, other, dtype, shape, kinds, readings, matrices, failed }: TensorDiff): string[][] {
   const what = kinds.filter((kind) => inventoryKinds.includes(kind)).map((kind) => whatText(kind, dtype));
   const title = escaped(other === undefined ? name : `${name} → ${other}`);
   const row = (place: string, rest: string[]) => [
@@ -220,7 +251,9 @@ function rowsOf({ name, other, dtype, shape, kinds, readings, matrices }: Tensor
     shape.map(shapeText).join(' → '),
     ...rest,
   ];
+  const failure = failed === undefined ? [] : [row('', ['', '', '', `not compared: ${escaped(failed)}`])];
   if (readings.length === 0) {
+    if (failed !== undefined) return failure;
     const why = kinds.includes('equal')
       ? readingText({ kind: 'equal' } as Reading)
       : kinds.includes('unreadable')
@@ -230,7 +263,7 @@ function rowsOf({ name, other, dtype, shape, kinds, readings, matrices }: Tensor
           : '';
     return [row('', ['', '', '', why])];
   }
-  return readings.map(({ index, reading }) =>
+  const read = readings.map(({ index, reading }) =>
     row(matrices > 1 ? ` [${index}]` : '', [
       numberText(reading.relative),
       numberText(reading.largest),
@@ -238,6 +271,7 @@ function rowsOf({ name, other, dtype, shape, kinds, readings, matrices }: Tensor
       readingText(reading),
     ]),
   );
+  return [...read, ...failure];
 }
 
 const whatText = (kind: string, dtype: readonly string[]): string =>
@@ -271,20 +305,32 @@ function readingText({ kind, cast, spikes, energy, faint, nonFinite }: Reading):
 const percent = (share: number | undefined): string => `${numberText(100 * (share ?? 0))} %`;
 
 /** What somebody can act on, in a sentence. */
-function summary({ differences, budget, same, outcome }: Report): string {
+function summary(report: Report): string {
+  const { shard, budget, files, outcome } = report;
+  const part = shard === undefined ? '' : ' of this part';
+  const open = budget === undefined ? files : files.filter(({ excess }) => excess !== undefined);
+  const differ = budget === undefined ? verb(open.length, 'differs', 'differ') : notWithin(open.length);
+  const also = open.length === 0 ? '' : `, but ${counted(open.length, 'other file')} ${differ}`;
   if (budget !== undefined && outcome === 'same')
-    return `${counted(differences.length, 'difference')} within the budget, ${counted(same, 'tensor')} the same`;
+    return `${counted(report.differences.length + files.length, 'difference')}${part} within the budget, ${counted(report.same, 'tensor')} the same`;
+  return `${ofTensors(report, part)}${also}`;
+}
+
+const notWithin = (count: number): string => `${verb(count, 'is', 'are')} not within the budget`;
+
+function ofTensors({ differences, budget, same }: Report, part: string): string {
+  if (differences.length + same === 0) return part === '' ? 'There is no tensor' : `No tensor is${part}`;
   if (differences.length === 0)
-    return same === 1 ? 'The tensor is the same' : `All ${counted(same, 'tensor')} are the same`;
+    return same === 1 ? `The tensor${part} is the same` : `All ${same} tensors${part} are the same`;
   const over = budget === undefined ? differences : differences.filter(({ excess }) => excess !== undefined);
   const kinds = new Map<string, number>();
   for (const { kinds: all, readings } of over)
     for (const kind of new Set(all.map((kind) => summaryKind(kind, readings))))
       kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   const parts = [...kinds].map(([kind, count]) => `${count} ${kind}`);
-  const are = verb(over.length, 'is', 'are');
-  const what = budget === undefined ? verb(over.length, 'differs', 'differ') : `${are} not within the budget`;
-  return `${counted(over.length, 'tensor')} ${what}: ${parts.join(', ')}; ${same} the same`;
+  if (over.length === 0) return `All differences${part} of tensors are within the budget`;
+  const what = budget === undefined ? verb(over.length, 'differs', 'differ') : notWithin(over.length);
+  return `${counted(over.length, 'tensor')}${part} ${what}: ${parts.join(', ')}; ${same} the same`;
 }
 
 function summaryKind(kind: string, readings: TensorDiff['readings']): string {

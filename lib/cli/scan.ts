@@ -97,6 +97,12 @@ export function scanCommand(command: Command, streams: Streams, signal: AbortSig
           usage(`--${chosen === 'minSize' ? 'min-size' : chosen} cannot be chosen for a scan that is there`);
         await mustBeWritable(options.report, paths, usage);
         scan = await readScan(paths);
+        const part = partText(scan);
+        if ((options.json || options.csv) && part !== '')
+          await print(
+            streams.stderr,
+            `factored-svd: ${shownPath(paths[0])} is not the whole scan: ${part}\n`,
+          );
       } else {
         if (paths.length > 1) usage(`expected one checkpoint, or journals that --out wrote`);
         let choice: ShardChoice = {};

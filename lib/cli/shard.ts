@@ -10,7 +10,7 @@ export interface ShardChoice {
 
 /** What `--shard` may be, in its help. */
 export const shardHelp =
-  'i/n: do part i of n, from 1; auto/n: of n, as the environment says; 1/1: everything';
+  'i/n: do part i of n, from 1; auto/n: of n, as the environment says; 1/1: everything. Default: as the environment of a cluster job says (Slurm, MPI, Kubernetes), else everything';
 
 /**
  * The shard that `--shard` names, or the environment of a cluster job where it is missing.

@@ -1,10 +1,12 @@
-import type { Adapter } from '../adapters/index.ts';
+import { join } from 'node:path';
+import { type Adapter, openAdapter } from '../adapters/index.ts';
+import { weightsName } from '../adapters/open.ts';
 import { type Tensor, tensor } from '../array/tensor.ts';
 import { type AsyncOptions, FactoredMatrix } from '../index.ts';
 import type { Weights } from '../weights/index.ts';
-import { isChosen } from './pairs.ts';
+import { isChosen, mustMatch } from './pairs.ts';
 import type { Reading } from './reading.ts';
-import type { DiffOptions, TensorDiff } from './walk.ts';
+import { type DiffOptions, failureOf, type TensorDiff, type Walk } from './walk.ts';
 
 /** Names of the factors of low-rank adapters. */
 const factorName = /\blora_?(A|B|down|up|embedding_A|embedding_B)\b/;
@@ -22,13 +24,32 @@ const mostKept = 64;
  * How adapter A has become B, module by module: by what they add to the weights, B₁·A₁ and B₂·A₂, whose difference
  * [B₂ −B₁]·[A₂; A₁] is never formed. What they have whole is compared by its elements.
  */
-export async function* diffAdapters(
+export async function diffAdapters(pathA: string, pathB: string, options: DiffOptions): Promise<Walk> {
+  const [a, b] = [
+    await openAdapter(pathA, { signal: options.signal }),
+    await openAdapter(pathB, { signal: options.signal }),
+  ];
+  const names = [
+    ...new Set([a, b].flatMap(({ modules, replaced }) => [...modules.keys(), ...replaced.keys()])),
+  ];
+  mustMatch(names, options, pathA);
+  const chosen = names.filter((name) => isChosen(name, options));
+  const opened = (path: string) => ({ path, files: [join(path, weightsName)] });
+  return {
+    prefix: undefined,
+    total: chosen.length,
+    names,
+    opened: [opened(pathA), opened(pathB)],
+    tensors: walk(chosen, a, b, options),
+  };
+}
+
+async function* walk(
+  names: readonly string[],
   a: Adapter,
   b: Adapter,
   options: DiffOptions,
 ): AsyncGenerator<TensorDiff, void, void> {
-  const all = (x: Adapter) => [...x.modules.keys(), ...x.replaced.keys()];
-  const names = [...new Set([...all(a), ...all(b)])].filter((name) => isChosen(name, options));
   const own = names.filter(
     (_, i) => options.shard === undefined || i % options.shard.count === options.shard.index - 1,
   );
@@ -47,13 +68,14 @@ async function diffModule(
 ): Promise<TensorDiff> {
   const [x, y] = [a, b].map(({ modules, replaced }) => modules.get(name) ?? replaced.get(name));
   const dtypes = [a, b].map(({ info, replaced }) => info.get(name)?.dtype ?? replaced.get(name)?.dtype);
-  const found = (kinds: TensorDiff['kinds'], reading?: Reading): TensorDiff => ({
+  const found = (kinds: TensorDiff['kinds'], reading?: Reading, failed?: string): TensorDiff => ({
     name,
     dtype: [...new Set(dtypes.filter((dtype) => dtype !== undefined))],
     shape: x && y && String(x.shape) !== String(y.shape) ? [x.shape, y.shape] : [(x ?? y)!.shape],
     kinds,
     readings: reading === undefined ? [] : [{ index: 0, reading }],
     matrices: 1,
+    ...(failed === undefined ? {} : { failed }),
   });
   if (x === undefined || y === undefined) return found([x === undefined ? 'added' : 'missing']);
   if (String(x.shape) !== String(y.shape)) return found(['shape']);
@@ -65,13 +87,13 @@ async function diffModule(
   }
   const dtype = dtypes[0] === dtypes[1] ? [] : (['dtype'] as const);
   if (sameFactor(x.A, y.A) && sameFactor(x.B, y.B)) return found([...dtype]);
-  const reading = await readProducts(
-    x,
-    y,
-    2 ** -Math.min(...dtypes.map((dtype) => precision[dtype!] ?? 7)),
-    signal,
-  );
-  return found([...dtype, reading.kind], reading);
+  const rounding = 2 ** -Math.min(...dtypes.map((dtype) => precision[dtype!] ?? 7));
+  try {
+    const reading = await readProducts(x, y, rounding, signal);
+    return found([...dtype, reading.kind], reading);
+  } catch (error) {
+    return found([...dtype, 'unreadable'], undefined, failureOf(error, signal));
+  }
 }
 
 function sameFactor(x: Tensor, y: Tensor): boolean {

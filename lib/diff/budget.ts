@@ -1,5 +1,7 @@
 import { quote } from '../array/escape.ts';
+import { fileError } from '../weights/file-errors.ts';
 import { JsonReader } from '../weights/json-reader.ts';
+import { suggestNames } from '../weights/names.ts';
 import { match } from '../weights/patterns.ts';
 import { readJson } from '../weights/storage.ts';
 import { type ChangeKind, changeKinds, type TensorDiff } from './walk.ts';
@@ -30,7 +32,7 @@ const nothing: Allowance = { change: 0, kinds: [] };
  */
 export async function readBudget(path: string): Promise<Budget> {
   const reader = new JsonReader(path, 'budget');
-  const value = await readJson(path, mostBytes);
+  const value = await readJson(path, mostBytes, { unique: true });
   const all = Array.isArray(value)
     ? { rules: value }
     : members(reader, value, 'the file', ['rules', 'default']);
@@ -77,7 +79,19 @@ export interface Excess {
   readonly why: string;
 }
 
-export function excessOf(budget: Budget, { name, other, kinds, readings }: TensorDiff): Excess | undefined {
+/** Every rule has to be of something: one that is not is a slip. `ERR_SVD_FILE` */
+export function mustApply({ rules }: Budget, names: readonly string[], path: string): void {
+  for (const { pattern } of rules)
+    if (!names.some((name) => match(pattern, name)))
+      throw fileError(
+        path,
+        `the rule ${quote(pattern)} is of nothing in A or B; ${suggestNames(pattern, names)}`,
+      );
+}
+
+type Judged = Pick<TensorDiff, 'name' | 'other' | 'kinds' | 'readings'>;
+
+export function excessOf(budget: Budget, { name, other, kinds, readings }: Judged): Excess | undefined {
   const matching = budget.rules.find(
     ({ pattern }) => match(pattern, name) || (other !== undefined && match(pattern, other)),
   );

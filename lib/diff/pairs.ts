@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import { isStorable } from '../weights/dtypes.ts';
 import { fileError } from '../weights/file-errors.ts';
 import type { TensorInfo, Weights } from '../weights/index.ts';
@@ -14,6 +15,8 @@ export interface Pair {
   readonly other: string;
   readonly a: TensorInfo;
   readonly b: TensorInfo;
+  /** The names are those of files: they say nothing. */
+  readonly unnamed?: boolean;
 }
 
 /** The tensors of two checkpoints. */
@@ -38,6 +41,12 @@ export interface Filter {
 /** The tensors of A and B that belong together: by name, or by what remains of their names without a common beginning. `ERR_SVD_FILE` */
 export function pairsOf(a: Weights, b: Weights, filter: Filter): Inventory {
   const [inA, inB] = selected(a, b, filter);
+  // Two arrays belong together, whatever their files are called.
+  if (inA.size === 1 && inB.size === 1 && isArray(a) && isArray(b)) {
+    const [[name], [other]] = [[...inA], [...inB]];
+    const [left, right] = [a.tensors.get(name)!, b.tensors.get(other)!];
+    return { pairs: [{ name, other, a: left, b: right, unnamed: true }], missing: [], added: [] };
+  }
   const pairs: Pair[] = [];
   const add = (name: string, other: string) =>
     pairs.push({ name, other, a: a.tensors.get(name)!, b: b.tensors.get(other)! });
@@ -59,6 +68,9 @@ export function pairsOf(a: Weights, b: Weights, filter: Filter): Inventory {
   const prefix = { of: longer ? ('A' as const) : ('B' as const), text: found.text };
   return { pairs, missing: [...lefts], added: [...rights], prefix };
 }
+
+/** Whether weights are those of an `.npy` file, whose array has the name of the file. */
+const isArray = ({ names: [name], files: [file] }: Weights): boolean => basename(file) === `${name}.npy`;
 
 function selected(a: Weights, b: Weights, filter: Filter): [Set<string>, Set<string>] {
   mustMatch([...new Set([...a.names, ...b.names])], filter, a.path);

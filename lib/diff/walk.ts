@@ -1,8 +1,10 @@
 import { stat } from 'node:fs/promises';
+import { isOwnError } from '../array/errors.ts';
 import type { AsyncOptions } from '../index.ts';
 import { isReadable, isStorable } from '../weights/dtypes.ts';
 import type { TensorInfo, Weights } from '../weights/index.ts';
 import { matricesOf } from '../weights/matrices.ts';
+import type { Opened } from './beside.ts';
 import { type Filter, type Inventory, type Pair, pairsOf, sameBytes, withRenamed } from './pairs.ts';
 import { type Reading, type ReadingKind, readChange } from './reading.ts';
 
@@ -30,6 +32,8 @@ export interface TensorDiff {
   readonly readings: readonly { readonly index: number; readonly reading: Reading }[];
   /** Matrices in all. */
   readonly matrices: number;
+  /** Why it could not be compared, or one of its matrices: it is `unreadable`, too. */
+  readonly failed?: string | undefined;
 }
 
 export interface DiffOptions extends Filter, Pick<AsyncOptions, 'signal'> {
@@ -40,9 +44,21 @@ export interface DiffOptions extends Filter, Pick<AsyncOptions, 'signal'> {
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
 
+/** What kept a tensor from being compared, where it says nothing of the others; thrown on if it does, or the signal was aborted. */
+export function failureOf(error: unknown, signal: AbortSignal | undefined): string {
+  signal?.throwIfAborted();
+  if (!isOwnError(error) || error.code === 'ERR_SVD_FILE') throw error;
+  return error.message;
+}
+
 /** Differences, tensor by tensor, and what was found of the names. */
 export interface Walk {
   readonly prefix: Inventory['prefix'];
+  /** Tensors that were chosen, of all shards. */
+  readonly total: number;
+  /** Every name in A or B, chosen or not. */
+  readonly names: readonly string[];
+  readonly opened: readonly [Opened, Opened];
   readonly tensors: AsyncGenerator<TensorDiff, void, void>;
 }
 
@@ -52,7 +68,10 @@ export interface Walk {
  */
 export async function diffWeights(a: Weights, b: Weights, options: DiffOptions): Promise<Walk> {
   const inventory = await withRenamed(a, b, pairsOf(a, b, options), options);
-  return { prefix: inventory.prefix, tensors: walk(a, b, inventory, options) };
+  const { prefix, pairs, missing, added } = inventory;
+  const total = pairs.length + missing.length + added.length;
+  const names = [...a.names, ...b.names];
+  return { prefix, total, names, opened: [a, b], tensors: walk(a, b, inventory, options) };
 }
 
 async function* walk(
@@ -104,12 +123,16 @@ async function diffPair(
   signal: AbortSignal | undefined,
 ): Promise<TensorDiff> {
   const { name, other, a: from, b: to } = pair;
-  const kinds = new Set<ChangeKind>(name === other ? [] : ['renamed']);
+  const kinds = new Set<ChangeKind>(name === other || pair.unnamed ? [] : ['renamed']);
   const sameDtype = from.dtype === to.dtype;
   if (!sameDtype) kinds.add('dtype');
   const sameShape = String(from.shape) === String(to.shape);
   if (!sameShape) kinds.add('shape');
-  const found = (matrices = 0, readings: TensorDiff['readings'] = []): TensorDiff => ({
+  const found = (
+    matrices = 0,
+    readings: TensorDiff['readings'] = [],
+    failed?: string | undefined,
+  ): TensorDiff => ({
     name,
     ...(name === other ? {} : { other }),
     dtype: sameDtype ? [from.dtype] : [from.dtype, to.dtype],
@@ -117,6 +140,7 @@ async function diffPair(
     kinds: [...kinds],
     readings,
     matrices,
+    ...(failed === undefined ? {} : { failed }),
   });
   if (!sameShape) return found();
   if (sameDtype && isSameFile(from, to)) return found();
@@ -127,15 +151,22 @@ async function diffPair(
   }
   const { count, rows, cols } = matricesOf(from.shape) ?? { count: 1, rows: 0, cols: 0 };
   const readings: { index: number; reading: Reading }[] = [];
+  let failed: string | undefined;
   for (let index = 0; index < count; index++) {
     signal?.throwIfAborted();
     const part = count > 1 ? ({ rows: [index, index + 1] } as const) : {};
-    const [left, right] = await Promise.all([a.read(name, part), b.read(other, part)]);
-    const reading = await readChange(left.data, right.data, rows, cols, { signal });
-    if (count > 1 && reading.kind === 'equal') continue;
-    readings.push({ index, reading });
-    kinds.add(reading.kind);
+    try {
+      const [left, right] = await Promise.all([a.read(name, part), b.read(other, part)]);
+      const reading = await readChange(left.data, right.data, rows, cols, { signal });
+      if (count > 1 && reading.kind === 'equal') continue;
+      readings.push({ index, reading });
+      kinds.add(reading.kind);
+    } catch (error) {
+      const why = failureOf(error, signal);
+      failed ??= count > 1 ? `matrix ${index}: ${why}` : why;
+      kinds.add('unreadable');
+    }
   }
-  if (readings.length === 0) kinds.add('equal');
-  return found(count, readings);
+  if (readings.length === 0 && failed === undefined) kinds.add('equal');
+  return found(count, readings, failed);
 }

@@ -37,18 +37,34 @@ export async function opened<T>(path: string, use: (file: OpenFile) => Promise<T
   }
 }
 
-/** What a file of at most `most` bytes holds as JSON. `ERR_SVD_FILE` */
-export async function readJson(path: string, most: number): Promise<unknown> {
+/** What a file of at most `most` bytes holds as JSON; with `unique` no object may have a member twice. `ERR_SVD_FILE` */
+export async function readJson(path: string, most: number, { unique = false } = {}): Promise<unknown> {
   const { handle, size } = await openRegular(path);
   try {
     if (size > most) throw fileError(path, `has ${size} bytes; at most ${most} are read`);
-    return JSON.parse(await fileStep(path, 'read', () => handle.readFile('utf8')));
+    const text = await fileStep(path, 'read', () => handle.readFile('utf8'));
+    const value = JSON.parse(text);
+    if (unique && membersIn(value) < namesIn(text))
+      throw fileError(path, 'has an object with a member twice');
+    return value;
   } catch (error) {
     throw error instanceof SyntaxError ? fileError(path, `is not JSON: ${error.message}`, error) : error;
   } finally {
     await handle.close();
   }
 }
+
+/** Of valid JSON the strings with a colon behind them. */
+const namesIn = (text: string): number =>
+  [...text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)].filter(([, colon]) => colon !== undefined).length;
+
+const membersIn = (value: unknown): number =>
+  value === null || typeof value !== 'object'
+    ? 0
+    : Object.values(value).reduce(
+        (sum, member) => sum + membersIn(member),
+        Array.isArray(value) ? 0 : Object.keys(value).length,
+      );
 
 /** Bytes that are wanted, and the two ways to get them. */
 export interface Wanted {

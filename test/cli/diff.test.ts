@@ -1,8 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import ndarray from 'ndarray';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { writeSafetensors } from '../../lib/weights/index.ts';
-import { cli } from '../support/cli.ts';
+import { run } from '../../lib/cli/run.ts';
+import { writeNpy, writeSafetensors } from '../../lib/weights/index.ts';
+import { Capture, cli } from '../support/cli.ts';
 import { randomMatrix } from '../support/matrices.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { fileBytes } from '../support/weight-files.ts';
@@ -65,7 +67,13 @@ describe('factored-svd diff', () => {
   });
 
   test('--include and --exclude choose; a pattern of nothing is refused', async () => {
-    expect((await cli('diff', '--include', 'o*', '--exclude', '*', at('a'), at('changed'))).code).toBe(0);
+    expect((await cli('diff', '--include', 'bi*', '--exclude', 'o*', at('a'), at('same'))).code).toBe(0);
+    const none = await cli('diff', '--include', 'o*', '--exclude', '*', at('a'), at('changed'));
+    expect(none).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('leave nothing to compare'),
+    });
     const { code, stderr } = await cli('diff', '--include', 'nothing*', at('a'), at('changed'));
     expect({ code, stderr }).toEqual({
       code: 2,
@@ -87,6 +95,38 @@ describe('factored-svd diff', () => {
         ),
       );
     expect(names.sort()).toEqual(['bias', 'more', 'one', 'two']);
+  });
+
+  test('a part without a difference says that it is a part, and so does one without a tensor', async () => {
+    const said = async (shard: string) => {
+      const { code, stdout } = await cli('diff', at('a'), at('same'), '--shard', shard);
+      return { code, conclusion: stdout.trimEnd().split('\n').pop() };
+    };
+    expect(await said('1/2')).toEqual({ code: 0, conclusion: 'All 2 tensors of this part are the same' });
+    expect(await said('2/2')).toEqual({ code: 0, conclusion: 'The tensor of this part is the same' });
+    expect(await said('9/9')).toEqual({ code: 0, conclusion: 'No tensor is of this part' });
+  });
+
+  test('output that cannot be written is 2, whatever is compared', async () => {
+    const full = () =>
+      new Writable({
+        write: (_chunk, _encoding, done) => done(new Error('ENOSPC: no space left on device')),
+      });
+    for (const other of ['same', 'changed']) {
+      const stderr = new Capture();
+      const code = await run(['diff', at('a'), at(other)], { stdout: full(), stderr });
+      expect({ code, stderr: stderr.text }).toEqual({ code: 2, stderr: expect.stringContaining('ENOSPC') });
+    }
+  });
+
+  test('arrays of two .npy files are compared whatever the files are called', async () => {
+    await writeNpy(at('x.npy'), matrix(1));
+    await writeNpy(at('y.npy'), matrix(1));
+    await writeNpy(at('z.npy'), matrix(3));
+    expect((await cli('diff', at('x.npy'), at('y.npy'))).code).toBe(0);
+    const { code, report: found } = await report(at('x.npy'), at('z.npy'));
+    expect(code).toBe(1);
+    expect(found.differences).toMatchObject([{ name: 'x', other: 'z', kinds: ['bulk'] }]);
   });
 
   test('--directions writes what stands out', async () => {
@@ -140,9 +180,86 @@ describe('a budget', () => {
     [[{ pattern: '*', kinds: ['trained'] }], 'rules[0].kinds[0]: expected one of'],
     [[{ pattern: '*', change: -1 }], 'rules[0].change: expected a number ≥ 0'],
     [[{ change: 1 }], 'rules[0].pattern: expected a string'],
+    [[{ pattern: 'onee', change: 1 }], 'the rule "onee" is of nothing in A or B; nearest names: "one"'],
   ])('%j is refused, and is 2', async (content, why) => {
     const { code, stderr } = await budget(content);
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(why) });
+  });
+});
+
+test('a budget that says something twice is refused', async () => {
+  const judged = (text: string) => {
+    writeFileSync(at('budget.json'), text);
+    return cli('diff', at('a'), at('same'), '--budget', at('budget.json'));
+  };
+  const { code, stderr } = await judged('[{ "pattern": "*", "change": 0, "change" : 5 }]');
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('a member twice') });
+  const strings =
+    '{ "rules": [{ "pattern": "*", "change": 0 }, { "pattern": "[!\\":]*", "change": 0 }], "default": {} }';
+  expect((await judged(strings)).code).toBe(0);
+});
+
+describe('other files of two folders', () => {
+  const folder = async (name: string, files: Record<string, number>) => {
+    mkdirSync(at(name), { recursive: true });
+    for (const [file, seed] of Object.entries(files))
+      await writeSafetensors(`${at(name)}/${file}`, { [`w${file[0]}`]: matrix(seed) } as never);
+    return at(name);
+  };
+
+  test('are compared by their bytes', async () => {
+    const first = await folder('folder-a', {
+      'model.safetensors': 1,
+      'kept.safetensors': 2,
+      'other.safetensors': 3,
+      'gone.safetensors': 4,
+    });
+    const second = await folder('folder-b', {
+      'model.safetensors': 1,
+      'kept.safetensors': 2,
+      'other.safetensors': 5,
+      'new.safetensors': 4,
+    });
+    const { code, stderr, report: found } = await report(first, second);
+    expect(found).toMatchObject({ outcome: 'differs', same: 1, differences: [] });
+    expect(found.files).toEqual([
+      { name: 'gone.safetensors', kind: 'missing' },
+      { name: 'new.safetensors', kind: 'added' },
+      { name: 'other.safetensors', kind: 'bytes' },
+    ]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'factored-svd: The tensor is the same, but 3 other files differ\n',
+    });
+    expect((await cli('diff', first, second)).stdout).toMatch(/^other.safetensors +other bytes$/m);
+    expect((await cli('diff', first, first)).code).toBe(0);
+    expect((await cli('diff', `${first}/model.safetensors`, `${second}/model.safetensors`)).code).toBe(0);
+    expect((await cli('diff', first, second, '--include', 'wm')).code).toBe(0);
+  });
+
+  test('so is model.safetensors beside an index', async () => {
+    const folders = await Promise.all(
+      [1, 2].map((seed) => folder(`indexed-${seed}`, { 'shard.safetensors': 1, 'model.safetensors': seed })),
+    );
+    for (const one of folders)
+      writeFileSync(
+        `${one}/model.safetensors.index.json`,
+        JSON.stringify({ weight_map: { ws: 'shard.safetensors' } }),
+      );
+    const { code, report: found } = await report(...folders);
+    expect({ code, files: found.files }).toEqual({
+      code: 1,
+      files: [{ name: 'model.safetensors', kind: 'bytes' }],
+    });
+    const judged = async (kinds: string[]) => {
+      writeFileSync(at('files.json'), JSON.stringify([{ pattern: 'model*', kinds }]));
+      return (await cli('diff', ...folders, '--budget', at('files.json'))).code;
+    };
+    expect(await judged(['bytes'])).toBe(0);
+    expect(await judged(['cast'])).toBe(2);
+    const equal = ['diff', folders[0], folders[0], '--budget', at('files.json')];
+    expect((await cli(...equal)).code).toBe(0);
+    expect((await cli(...equal, '--include', 'ws')).code).toBe(0);
   });
 });
 

@@ -217,6 +217,12 @@ describe('a journal of scan', () => {
     expect(await scan(...parts, '--json')).toEqual(whole);
     expect(await scan(...parts.reverse(), '--json')).toEqual(whole);
     expect((await scan(parts[0])).stdout).toMatch(/^weights.safetensors, shard 3 of 3, \d of 5 parts: /);
+    for (const form of ['--csv', '--json']) {
+      expect((await scan(parts[0], form)).stderr).toMatch(
+        /is not the whole scan: shard 3 of 3, \d of 5 parts\n$/,
+      );
+      expect((await scan(...parts, form)).stderr).toBe(whole.stderr);
+    }
     await scan(weights, '--out', at('other-journal'), '--exclude', '*norm');
     const cases: [string[], number, RegExp][] = [
       [parts.slice(1), 1, /have \d of 5 parts: a shard is missing/],
