@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { constants, readlinkSync, rmSync } from 'node:fs';
+import { closeSync, constants, openSync, readlinkSync, rmSync } from 'node:fs';
 import {
   access,
   type FileHandle,
@@ -143,7 +143,9 @@ async function writeWhole(
   await removeAbandoned(folder);
   const temporary = temporaryIn(folder);
   try {
-    const handle = await fileStep(path, 'write', () => open(temporary, 'wx', mode));
+    const handle = await fileStep(path, 'write', () =>
+      openNew(temporary, mode === undefined ? 0o666 : 0o600),
+    );
     try {
       if (mode !== undefined) await fileStep(path, 'write', () => handle.chmod(mode)); // whatever the umask
       await write(async (bytes) => {
@@ -163,6 +165,15 @@ async function writeWhole(
     forget(temporary);
   }
   await fileStep(path, 'sync the folder of', () => syncFolder(folder));
+}
+
+/**
+ * Makes a file and opens it. It is made at once: what another thread makes for the event loop may come into being after the process has
+ * removed what it leaves.
+ */
+function openNew(path: string, mode: number): Promise<FileHandle> {
+  closeSync(openSync(path, 'wx', mode));
+  return open(path, 'r+');
 }
 
 async function appendAll(path: string, handle: FileHandle, bytes: Uint8Array): Promise<void> {
