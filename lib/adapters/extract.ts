@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { truncatedSvd } from '../algorithms/truncated.ts';
 import type { Truncation } from '../algorithms/truncation.ts';
@@ -19,6 +20,7 @@ import { fileError, shapeText, shownPath } from '../weights/file-errors.ts';
 import { openWeights, type Weights } from '../weights/index.ts';
 import { matricesOf } from '../weights/matrices.ts';
 import { matches, namesText } from '../weights/patterns.ts';
+import { tensorBytes } from '../weights/weights.ts';
 import { Adapter, infoOf, type Module } from './adapter.ts';
 import { keepOptions } from './keep.ts';
 import { countNonFinite } from './non-finite.ts';
@@ -166,6 +168,53 @@ function checkModules({ path, tensors }: Weights, names: readonly string[]): voi
       );
     tensorOf.set(module, name);
   }
+}
+
+/**
+ * `ERR_SVD_ARGUMENT` where a weight that differs has no place in the format: in kohya's embeddings, and what is kept as `[in, out]`; in
+ * PEFT's linear weights of both kinds. Of two dtypes that is found out in the end.
+ */
+export async function checkPlaces(
+  pair: Pair,
+  names: readonly string[],
+  format: 'peft' | 'kohya',
+  signal: AbortSignal,
+): Promise<void> {
+  const inputsFirst = await keepsInputsFirst(pair.base);
+  const kinds = names.map((name) => {
+    const shape = pair.base.tensors.get(name)?.shape ?? [];
+    return { name, isLinear: shape.length === 2, ...kindOf(moduleOf(name), shape, inputsFirst) };
+  });
+  const first = async (fits: (kind: (typeof kinds)[number]) => boolean): Promise<string | undefined> => {
+    for (const kind of kinds) if (fits(kind) && (await isOther(pair, kind.name, signal))) return kind.name;
+    return undefined;
+  };
+  const conv1d = await first((x) => (format === 'kohya' ? x.transposed : x.transposed && !x.embedding));
+  const fail = (problem: string) =>
+    svdError('ERR_SVD_ARGUMENT', `extract: ${quote(conv1d as string)} ${problem}`);
+  if (conv1d !== undefined && format === 'kohya')
+    throw fail('is an embedding or kept as [in, out], which has no place in a file of kohya: exclude it');
+  const linear = conv1d && (await first((x) => x.isLinear && !x.transposed));
+  if (linear !== undefined)
+    throw fail(
+      `is kept as [in, out], ${quote(linear)} is not; in a config of PEFT all are, or none: exclude one`,
+    );
+}
+
+/** Whether tensors of one dtype differ. */
+async function isOther({ base, tuned }: Pair, name: string, signal: AbortSignal): Promise<boolean> {
+  if (base.tensors.get(name)?.dtype !== tuned.tensors.get(name)?.dtype) return false;
+  return (await hashOf(base, name, signal)) !== (await hashOf(tuned, name, signal));
+}
+
+/** SHA-256 of all elements. */
+export async function hashOf(weights: Weights, name: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of tensorBytes(weights, name)) {
+    signal?.throwIfAborted();
+    hash.update(piece);
+  }
+  return hash.digest('hex');
 }
 
 /** Reads a tensor of both, and decomposes the difference. */

@@ -1,18 +1,20 @@
 import { exposedAsync } from '../arguments/boundary.ts';
 import { asyncOptions } from '../arguments/options.ts';
+import { type Dtype, formatOf } from '../array/elements.ts';
 import { shown, svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
-import { type FloatArray, showShape } from '../array/tensor.ts';
+import { epsilon, type FloatArray, showShape } from '../array/tensor.ts';
 import type { AsyncOptions } from '../native/steps.ts';
 import type { StoredTensor } from '../weights/index.ts';
 import { Adapter, type Module, type ModuleInfo } from './adapter.ts';
 import { checkKeep, type Keep, keepOptions, keptRank } from './keep.ts';
+import { inModule } from './module-error.ts';
 import { recompress, type Term } from './recompress.ts';
 import { type AdapterResult, mustBeAdapter, resultOf } from './resize.ts';
 
 /**
  * The weighted sum of adapters, of every module exactly `Σ wᵢ·Bᵢ·Aᵢ = [B₁ B₂ …]·[w₁A₁; w₂A₂; …]`, and of that the leading
- * singular triplets: as many as `rank` or a rule says, without one as many as are no rounding. Modules that only some of
+ * singular triplets: as many as `rank` or a rule says, without one as many as are no rounding of the terms: what cancels becomes zeros. Modules that only some of
  * the adapters have are kept; so are tensors that one of them has whole (`replaced`), whatever its weight. The result has the format, metadata
  * and config of the first, with the `modules_to_save` and `bias` of all.
  *
@@ -41,8 +43,18 @@ export const mergeAdapters = exposedAsync(
         terms.push({ matrix, weight: weights[i] });
       }
     const isRuled = Object.keys(keep).length > 0;
-    const rankOf = (S: FloatArray, bound: number) =>
-      isRuled ? keptRank(S, keep) : Math.max(1, S.filter((s) => s > bound).length);
+    const sizes = new Map<string, number>();
+    for (const [name, terms] of isRuled ? [] : sums)
+      for (const { matrix, weight } of terms.length > 1 ? terms : [])
+        sizes.set(
+          name,
+          (sizes.get(name) ?? 0) + Math.abs(weight) * ((await inModule(name, matrix.normAsync())) as number),
+        );
+    const rankOf = (S: FloatArray, bound: number, name: string) => {
+      if (isRuled) return keptRank(S, keep);
+      const rounding = Math.max(bound, epsilon(formatOf(S) as Dtype) * (sizes.get(name) ?? 0));
+      return S.filter((s) => s > rounding).length;
+    };
     const made = await recompress(sums, { most: keep.rank, rankOf }, { signal, onProgress });
     return resultOf(all, made);
   },

@@ -45,8 +45,8 @@ export interface Made {
 export interface Choice {
   /** No more than these, whatever `rankOf` says. */
   readonly most: number | undefined;
-  /** Of a matrix with these singular values, whose errors are up to `bound`. */
-  readonly rankOf: (S: FloatArray, bound: number) => number;
+  /** Of a module with these singular values, whose errors are up to `bound`; 0 where all of it is rounding: then it is one of zeros. */
+  readonly rankOf: (S: FloatArray, bound: number, name: string) => number;
 }
 
 /** A module, as the sum of products of one shape. */
@@ -133,12 +133,14 @@ function* recompressed(batch: readonly Sum[], { most, rankOf }: Choice): Steps<M
   }
   const bounds = (first.bound as Tensor).data;
   const values = batch.map((_, i) => vectorOf(first.S, i));
-  const ranks = values.map((S, i) => rankOf(S, bounds[i]));
-  const leading = cap > 0 ? first : yield* asPart(productSvd(A, B, { rank: Math.max(...ranks) }));
-  return batch.map((_, i) => ({
-    matrix: evenFactors(itemOf(leading, i), ranks[i]),
-    report: reportOf(values[i], ranks[i], k),
-  }));
+  const ranks = values.map((S, i) => rankOf(S, bounds[i], batch[i].name));
+  const leading = cap > 0 ? first : yield* asPart(productSvd(A, B, { rank: Math.max(1, ...ranks) }));
+  return batch.map((_, i) => {
+    const [item, S] = [itemOf(leading, i), values[i]];
+    if (ranks[i] === 0) for (const { data } of [item.S, { data: S }]) data.fill(0);
+    const rank = Math.max(1, ranks[i]);
+    return { matrix: evenFactors(item, rank), report: reportOf(S, rank, k) };
+  });
 }
 
 /** So many vectors, and all singular values. */

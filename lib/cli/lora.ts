@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { namesToExtract, type Pair, truncationOf } from '../adapters/extract.ts';
+import { checkPlaces, namesToExtract, type Pair, truncationOf } from '../adapters/extract.ts';
 import {
   type Adapter,
   type AdapterResult,
@@ -20,6 +20,7 @@ import { escaped, escapedJson } from '../array/escape.ts';
 import { versions } from '../index.ts';
 import { shownPath } from '../weights/file-errors.ts';
 import { openWeights } from '../weights/index.ts';
+import { resolveFolder, resolveOutput } from '../weights/output.ts';
 import { numberText, outputProblem, overwritten, shapeText, table } from './format.ts';
 import { weightsPath } from './inspect.ts';
 import { Progress, print, type Streams } from './streams.ts';
@@ -169,14 +170,20 @@ async function made(
   await told({ of: paths, result, options, format, start }, streams);
 }
 
-/** What is wrong with `--out`, before any work. */
-const problemOf = (out: string, format: 'peft' | 'kohya', inputs: readonly string[]) =>
-  format === 'kohya'
-    ? outputProblem(out, inputs)
-    : overwritten(
-        [weightsName, configName].map((name) => join(out, name)),
-        inputs,
-      );
+/** What is wrong with `--out`, before any work; `ERR_SVD_FILE` where it cannot be written. */
+async function problemOf(
+  out: string,
+  format: 'peft' | 'kohya',
+  inputs: readonly string[],
+): Promise<string | undefined> {
+  if (format === 'kohya') return outputProblem(out, inputs);
+  const files = [weightsName, configName].map((name) => join(out, name));
+  const problem = await overwritten(files, inputs);
+  if (problem !== undefined) return problem;
+  const isThere = await resolveFolder(out);
+  for (const file of isThere ? files : []) await resolveOutput(file);
+  return undefined;
+}
 
 async function watched<T>(
   { stderr }: Streams,
@@ -243,6 +250,7 @@ function extractCommand(command: Command, streams: Streams, signal: AbortSignal)
       if (problem !== undefined) command.error(`error: ${problem}`);
       const pair: Pair = { base, tuned };
       const names = namesToExtract(pair, options);
+      await checkPlaces(pair, names, format, signal);
       const partial = `${out.replace(/(?<=[^/\\])[/\\]+$/, '')}.partial`;
       const result = await watched(streams, signal, 'tensors', (progress) =>
         extractResumably(pair, names, truncation, partial, { resume, ...progress }),

@@ -13,7 +13,7 @@ import {
   stat,
 } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileError, fileStep } from './file-errors.ts';
 
 /** Milliseconds after which a temporary file that is still there belongs to nobody. */
@@ -222,6 +222,23 @@ export async function resolveOutput(path: string): Promise<Output> {
   await step(() => access(target, constants.W_OK));
   await step(() => access(dirname(target), constants.W_OK));
   return { target, mode: stats.mode & 0o777 };
+}
+
+/**
+ * Whether the folder is there; where it is not, it could be made.
+ * @throws `ERR_SVD_FILE` where it could not, and where permissions do not allow to write
+ */
+export async function resolveFolder(path: string): Promise<boolean> {
+  let there = resolve(path);
+  const step = <T>(call: () => Promise<T>): Promise<T> => fileStep(path, 'write', call);
+  for (;;) {
+    const stats = await step(() => orUndefinedIfMissing(stat(there)));
+    if (stats && !stats.isDirectory()) throw fileError(path, 'cannot write: what is there is no folder');
+    if (stats) break;
+    there = dirname(there);
+  }
+  await step(() => access(there, constants.W_OK));
+  return there === resolve(path);
 }
 
 /** Which of the files `path` is, under whatever name, if any. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Adapter, infoOf } from '../../lib/adapters/adapter.ts';
-import { mergeAdapters } from '../../lib/adapters/index.ts';
+import { mergeAdapters, resize } from '../../lib/adapters/index.ts';
 import { epsilon } from '../../lib/array/tensor.ts';
 import { svd } from '../../lib/index.ts';
 import { adapterOf, formed, normOfSum, randomAdapter } from '../support/adapters.ts';
@@ -51,9 +51,19 @@ describe('mergeAdapters', () => {
     const twice = await mergeAdapters([p, p], [0.5, 0.5]);
     for (const [name, { rank }] of twice.report) expect(rank).toBe(p.info.get(name)!.rank);
     const none = await mergeAdapters([p, p], [1, -1]);
-    for (const [, { rank, norm }] of none.report) {
-      expect(rank).toBe(1);
-      expect(norm).toBeLessThan(1e-12);
+    for (const [name, report] of none.report) {
+      expect(report).toMatchObject({ rank: 1, norm: 0, error: 0 });
+      expect(normOfSum([formed(none.adapter.modules.get(name)!)], [1])).toBe(0);
+    }
+    // The same products by other factors differ by the rounding of the terms, which is nothing of the sum.
+    const { adapter: q } = await resize(p, { rank: 9 });
+    const { report } = await mergeAdapters([p, q], [1000, -1000]);
+    for (const name of ['a', 'b']) expect(report.get(name)!.norm).toBeLessThan(1e-9);
+    const small = await mergeAdapters([p, q], [1, -1 + 1e-9]);
+    for (const name of ['a', 'b']) {
+      const norm = normOfSum([formed(p.modules.get(name)!)], [1]);
+      expect(small.report.get(name)!.norm / norm / 1e-9).toBeCloseTo(1, 4); // small, and no rounding
+      expect(small.report.get(name)!.error).toBeLessThan(1e-4);
     }
   });
 

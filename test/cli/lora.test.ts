@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Pair } from '../../lib/adapters/extract.ts';
 import { openAdapter, writeAdapter } from '../../lib/adapters/index.ts';
-import { writeSafetensors } from '../../lib/weights/index.ts';
+import { extractResumably } from '../../lib/adapters/resumable.ts';
+import { openWeights, writeSafetensors } from '../../lib/weights/index.ts';
 import { formed, normOfSum, randomAdapter } from '../support/adapters.ts';
 import { built } from '../support/built.ts';
 import { cli } from '../support/cli.ts';
@@ -157,6 +159,78 @@ describe('lora extract', () => {
     const other = await cli(...args, '--rank', '2', '--resume');
     expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('is of something else')]);
   });
+
+  test('a finished tensor of which one element has changed since is not gone on with', async () => {
+    const { data, shape } = randomMatrix(7, [200, 150]);
+    const file = at('grown.safetensors');
+    const tuned = async (at: number, by: number) =>
+      writeSafetensors(file, { 'w.weight': { data: data.map((x, i) => x + (i === at ? by : 0)), shape } });
+    await writeSafetensors(at('from.safetensors'), { 'w.weight': { data, shape } });
+    await tuned(3, 1);
+    const pair = async (): Promise<Pair> => ({
+      base: await openWeights(at('from.safetensors')),
+      tuned: await openWeights(file),
+    });
+    const run = async () => {
+      const both = await pair();
+      await using _ = both.base;
+      await using __ = both.tuned;
+      return await extractResumably(both, ['w.weight'], { rank: 1 }, at('kept'), { resume: true });
+    };
+    const { report } = await run();
+    expect((await run()).report).toEqual(report);
+    for (let place = 9001; place < 9003; place++) {
+      await tuned(place, 1e-3);
+      await expect(run()).rejects.toMatchObject({ code: 'ERR_SVD_FILE' });
+    }
+  });
+
+  test('what has no place in the format is found before any work', async () => {
+    const W = randomMatrix(5, [9, 6]);
+    const more = { data: W.data.map((x) => x + 1), shape: [9, 6] };
+    mkdirSync(at('gpt'));
+    mkdirSync(at('gpt-tuned'));
+    writeFileSync(at('gpt/config.json'), '{"model_type":"gpt2"}');
+    const names = ['wte.weight', 'h.0.c_attn.weight', 'lm_head.weight'];
+    const all = (x: Parameters<typeof writeSafetensors>[1][string], of = names) =>
+      Object.fromEntries(names.map((n) => [n, of.includes(n) ? x : W]));
+    const run = async (changed: string[], ...options: string[]) => {
+      await writeSafetensors(at('gpt/model.safetensors'), all(W));
+      await writeSafetensors(at('gpt-tuned/model.safetensors'), all(more, changed));
+      const args = ['lora', 'extract', at('gpt'), at('gpt-tuned'), '--rank', '1', '--out', at('gpt-out')];
+      const { code, stderr } = await cli(...args, ...options);
+      expect(existsSync(at('gpt-out.partial'))).toBe(false);
+      return [code, stderr];
+    };
+    const kohya = ['--format', 'kohya'];
+    expect(await run(names.slice(0, 1), ...kohya)).toEqual([
+      1,
+      expect.stringMatching(/"wte.weight" is an embedding/),
+    ]);
+    expect(await run(names.slice(1, 2), ...kohya)).toEqual([
+      1,
+      expect.stringMatching(/"h.0.c_attn.weight" is/),
+    ]);
+    expect(await run(names)).toEqual([
+      1,
+      expect.stringMatching(/"h.0.c_attn.weight" is.*"lm_head.weight" is not/),
+    ]);
+    expect(await run(names.slice(2), ...kohya)).toEqual([0, '']);
+  });
+
+  test.each(['resize', 'extract'])(
+    '%s: a file where the folder should be is seen before any work',
+    async (what) => {
+      writeFileSync(at('file'), 'x');
+      const inputs = what === 'resize' ? [at('one')] : [at('base.safetensors'), at('tuned.safetensors')];
+      for (const out of [at('file'), at('file/below')]) {
+        const { code, stderr } = await cli('lora', what, ...inputs, '--rank', '1', '--out', out);
+        expect([code, stderr]).toEqual([1, expect.stringMatching(/cannot write.*ERR_SVD_FILE/)]);
+        expect(existsSync(`${out}.partial`)).toBe(false);
+      }
+      expect(readFileSync(at('file'), 'utf8')).toBe('x');
+    },
+  );
 
   test('killed in the middle and resumed ends with the same bytes', {
     timeout: patience(30_000),
