@@ -3,7 +3,14 @@ import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { exposedAsync } from '../arguments/boundary.ts';
 import { asyncOptions, isPlain, type OptionTable, oneOf } from '../arguments/options.ts';
-import type { FloatArray, Format } from '../array/elements.ts';
+import {
+  bytesPerElement,
+  type FloatArray,
+  type Format,
+  narrow,
+  widenBfloat16,
+  widenFloat16,
+} from '../array/elements.ts';
 import { svdError } from '../array/errors.ts';
 import { quote } from '../array/escape.ts';
 import type { FactoredMatrix } from '../factored-matrix.ts';
@@ -55,6 +62,8 @@ const writeOptions: OptionTable<WriteAdapterOptions> = {
  *
  * What is there stays until all is written. Of PEFT's two files the config is written last, and an old one goes before: a folder without
  * it is no adapter, so that nothing is ever read with the alpha of another.
+ *
+ * Resolves to how far rounding took each module, ‖W − W′‖_F/‖W‖_F at most: 0 where nothing was rounded.
  * @param path the folder (`'peft'`, which is made if need be) or the file
  * @throws `ERR_SVD_ARGUMENT` for what the format cannot say, with the module: names that are not known, in kohya's files embeddings,
  *   weights kept as `[in, out]` and whole tensors; `ERR_SVD_OVERFLOW` for a number beyond the range of the dtype,
@@ -67,18 +76,18 @@ export const writeAdapter = exposedAsync(
     path: string | URL,
     adapter: Adapter,
     options: WriteAdapterOptions = {},
-  ): Promise<void> {
+  ): Promise<ReadonlyMap<string, number>> {
     const target = filePath(path);
     mustBeAdapter(adapter, 'writeAdapter: adapter');
     if (adapter.modules.size === 0)
       throw svdError('ERR_SVD_ARGUMENT', 'writeAdapter: the adapter has no modules');
     const { format = adapter.format === 'peft' ? 'peft' : 'kohya' } = options;
-    if (format === 'peft') await writePeft(target, adapter, options);
-    else await writeKohya(target, adapter, options);
+    const write = format === 'peft' ? writePeft : writeKohya;
+    return (await write(target, adapter, options)).rounding;
   },
 );
 
-async function writePeft(folder: string, adapter: Adapter, options: WriteAdapterOptions): Promise<void> {
+async function writePeft(folder: string, adapter: Adapter, options: WriteAdapterOptions): Promise<Tensors> {
   const names = peftNames(adapter, options);
   const tensors = new Tensors(adapter, options);
   const targets: Target[] = [];
@@ -114,6 +123,7 @@ async function writePeft(folder: string, adapter: Adapter, options: WriteAdapter
     if (made !== undefined && !isWritten) await removeEmpty(folder, made);
   }
   await fileStep(folder, 'sync', () => syncFolder(folder));
+  return tensors;
 }
 
 /** Removes folders from the inner one to the outer one, as far as they are empty. */
@@ -126,7 +136,7 @@ async function removeEmpty(inner: string, outer: string): Promise<void> {
 
 const wrapper = 'base_model.model.';
 
-async function writeKohya(path: string, adapter: Adapter, options: WriteAdapterOptions): Promise<void> {
+async function writeKohya(path: string, adapter: Adapter, options: WriteAdapterOptions): Promise<Tensors> {
   const impossible = (what: string) =>
     svdError(
       'ERR_SVD_ARGUMENT',
@@ -150,6 +160,7 @@ async function writeKohya(path: string, adapter: Adapter, options: WriteAdapterO
     ss_network_dim: dim,
     ss_network_alpha: dim,
   });
+  return tensors;
 }
 
 const infoOf = ({ info }: Adapter, name: string): ModuleInfo => info.get(name) as ModuleInfo;
@@ -165,6 +176,8 @@ class Tensors {
   readonly #options: WriteAdapterOptions;
   readonly #declared = new Map<string, Declared>();
   readonly #make = new Map<string, () => Promise<Writable> | Writable>();
+  /** Of every module that was written how far rounding took it, ‖W − W′‖_F/‖W‖_F at most. */
+  readonly rounding = new Map<string, number>();
   #done = 0;
 
   constructor(adapter: Adapter, options: WriteAdapterOptions) {
@@ -187,7 +200,10 @@ class Tensors {
       made ??=
         (info.transposed ? undefined : knownFactors(matrix, split)) ??
         (await factorsOf(info.transposed ? T : matrix, split, own, signal));
-      if (which === 'A') checkUnderflow(own, made, rank, smallest[dtype]);
+      if (which === 'A') {
+        checkUnderflow(own, made, rank, smallest[dtype]);
+        this.rounding.set(own, roundingOf(made, rank, this.#options.dtype ?? info.dtype));
+      }
       const data = made[which];
       if (which === 'B') {
         made = undefined; // it comes after A
@@ -221,6 +237,35 @@ class Tensors {
     this.#declared.set(name, declared);
     this.#make.set(name, make);
   }
+}
+
+/** How far `B·A` is from the product of the rounded factors, relative to it: at most, to first order, as both are orthogonal but for lengths. */
+function roundingOf({ A, B }: Factors, rank: number, format: Format): number {
+  if (A.BYTES_PER_ELEMENT <= bytesPerElement(format)) return 0;
+  const columns = A.length / rank;
+  const [rows, ofRows] = lengths(A, format, rank, (i) => Math.floor(i / columns));
+  const [cols, ofCols] = lengths(B, format, rank, (i) => i % rank);
+  const times = (x: Float64Array, y: Float64Array) => Math.hypot(...x.map((length, k) => length * y[k]));
+  const norm = times(rows, cols);
+  return norm > 0 ? (times(ofRows, cols) + times(rows, ofCols)) / norm : 0;
+}
+
+/** ‖xₖ‖ of every part of `x`, and of what rounding changes of it. */
+function lengths(x: FloatArray, format: Format, count: number, partOf: (i: number) => number) {
+  const { data } = narrow(x, format);
+  const wide =
+    format === 'bfloat16'
+      ? widenBfloat16(data as Uint16Array)
+      : format === 'float16'
+        ? widenFloat16(data as Uint16Array)
+        : (data as FloatArray);
+  const [all, changed] = [new Float64Array(count), new Float64Array(count)];
+  for (let i = 0; i < x.length; i++) {
+    const k = partOf(i);
+    all[k] += x[i] ** 2;
+    changed[k] += (x[i] - wide[i]) ** 2;
+  }
+  return [all.map(Math.sqrt), changed.map(Math.sqrt)];
 }
 
 /** Half of the smallest number of a dtype: up to this, numbers are rounded to 0. */

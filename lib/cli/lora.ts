@@ -166,8 +166,8 @@ async function made(
   const problem = await problemOf(options.out, format, paths);
   if (problem !== undefined) command.error(`error: ${problem}`);
   const result = await watched(streams, signal, 'modules', (progress) => make(adapters, progress));
-  await write(result.adapter, { ...options, format }, streams, signal);
-  await told({ of: paths, result, options, format, start }, streams);
+  const rounding = await write(result.adapter, { ...options, format }, streams, signal);
+  await told({ of: paths, result, rounding, options, format, start }, streams);
 }
 
 /** What is wrong with `--out`, before any work; `ERR_SVD_FILE` where it cannot be written. */
@@ -204,7 +204,7 @@ const write = (
   { out, format, dtype, split, prefix }: OutputOptions,
   streams: Streams,
   signal: AbortSignal,
-): Promise<void> =>
+): Promise<ReadonlyMap<string, number>> =>
   watched(streams, signal, 'modules written', (progress) =>
     writeAdapter(out, adapter, { format, dtype, split, prefix, ...progress }),
   );
@@ -255,29 +255,37 @@ function extractCommand(command: Command, streams: Streams, signal: AbortSignal)
       const result = await watched(streams, signal, 'tensors', (progress) =>
         extractResumably(pair, names, truncation, partial, { resume, ...progress }),
       );
-      if (result.adapter.modules.size > 0)
-        await write(result.adapter, { ...options, format }, streams, signal);
+      const rounding =
+        result.adapter.modules.size > 0
+          ? await write(result.adapter, { ...options, format }, streams, signal)
+          : new Map<string, number>();
       await discard(partial);
-      await told({ of: [from, to], result, options, format, start }, streams);
+      await told({ of: [from, to], result, rounding, options, format, start }, streams);
     });
 }
 
 interface Told {
   readonly of: readonly string[];
   readonly result: AdapterResult & Partial<Extraction>;
+  /** How far rounding took each module. */
+  readonly rounding: ReadonlyMap<string, number>;
   readonly options: OutputOptions;
   readonly format: string;
   readonly start: number;
 }
 
 /** What was made, in JSON or as a table. */
-async function told({ of, result, options, format, start }: Told, { stdout }: Streams): Promise<void> {
+async function told(
+  { of, result, rounding, options, format, start }: Told,
+  { stdout }: Streams,
+): Promise<void> {
   const { adapter, report, unchanged, leftOut } = result;
   const { out, dtype } = options;
   const modules = [...report].map(([name, values]) => ({
     name,
     shape: adapter.info.get(name)?.weightShape ?? [],
     ...values,
+    rounding: rounding.get(name),
   }));
   const written = modules.length > 0 ? out : undefined;
   const milliseconds = performance.now() - start;
@@ -301,13 +309,20 @@ async function told({ of, result, options, format, start }: Told, { stdout }: St
       rows.length > 0 ? `${table(['module', 'shape', 'from', 'rank', 'σ₁', 'norm', 'error'], rows)}\n` : '',
       `${modules.length} modules of ${of.map(shownPath).join(', ')}, ${(milliseconds / 1000).toFixed(1)} s\n`,
       rows.length > 0
-        ? `error: ‖W − W′‖_F/‖W‖_F, of all together ${numberText(errorOf(report))}; rounding to ${dtype ?? 'their dtype'} comes on top\n`
+        ? `error: ‖W − W′‖_F/‖W‖_F, of all together ${numberText(errorOf(report))}; ${roundingText(rounding, dtype)}\n`
         : '',
       unchanged && unchanged.length > 0 ? `${unchanged.length} tensors are the same in both\n` : '',
       ...[...(leftOut ?? [])].map(([name, why]) => `left out: ${escaped(name)}: ${escaped(why)}\n`),
       written === undefined ? 'nothing was written\n' : `written to ${shownPath(written)}, ${format}\n`,
     ].join(''),
   );
+}
+
+function roundingText(rounding: ReadonlyMap<string, number>, dtype = 'their dtype'): string {
+  const most = Math.max(...rounding.values());
+  return most > 0
+    ? `rounding to ${dtype} comes on top, at most ${numberText(most)} of a module`
+    : 'nothing was rounded';
 }
 
 /** Of all modules together, relative to the norm of all. */

@@ -76,8 +76,12 @@ describe('what is written', () => {
         async (shape, rank, format, dtype, split, seed) => {
           const adapter = adapterOf(format, { 'm.x': { shape, rank, seed } });
           const path = next();
-          await writeAdapter(path, adapter, { format, dtype, split });
+          const rounding = await writeAdapter(path, adapter, { format, dtype, split });
+          const said = rounding.get('m.x')!;
           const again = await openAdapter(path);
+          const taken = difference(adapter, 'm.x', again);
+          expect(taken).toBeLessThanOrEqual(1.01 * said + 64 * 2 ** -53);
+          expect(said).toBeLessThanOrEqual(4 * taken + 64 * 2 ** -53); // and no more than it must be
           expect(again.format).toBe(format);
           expect(again.info.get('m.x')).toMatchObject({ weightShape: shape, scale: 1, dtype });
           // σ₁ carries the error of a product of rounded factors; smaller ones only share it.

@@ -73,7 +73,8 @@ describe('lora resize', () => {
   test('to kohya, in bfloat16, with a prefix', async () => {
     const out = at('kohya.safetensors');
     const choices = ['--format', 'kohya', '--dtype', 'bfloat16', '--split', 'up', '--prefix', 'lora_te1_'];
-    await cli('lora', 'resize', at('one'), '--energy', '0.9', '--out', out, ...choices);
+    const { stdout } = await cli('lora', 'resize', at('one'), '--energy', '0.9', '--out', out, ...choices);
+    expect(stdout).toMatch(/rounding to bfloat16 comes on top, at most 0\.00\d+ of a module/);
     const adapter = await openAdapter(out);
     expect(adapter.format).toBe('kohya');
     expect([...adapter.modules.keys()]).toEqual(['lora_te1_m_q_proj', 'lora_te1_m_k_proj']);
