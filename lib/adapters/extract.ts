@@ -313,9 +313,17 @@ function* frobenius(x: Tensor): Steps<number> {
   return ldexp(Math.sqrt(sum), largest);
 }
 
-/** Whether the linear weights of a model are `[in, out]`, by the `config.json` beside its files: GPT-2's `Conv1D`. */
-export async function keepsInputsFirst({ files }: Weights): Promise<boolean> {
+/**
+ * Whether the linear weights of a model are `[in, out]`, GPT-2's `Conv1D`: by the `config.json` beside its files, without it where the
+ * weight that makes queries, keys and values at once is [n, 3n].
+ */
+export async function keepsInputsFirst({ files, tensors }: Weights): Promise<boolean> {
   const config = await Config.read(join(dirname(files[0]), 'config.json')).catch(() => undefined);
+  if (config?.raw('model_type') === undefined)
+    return [...tensors].some(
+      ([name, { shape }]) =>
+        /(^|\.)c_attn\.weight$/.test(name) && shape.length === 2 && shape[1] === 3 * shape[0],
+    );
   return ['gpt2', 'openai-gpt', 'imagegpt', 'decision_transformer'].includes(
     String(config?.raw('model_type')),
   );

@@ -157,6 +157,22 @@ describe('extract', () => {
     expect(await flags()).toEqual([true, true, false]);
   });
 
+  test('without a config weights of GPT-2 are known by a c_attn of [n, 3n]', async () => {
+    for (const [shape, transposed] of [
+      [[4, 12], true],
+      [[12, 4], false],
+    ] as const) {
+      const stored = (w: number): Record<string, Stored> => ({
+        'h.0.c_attn.weight': { data: Float64Array.from({ length: 48 }, (_, i) => i * w), shape },
+        'h.0.c_proj.weight': { data: Float64Array.from({ length: 16 }, (_, i) => i * w), shape: [4, 4] },
+      });
+      await writeSafetensors(at('a.safetensors'), stored(1));
+      await writeSafetensors(at('b.safetensors'), stored(2));
+      const { adapter } = await extract(at('a.safetensors'), at('b.safetensors'), { rank: 1 });
+      expect([...adapter.info.values()].map((info) => info.transposed)).toEqual([transposed, transposed]);
+    }
+  });
+
   test('what is written of GPT-2 adds the change to its weights as PEFT adds it, the square ones too', async () => {
     const square = rows(randomMatrix(8, [12, 12]));
     const change = formed(productWithSpectrum(9, 12, 12, [2, 1]));
