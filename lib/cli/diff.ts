@@ -5,6 +5,7 @@ import { shardText } from '../circuits/run/index.ts';
 import { diffAdapters, isAdapter } from '../diff/adapters.ts';
 import { diffBeside, type FileDiff } from '../diff/beside.ts';
 import { type Budget, type Excess, excessOf, mustApply, readBudget } from '../diff/budget.ts';
+import type { Cast } from '../diff/cast.ts';
 import { openJournal, withoutDirections } from '../diff/journal.ts';
 import type { Inventory } from '../diff/pairs.ts';
 import type { Reading } from '../diff/reading.ts';
@@ -277,6 +278,8 @@ function rowsOf({ name, other, dtype, shape, kinds, readings, matrices, failed }
 const whatText = (kind: string, dtype: readonly string[]): string =>
   kind === 'dtype' ? dtype.join(' → ') : kind;
 
+const castText = ({ to, rounded }: Cast): string => `${to}${rounded === 'A' ? ' (A is)' : ''}`;
+
 /** What a reading says, in words. */
 function readingText({ kind, cast, spikes, energy, faint, nonFinite }: Reading): string {
   if (kind === 'equal') return 'the same numbers (other zeros, NaN, or dtype)';
@@ -291,13 +294,13 @@ function readingText({ kind, cast, spikes, energy, faint, nonFinite }: Reading):
         ? 'cast to'
         : 'no spike; as large as a rounding to';
     const clipped = cast?.saturated ? `, ${cast.saturated} clipped` : '';
-    return `${how} ${cast?.to}${cast?.rounded === 'A' ? ' (A is)' : ''}${clipped}`;
+    return `${how} ${cast && castText(cast)}${clipped}`;
   }
   if (kind === 'spikes')
     return `rank ${spikes!.count} above the noise, ${percent(energy)} of the change: ${spectrumText(spikes!.S ?? [])}${faint === undefined ? '' : ` (${faint} more, as faint as a rounding of the change)`}`;
   if (kind === 'bulk') {
     const few = spikes!.count > 0 ? `, ${spikes!.count} stand out (${percent(energy)})` : '';
-    return `trained: everywhere ${numberText(spikes!.level)} times the noise of rounding${few}`;
+    return `changed everywhere, ${numberText(spikes!.level)} times the noise of rounding${few}`;
   }
   return 'changed';
 }
@@ -334,10 +337,10 @@ function ofTensors({ differences, budget, same }: Report, part: string): string 
 }
 
 function summaryKind(kind: string, readings: TensorDiff['readings']): string {
-  const casts = new Set(readings.map(({ reading }) => reading.cast?.to).filter((to) => to !== undefined));
+  const casts = new Set(readings.flatMap(({ reading: { cast } }) => (cast ? [castText(cast)] : [])));
   if (kind === 'cast') return casts.size === 1 ? `cast to ${[...casts][0]}` : 'cast';
   if (kind === 'spikes') return 'changed by a low rank (an adapter or an edit)';
-  if (kind === 'bulk') return 'trained on';
+  if (kind === 'bulk') return 'changed everywhere';
   if (kind === 'dtype') return 'of another dtype';
   if (kind === 'equal') return 'of the same numbers';
   if (kind === 'shape') return 'of another shape';

@@ -7,8 +7,10 @@ export interface Grid {
   readonly name: string;
   /** From `x`, which is element `e`, to the next number of the grid, away from zero. */
   step(x: number, e: number): number;
-  /** Whether a number that is larger than any of the grid would have become `x`, which is element `e`. */
-  isLast?(x: number, e: number): boolean;
+  /** Elements that have a scale of their own, and the one `e` is of. */
+  readonly groups?: { readonly size: number; readonly count: number; of(e: number): number };
+  /** Whether `y`, which is element `e`, is what `x` has become because it is beyond all numbers of the grid. */
+  isClipped?(x: number, y: number, e: number): boolean;
 }
 
 /** A floating-point format: bits after the leading one, its smallest exponent, its largest number. */

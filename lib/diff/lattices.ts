@@ -51,6 +51,8 @@ interface Fit {
   readonly step: number;
   /** From the least multiple to the largest. */
   readonly levels: number;
+  /** The largest multiple of either sign. */
+  readonly reach: number;
   /** How unlikely that is of other numbers: −log of the chance. */
   readonly evidence: number;
 }
@@ -63,7 +65,7 @@ const mostDistinct = 2 * mostSteps + 1;
 const leastDistinct = 3;
 
 /** Fewer steps where zero is none of the numbers: largest minus least. */
-const ranges = [15, 255, 3, 7];
+const fullRanges = [15, 255, 3, 7];
 
 /** What a whole tensor must have of it for each group, beyond what fits by the choice of a step. */
 const leastEvidence = 12;
@@ -84,7 +86,8 @@ function fitAll(x: FloatArray, groups: Groups, stored: FloatFormat): Grid | unde
   const steps = new Float64Array(groups.count);
   const least = new Float64Array(groups.count);
   const largest = new Float64Array(groups.count);
-  let [used, most, levels, evidence] = [0, 0, 0, 0];
+  let [used, most, levels, evidence, reach] = [0, 0, 0, 0, 0];
+  const ranges = new Float64Array(groups.count);
   for (let group = 0; group < groups.count; group++) {
     const counts = countsOf(x, groups, group);
     if (counts === undefined) return undefined;
@@ -99,7 +102,9 @@ function fitAll(x: FloatArray, groups: Groups, stored: FloatFormat): Grid | unde
     if (fit === undefined) return undefined;
     most = Math.max(most, counts.size);
     steps[group] = fit.step;
+    ranges[group] = fit.levels;
     levels = Math.max(levels, fit.levels);
+    reach = Math.max(reach, fit.reach);
     evidence += fit.evidence;
     used++;
   }
@@ -107,7 +112,14 @@ function fitAll(x: FloatArray, groups: Groups, stored: FloatFormat): Grid | unde
   return {
     name: `${integerName(levels)} ${groups.name}`,
     step: (value, e) => steps[groups.of(e)] + stored.step(value),
-    isLast: (value, e) => value === (value < 0 ? least : largest)[groups.of(e)],
+    groups,
+    isClipped: (from, to, e) => {
+      const [group, side] = [groups.of(e), from > to ? 1 : -1];
+      if (to !== (side > 0 ? largest : least)[group]) return false;
+      // The last number of a group is the last level only where the group goes as far as any.
+      const isFull = ranges[group] === levels && fullRanges.includes(levels);
+      return isFull || side * to > Math.max(0.5, reach - 1.5) * steps[group];
+    },
   };
 }
 
@@ -165,7 +177,7 @@ function fitGroup(
   }
   if (low === high) return undefined;
   const above = distancesOf(counts, low, stored);
-  for (const count of ranges) {
+  for (const count of fullRanges) {
     const found = fitSteps(above, count);
     if (found !== undefined) return found;
   }
@@ -197,11 +209,14 @@ function fitSteps({ distance, allowed, side, count: times }: Distances, count: n
     high = Math.min(high, (distance[i] + allowed[i]) / first);
     if (low > high) return undefined;
   }
-  return { step: (low + high) / 2, levels: largest - least, evidence };
+  return { step: (low + high) / 2, levels: largest - least, reach: Math.max(largest, -least), evidence };
 }
 
 /** Scales are not exact: this part of a step more. */
 const slack = 1e-4;
+
+/** So much they may be wrong by: what seems to be below a power of two may be it. */
+const scaleError = 2 ** -20;
 
 /** 8-bit floats times a scale, one for the tensor or one a row, that makes the largest of them the largest there is. */
 export function scaledFloatsOf(x: FloatArray, rows: number, cols: number, stored: FloatFormat): Grid[] {
@@ -216,8 +231,9 @@ export function scaledFloatsOf(x: FloatArray, rows: number, cols: number, stored
         scales[group] = most / format.largest;
         return values.every((value) => {
           const multiple = value / scales[group] / format.step(value / scales[group]);
+          if (value === 0) return true;
           return (
-            most === 0 ||
+            Math.round(multiple) !== 0 &&
             Math.abs(multiple - Math.round(multiple)) <= slack + 2 ** -stored.precision * Math.abs(multiple)
           );
         });
@@ -227,7 +243,9 @@ export function scaledFloatsOf(x: FloatArray, rows: number, cols: number, stored
           name: `${format.name} with a scale ${groups.name}`,
           step: (value, e) => {
             const scale = scales[groups.of(e)];
-            return scale === 0 ? 0 : scale * format.step(value / scale) + stored.step(value);
+            return scale === 0
+              ? 0
+              : scale * format.step((value / scale) * (1 + scaleError)) + stored.step(value);
           },
         });
     }

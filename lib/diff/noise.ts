@@ -2,6 +2,7 @@ import type { FloatArray } from '../array/elements.ts';
 import { allocate } from '../array/memory.ts';
 import { type Tensor, tensor } from '../array/tensor.ts';
 import { type AsyncOptions, FactoredMatrix, svdAsync, svdvalsAsync } from '../index.ts';
+import { largestOf } from './formats.ts';
 
 // What stands out of noise. The noise of rounding is independent from element to element, and its variances v_ij are known: a
 // twelfth of a squared step. Rows and columns are scaled so that in each the mean of v_ij/(r_i·c_j) is 1 (Sinkhorn); then
@@ -16,10 +17,15 @@ export interface Spikes {
   readonly level: number;
   /** Largest singular value of the scaled change, as a multiple of the edge. */
   readonly ratio: number;
-  /** Singular values of what they are together. */
+  /** The singular values of the change that they are. */
   readonly S?: readonly number[];
-  /** That, without the scaling, U·diag(S)·Vh: the directions and sizes of a change of low rank. */
+  /** With their vectors, U·diag(S)·Vh: the directions and sizes of a change of low rank. */
   readonly part?: Factors;
+}
+
+export interface SharedSpikes extends Spikes {
+  /** Their share of ‖E‖_F². */
+  readonly energy: number;
 }
 
 interface Factors {
@@ -40,6 +46,9 @@ export function noiseEdge(m: number, n: number): number {
 
 /** The level that is taken for that of the rounding may be this part of what was expected: of two roundings one. */
 const leastLevel = 0.7;
+
+/** The rest is raised above rounding where it is so many times what rounding makes. */
+export const raised = 1.3;
 
 /** Sweeps of the scaling. */
 const sweeps = 3;
@@ -66,14 +75,17 @@ export async function spikesOf(
   m: number,
   n: number,
   options: AsyncOptions = {},
-): Promise<Spikes> {
+): Promise<SharedSpikes> {
   const scales = scaling(deviations, m, n);
   const { scaled, squares, outliers } = scaledBy(scales, E, deviations, m, n);
   const Z = tensor(scaled, [m, n]);
   const { S, count, level, noise } = await spectrumOf(Z, squares, options);
   const edge = noise * noiseEdge(m, n);
   const of = { level, ratio: squares === 0 ? 0 : S[0] / edge };
-  if (count === 0 || count > Math.min(m, n) / 2) return { ...of, count };
+  if (count === 0) return { ...of, count, energy: 0 };
+  const change = tensor(E, [m, n]);
+  if (count > Math.min(m, n) / 2)
+    return { ...of, count, energy: share((await svdvalsAsync(change, options)).data.subarray(0, count), E) };
   const how = Math.min(m, n) > wholeOrder && count <= firstRanks[0] ? leading : {};
   const found: Factors = await svdAsync(Z, { ...how, rank: count, ...options });
   const counted = [...found.S.data.keys()].filter((k) => {
@@ -81,10 +93,39 @@ export async function spikesOf(
     for (const e of outliers) sum += found.U.get(Math.floor(e / n), k) * scaled[e] * found.Vh.get(k, e % n);
     return found.S.data[k] - sum > edge;
   });
-  if (counted.length === 0) return { ...of, count: 0 };
-  const part = unscaled(found, counted, scales);
-  return { ...of, count: counted.length, S: Array.from(part.S.data), part };
+  if (counted.length === 0) return { ...of, count: 0, energy: 0 };
+  const part = await refined(change, unscaled(found, counted, scales), options);
+  return { ...of, count: counted.length, energy: share(part.S.data, E), S: Array.from(part.S.data), part };
 }
+
+/** The share of ‖E‖_F² that the singular values hold. */
+function share(S: FloatArray, E: FloatArray): number {
+  const largest = largestOf(E);
+  const [part, whole] = [S, E].map((x) => {
+    let sum = 0;
+    for (let e = 0; e < x.length; e++) sum += (x[e] / largest) ** 2;
+    return sum;
+  });
+  return Math.min(1, part / whole);
+}
+
+/** The leading singular triplets of the change itself where they are those that stand out; these else. */
+async function refined(change: Tensor, part: Factors, options: AsyncOptions): Promise<Factors> {
+  const rank = part.S.data.length;
+  const found: Factors = await svdAsync(change, { rank, ...options });
+  const [m] = change.shape;
+  let aligned = 0;
+  for (let p = 0; p < rank; p++)
+    for (let q = 0; q < rank; q++) {
+      let dot = 0;
+      for (let i = 0; i < m; i++) dot += part.U.get(i, p) * found.U.get(i, q);
+      aligned += dot ** 2;
+    }
+  return aligned >= mostlyAligned * rank ? found : part;
+}
+
+/** The same directions but for what noise has turned them: mean squared cosine. */
+const mostlyAligned = 0.5;
 
 /** The values that are needed to tell how many stand out: the leading ones of a large matrix, or all. */
 async function spectrumOf(Z: Tensor, squares: number, options: AsyncOptions) {
@@ -143,6 +184,8 @@ function standingOut(
   m: number,
   n: number,
 ): { count: number; level: number; noise: number } {
+  const exact = S.length === Math.min(m, n) ? lowRankOf(S, m, n) : undefined;
+  if (exact !== undefined) return exact;
   let [count, rest] = [0, squares];
   for (;;) {
     const level = Math.sqrt(Math.max(0, rest) / (Math.max(1, m - count) * Math.max(1, n - count)));
@@ -151,6 +194,16 @@ function standingOut(
       return { count, level, noise };
     rest -= S[count++] ** 2;
   }
+}
+
+/** What stands out where the rest is rounding and no more: of a few rows or columns nothing exceeds its own level by much. */
+function lowRankOf(S: ArrayLike<number>, m: number, n: number) {
+  let [count, rest] = [0, 0];
+  while (count < S.length && S[count] > raised * noiseEdge(m - count, n - count)) count++;
+  if (count === 0 || count > S.length / 2) return undefined;
+  for (let k = count; k < S.length; k++) rest += S[k] ** 2;
+  const level = Math.sqrt(rest / ((m - count) * (n - count)));
+  return level <= raised ? { count, level, noise: Math.max(level, leastLevel) } : undefined;
 }
 
 /** r and c with v_ij/(r_i·c_j)² of mean 1 in every row and column. */

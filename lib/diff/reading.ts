@@ -1,9 +1,9 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { FloatArray } from '../array/elements.ts';
 import type { AsyncOptions } from '../index.ts';
-import { type Cast, roundingsOf } from './cast.ts';
+import { type Cast, roundingsOf, spreadOf } from './cast.ts';
 import { bfloat16, float8e4m3, type Grid, largestOf, shortFormats } from './formats.ts';
-import { type Spikes, spikesOf } from './noise.ts';
+import { raised, type SharedSpikes, type Spikes, spikesOf } from './noise.ts';
 
 /**
  * What a change of values is:
@@ -11,7 +11,7 @@ import { type Spikes, spikesOf } from './noise.ts';
  * - `cast`: every element is the rounding of its old value;
  * - `cast-like`: no larger than a rounding, and nothing stands out, but not every element is the nearest;
  * - `spikes`: few singular values above the noise of rounding: an adapter, an edit;
- * - `bulk`: more than rounding everywhere: trained on;
+ * - `bulk`: more than rounding everywhere: trained on, say;
  * - `changed`: a vector or a number, which has no spectrum;
  * - `non-finite`: NaN or infinities that were not there.
  */
@@ -42,8 +42,8 @@ export interface Reading {
 /** Between these neither the differences of float32 numbers nor their steps leave float32. */
 const [leastSingle, mostSingle] = [1e-30, 1e38];
 
-/** The rest is raised above rounding where it is so many times what rounding makes. */
-const raised = 1.3;
+/** And the rest of what was rounded away from A is no less than this. */
+const leastOfA = 0.7;
 
 /** The change of a low rank holds at least this share where it was rounded itself before it was added. */
 const mostlyLow = 0.9;
@@ -62,7 +62,7 @@ export async function readChange(
 ): Promise<Reading> {
   if (a instanceof Float64Array !== b instanceof Float64Array)
     [a, b] = [Float64Array.from(a), Float64Array.from(b)];
-  const { kind, norm, scale, ...measured } = measure(a, b);
+  const { kind, scale, ...measured } = measure(a, b);
   if (a instanceof Float32Array && (scale > mostSingle || scale < leastSingle))
     [a, b] = [Float64Array.from(a), Float64Array.from(b)];
   if (kind !== undefined) return { ...measured, kind };
@@ -74,10 +74,22 @@ export async function readChange(
   };
   await pause();
   const { cast, gridA, gridB } = roundingsOf(a, b, m, n);
-  if (cast !== undefined) return { ...measured, kind: 'cast', cast };
+  if (cast !== undefined && (cast.rounded === 'B' || !isMatrix)) return { ...measured, kind: 'cast', cast };
   if (!isMatrix) return { ...measured, kind: 'changed' };
   await pause();
-  return { ...measured, ...(await readSpectrum(a, b, gridA, gridB, [m, n], norm, options)) };
+  // A is what it is, however coarse its grid: B − A has the rounding of B alone, unless all of it is as large as A's.
+  if (cast !== undefined || spreadOf(a, b, gridA, gridB).everywhere) {
+    const found = await readSpectrum(a.slice(), b.slice(), gridA, gridB, [m, n], options);
+    const isRounding = found.spikes!.level >= leastOfA && found.spikes!.level <= raised;
+    if (cast !== undefined && isRounding && found.spikes!.count === 0)
+      return { ...measured, kind: 'cast', cast };
+    if (found.kind !== 'bulk' && isRounding) return { ...measured, ...found };
+  }
+  const exactA: Grid = {
+    name: gridB.name,
+    step: (x, e) => Math.min(gridA.step(x, e), gridB.step(x, e)),
+  };
+  return { ...measured, ...(await readSpectrum(a, b, exactA, gridB, [m, n], options)) };
 }
 
 async function readSpectrum(
@@ -86,7 +98,6 @@ async function readSpectrum(
   gridA: Grid,
   gridB: Grid,
   [m, n]: readonly [number, number],
-  norm: number,
   options: AsyncOptions,
 ): Promise<Pick<Reading, 'kind' | 'spikes' | 'energy' | 'faint' | 'cast'>> {
   const like = roundingLike(a, b, gridA, gridB);
@@ -96,23 +107,21 @@ async function readSpectrum(
     E[e] = b[e] - a[e];
     deviations[e] = Math.sqrt(variance);
   }
-  const spikes = await spikesOf(E, deviations, m, n, options);
-  const energyOf = ({ S = [] }: Spikes) => Math.min(1, (Math.hypot(...S) / norm) ** 2);
+  const found = await spikesOf(E, deviations, m, n, options);
   const few = ({ count, level }: Spikes) => count > 0 && count <= Math.min(m, n) / 2 && level <= raised;
-  if (spikes.count === 0)
-    return spikes.level <= 2 * raised && like !== undefined
-      ? { kind: 'cast-like', spikes, cast: like }
-      : { kind: 'bulk', spikes, energy: 0 };
+  const as = (kind: 'spikes' | 'bulk', { energy, ...spikes }: SharedSpikes) => ({ kind, spikes, energy });
+  if (found.count === 0 && found.level <= 2 * raised && like !== undefined)
+    return { ...as('bulk', found), kind: 'cast-like', cast: like };
+  if (found.count === 0) return as('bulk', found);
   // A product that was rounded before it was added is of low rank up to that rounding.
   for (let e = 0; e < E.length; e++)
     deviations[e] = Math.hypot(deviations[e], bfloat16.step(E[e]) / Math.sqrt(12));
   const again = await spikesOf(E, deviations, m, n, options);
-  if (few(again) && (few(spikes) || energyOf(again) >= mostlyLow)) {
-    const faint = few(spikes) ? spikes.count - again.count : 0;
-    return { kind: 'spikes', spikes: again, energy: energyOf(again), ...(faint > 0 ? { faint } : {}) };
+  if (few(again) && (few(found) || again.energy >= mostlyLow)) {
+    const faint = few(found) ? found.count - again.count : 0;
+    return { ...as('spikes', again), ...(faint > 0 ? { faint } : {}) };
   }
-  if (few(spikes)) return { kind: 'spikes', spikes, energy: energyOf(spikes) };
-  return { kind: 'bulk', spikes, energy: energyOf(spikes) };
+  return as(few(found) ? 'spikes' : 'bulk', found);
 }
 
 /** What a change is like that is nowhere larger than a step of rounding, or on the whole no larger than that to integers. */
@@ -154,7 +163,6 @@ function meanSquareOfSteps(a: FloatArray, b: FloatArray, { step }: Grid): number
 interface Measured extends Omit<Reading, 'kind'> {
   /** Largest |A| or |B| where they differ. */
   readonly scale: number;
-  readonly norm: number;
   readonly kind?: 'equal' | 'non-finite';
 }
 
@@ -175,18 +183,17 @@ function measure(a: FloatArray, b: FloatArray): Measured {
   const elements = a.length;
   const nonFinite = badA + badB > 0 ? ([badA, badB] as const) : undefined;
   const of = { changed, elements, nonFinite, scale };
-  if (changed === 0) return { ...of, kind: 'equal', relative: 0, largest: 0, norm: 0 };
+  if (changed === 0) return { ...of, kind: 'equal', relative: 0, largest: 0 };
   if (badA + badB + moved > 0)
     return {
       ...of,
       kind: 'non-finite',
       relative: Number.NaN,
       largest: moved > 0 ? Number.NaN : largest,
-      norm: Number.NaN,
     };
   const size = scaledNorm(elements, largest, (e) => b[e] - a[e]);
   const before = scaledNorm(elements, largestOf(a), (e) => a[e]);
-  return { ...of, relative: size / before, largest, norm: size };
+  return { ...of, relative: size / before, largest };
 }
 
 /** √Σx², whatever the size of the numbers. */

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { tensor } from '../../lib/array/tensor.ts';
 import { type Reading, readChange } from '../../lib/diff/reading.ts';
+import { svdvals } from '../../lib/index.ts';
 import { random } from '../support/matrices.ts';
 
 const [rows, cols] = [96, 128];
@@ -45,6 +47,7 @@ const plus = (x: Float32Array, y: Float32Array) => x.map((value, e) => value + y
 const read = (a: Float32Array, b: Float32Array, m = rows, n = cols): Promise<Reading> =>
   readChange(a.slice(), b.slice(), m, n);
 const W = normals(1);
+const normals9 = normals(9);
 
 describe('a cast', () => {
   const truncated = (x: number) => {
@@ -92,6 +95,134 @@ describe('a cast', () => {
   });
 });
 
+describe('an edit beside a cast, or of what is one, is no cast', () => {
+  const coarse = { bfloat16: W.map(bfloat16), int4: integers(W, 32, 7), int8: integers(W, cols, 127) };
+
+  test.each([
+    ['zeroed', (x: number) => 0 * x],
+    ['scaled', (x: number) => Math.fround(0.05 * x)],
+    ['of one number', () => -1e-4],
+  ])('a row %s, a group, a hundredth of all', async (_, to) => {
+    for (const [x, size] of [
+      [coarse.int8, cols],
+      [coarse.int4, 32],
+    ] as const) {
+      const b = x.map((value, e) => (e < size ? to(value) : value));
+      expect(await read(W, b)).toMatchObject({ kind: 'spikes', spikes: { count: 1 } });
+    }
+  });
+
+  test('but few that were beyond the last level are clipped, one side to one', async () => {
+    const step = 3 / 127;
+    const clipped = (x: number) => Math.max(-128, Math.min(127, Math.round(x / step))) * step;
+    const b = W.map(clipped);
+    const saturated = W.filter((x) => x > 127.5 * step || x < -128.5 * step).length;
+    const reading = await read(W, b);
+    expect(reading).toMatchObject({ kind: 'cast', cast: { to: 'int8 per tensor' } });
+    expect(saturated).toBeGreaterThan(3);
+    expect(reading.cast!.saturated).toBe(saturated);
+    const at = W.findIndex((x) => x > 3.1);
+    b[at] = Math.min(...b);
+    expect((await read(W, b)).kind).not.toBe('cast');
+  });
+
+  test.each([
+    ['bfloat16', 2e-6],
+    ['int8', 1e-5],
+    ['int4', 1e-3],
+  ] as const)('an adapter of rank 3 within the steps of %s weights', async (name, size) => {
+    const a = coarse[name];
+    const reading = await read(a, plus(a, lowRank(5, 3, size)));
+    expect(reading).toMatchObject({ kind: 'spikes', spikes: { count: 3 } });
+    expect(reading.energy).toBeGreaterThan(0.99);
+  });
+
+  test('one element, one row', async () => {
+    for (const a of [coarse.bfloat16, coarse.int8]) {
+      const [element, row] = [a.slice(), a.slice()];
+      element[77] *= 1 + 2 ** -10;
+      for (let j = 0; j < cols; j++) row[5 * cols + j] *= 1 + 2 ** -10;
+      expect(await read(a, element)).toMatchObject({ kind: 'spikes', spikes: { count: 1 } });
+      // A row of integers with another scale is still the rounding of the old one.
+      if (a === coarse.bfloat16)
+        expect(await read(a, row)).toMatchObject({ kind: 'spikes', spikes: { count: 1 } });
+    }
+  });
+
+  test('noise within the steps, another scale', async () => {
+    const a = coarse.bfloat16;
+    expect(
+      (
+        await read(
+          a,
+          a.map((x) => x * (1 + 2 ** -10)),
+        )
+      ).kind,
+    ).toBe('bulk');
+    const noisy = coarse.int4.map((x, e) => x + 0.01 * normals9[e]);
+    expect((await read(coarse.int4, noisy)).kind).toBe('bulk');
+    const gains = new Float32Array(cols).fill(1);
+    expect(
+      (
+        await read(
+          gains,
+          gains.map((x, e) => x + 1e-3 * W[e]),
+          0,
+          0,
+        )
+      ).kind,
+    ).toBe('changed');
+  });
+
+  test('nor from zero', async () => {
+    const zeros = new Float32Array(rows * cols);
+    expect(await read(zeros, lowRank(5, 2, 1e-8))).toMatchObject({ kind: 'spikes', spikes: { count: 2 } });
+    expect((await read(W, zeros)).kind).toBe('bulk');
+  });
+
+  test('while what was rounded away from A may have an adapter on top', async () => {
+    const reading = await read(coarse.bfloat16, plus(W, lowRank(5, 3, 1e-2)));
+    expect(reading).toMatchObject({ kind: 'spikes', spikes: { count: 3 } });
+  });
+});
+
+describe('the numbers of what stands out', () => {
+  const b = plus(
+    plus(W, lowRank(3, 2, 1e-2)),
+    normals(9).map((x, e) => (1 + 0.01 * (e % 7)) * 1e-3 * x),
+  );
+  const difference = (x: Float32Array) =>
+    tensor(
+      x.map((value, e) => value - W[e]),
+      [rows, cols],
+    );
+
+  test('are the singular values of B − A, and their share', async () => {
+    const { spikes, energy } = await read(W, b);
+    const S = svdvals(difference(b)).data;
+    for (const k of [0, 1]) expect(spikes!.S![k] / S[k]).toBeCloseTo(1, 5);
+    expect(energy).toBeCloseTo((S[0] ** 2 + S[1] ** 2) / Math.hypot(...S) ** 2, 5);
+  });
+
+  test('have a share where they are most of all, too', async () => {
+    const odd = W.map((x, e) => (Math.floor(e / cols) % 2 ? -x : x));
+    const { spikes, energy } = await read(W, odd);
+    expect(spikes!.count).toBeLessThanOrEqual(rows / 2);
+    expect(energy).toBeCloseTo(1, 5);
+  });
+
+  test('of few rows and columns are known by what is left', async () => {
+    const a = W.slice(0, 16);
+    const element = a.slice();
+    element[5] += 1;
+    expect(await read(a, element, 4, 4)).toMatchObject({ kind: 'spikes', spikes: { count: 1 } });
+    const [x, y] = [W.slice(0, 64), W.slice(0, 64)];
+    for (let e = 0; e < 64; e++) y[e] += W[500 + (e >> 3)] * W[600 + (e & 7)];
+    expect(await read(x, y, 8, 8)).toMatchObject({ kind: 'spikes', spikes: { count: 1 } });
+    expect((await read(x, W.slice(100, 164), 8, 8)).kind).toBe('bulk');
+  });
+});
+
 describe('a change of low rank', () => {
   test.each([
     ['exact', (x: Float32Array) => x, 1e-2],
@@ -129,8 +260,6 @@ describe('a change of low rank', () => {
     expect(await read(W, row)).toMatchObject({ kind: 'spikes', changed: cols - 1, spikes: { count: 1 } });
   });
 });
-
-const normals9 = normals(9);
 
 describe('noise', () => {
   test.each([
