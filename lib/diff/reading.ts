@@ -78,18 +78,20 @@ export async function readChange(
   if (!isMatrix) return { ...measured, kind: 'changed' };
   await pause();
   // A is what it is, however coarse its grid: B − A has the rounding of B alone, unless all of it is as large as A's.
-  if (cast !== undefined || spreadOf(a, b, gridA, gridB).everywhere) {
-    const found = await readSpectrum(a.slice(), b.slice(), gridA, gridB, [m, n], options);
-    const isRounding = found.spikes!.level >= leastOfA && found.spikes!.level <= raised;
-    if (cast !== undefined && isRounding && found.spikes!.count === 0)
-      return { ...measured, kind: 'cast', cast };
-    if (found.kind !== 'bulk' && isRounding) return { ...measured, ...found };
-  }
   const exactA: Grid = {
     name: gridB.name,
     step: (x, e) => Math.min(gridA.step(x, e), gridB.step(x, e)),
   };
-  return { ...measured, ...(await readSpectrum(a, b, exactA, gridB, [m, n], options)) };
+  const mayBeRounded = cast !== undefined || spreadOf(a, b, gridA, gridB).everywhere;
+  const [x, y] = mayBeRounded ? [a.slice(), b.slice()] : [a, b];
+  const first = await readSpectrum(x, y, exactA, gridB, [m, n], options);
+  if (!mayBeRounded || first.kind === 'spikes' || (first.kind === 'cast-like' && !cast))
+    return { ...measured, ...first };
+  const second = await readSpectrum(a, b, gridA, gridB, [m, n], options);
+  const { count, level } = second.spikes!;
+  const isRounding = level >= leastOfA && level <= raised;
+  if (cast !== undefined && isRounding && count === 0) return { ...measured, kind: 'cast', cast };
+  return { ...measured, ...(isRounding && second.kind !== 'bulk' ? second : first) };
 }
 
 async function readSpectrum(

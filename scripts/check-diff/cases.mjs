@@ -212,11 +212,21 @@ function integers(random, [m, n]) {
   };
 }
 
+/** Multiples of a seventh of the largest in each group of 32, in single precision. */
+function int4(data) {
+  const most = (e) =>
+    data.subarray(e - (e % 32), e - (e % 32) + 32).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+  return data.map((x, e) => Math.fround(Math.round((7 * x) / most(e)) * Math.fround(most(e) / 7)));
+}
+
 function adapter(random, shape) {
   const from = random.of(['float32', 'bfloat16', 'float16']);
   const stored = random.of([from, from, 'float32']);
-  const { name, data } = weights(random, shape, from);
-  const coarse = stored === 'float32' && from === 'float32' ? 'float32' : from;
+  const { name, data: drawn } = weights(random, shape, from);
+  // Within half a step of coarse weights an edit must not pass for what their rounding took away.
+  const isInt4 = stored === 'float32' && random.uniform() < 0.3;
+  const data = isInt4 ? int4(drawn) : drawn;
+  const coarse = stored;
   const steps = data.map((x) => step(x, coarse) * (random.uniform() - 0.5));
   const noise = spectralNorm(random, steps, shape);
   const rank = random.integer(1, 16);
@@ -233,7 +243,7 @@ function adapter(random, shape) {
     a: matrix(data, shape, from),
     b: matrix(out, shape, stored),
     rank,
-    title: `${name} ${from}, rank ${rank}, ${strength.toPrecision(3)} times the noise${isHalf ? ', itself in bfloat16' : ''}, kept as ${stored}`,
+    title: `${name} ${isInt4 ? 'int4' : from}, rank ${rank}, ${strength.toPrecision(3)} times the noise${isHalf ? ', itself in bfloat16' : ''}, kept as ${stored}`,
   };
 }
 
