@@ -226,11 +226,10 @@ function adapter(random, shape) {
   // Within half a step of coarse weights an edit must not pass for what their rounding took away.
   const isInt4 = stored === 'float32' && random.uniform() < 0.3;
   const data = isInt4 ? int4(drawn) : drawn;
-  const coarse = stored;
-  const steps = data.map((x) => step(x, coarse) * (random.uniform() - 0.5));
+  const steps = data.map((x) => step(x, stored) * (random.uniform() - 0.5));
   const noise = spectralNorm(random, steps, shape);
   const rank = random.integer(1, 16);
-  const strength = random.scale(1.5, coarse === 'float32' ? 1e5 : 100);
+  const strength = random.scale(1.5, stored === 'float32' ? 1e5 : 100);
   const sizes = Float64Array.from({ length: rank }, (_, k) => noise * strength * (1 + k / 4));
   let change = lowRank(random, shape, sizes);
   const isHalf = random.uniform() < 0.3;
@@ -240,7 +239,7 @@ function adapter(random, shape) {
     stored,
   );
   return {
-    a: matrix(data, shape, from),
+    a: matrix(data, shape, isInt4 ? stored : from),
     b: matrix(out, shape, stored),
     rank,
     title: `${name} ${isInt4 ? 'int4' : from}, rank ${rank}, ${strength.toPrecision(3)} times the noise${isHalf ? ', itself in bfloat16' : ''}, kept as ${stored}`,
