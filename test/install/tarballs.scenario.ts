@@ -26,7 +26,6 @@ describe('the main package', () => {
       'README.md',
       'LICENSE',
       'THIRD-PARTY-LICENSES',
-      'CHANGELOG.md',
       'native/build.mjs',
       'native/system-packages.json',
       'dist/index.js',
