@@ -121,7 +121,7 @@ async function refined(change: Tensor, part: Factors, options: AsyncOptions): Pr
       for (let i = 0; i < m; i++) dot += part.U.get(i, p) * found.U.get(i, q);
       aligned += dot ** 2;
     }
-  return aligned >= mostlyAligned * rank ? found : part;
+  return aligned >= mostlyAligned * rank ? { U: found.U, S: found.S, Vh: found.Vh } : part;
 }
 
 /** The same directions but for what noise has turned them: mean squared cosine. */
