@@ -11,7 +11,7 @@ import { Config } from '../weights/config.ts';
 import { isReadable } from '../weights/dtypes.ts';
 import { fileError, filePath, shapeText } from '../weights/file-errors.ts';
 import { openWeights, type StoredTensor, type TensorInfo, type Weights } from '../weights/index.ts';
-import { Adapter, type Module } from './adapter.ts';
+import { Adapter, type Module, type ModuleInfo } from './adapter.ts';
 import { type Keys, type ModuleKeys, readKeys } from './keys.ts';
 import { inModule } from './module-error.ts';
 import { countNonFinite } from './non-finite.ts';
@@ -105,18 +105,10 @@ const isThere = (path: string): Promise<boolean> =>
   );
 
 /** A module as it will be read. */
-interface Plan {
+interface Plan extends ModuleInfo {
   readonly name: string;
   readonly down: string;
   readonly up: string;
-  readonly keys: readonly string[];
-  readonly rank: number;
-  readonly alpha: number;
-  readonly scale: number;
-  readonly weightShape: readonly number[];
-  readonly embedding: boolean;
-  readonly transposed: boolean;
-  readonly dtype: Format;
 }
 
 /** All that can be known of the modules without reading their factors, checked. */

@@ -67,7 +67,7 @@ export function compareCommand(command: Command, streams: Streams, signal: Abort
     });
 }
 
-export function parseShare(text: string): number {
+function parseShare(text: string): number {
   const share = Number(text);
   if (text.trim() === '' || !(share >= 0 && share < Number.POSITIVE_INFINITY))
     throw new InvalidArgumentError('Expected a number ≥ 0.');

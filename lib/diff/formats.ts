@@ -43,8 +43,8 @@ function floatFormat(name: string, precision: number, least: number, largest: nu
   };
 }
 
-export const float64 = floatFormat('float64', 52, -1022, Number.MAX_VALUE);
-export const float32 = floatFormat('float32', 23, -126, (2 - 2 ** -23) * 2 ** 127);
+const float64 = floatFormat('float64', 52, -1022, Number.MAX_VALUE);
+const float32 = floatFormat('float32', 23, -126, (2 - 2 ** -23) * 2 ** 127);
 
 /** Those that weights are cast to, finest first. */
 export const shortFormats = [

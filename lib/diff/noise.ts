@@ -38,7 +38,7 @@ interface Factors {
 const beyond = 7.5;
 
 /** The largest singular value of m×n noise of variance 1, all but once in 10⁶ (Johnstone 2001). */
-export function noiseEdge(m: number, n: number): number {
+function noiseEdge(m: number, n: number): number {
   const [a, b] = [Math.sqrt(m), Math.sqrt(n)];
   const spread = (a + b) * (1 / a + 1 / b) ** (1 / 3);
   return Math.sqrt((a + b) ** 2 + beyond * spread);

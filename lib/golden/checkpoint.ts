@@ -70,7 +70,7 @@ export interface Kept<T> {
 }
 
 /** Names that are selected, in the order of the file. */
-export function selectedNames({ names }: Weights, { include, exclude }: Selection): string[] {
+function selectedNames({ names }: Weights, { include, exclude }: Selection): string[] {
   const some = (patterns: readonly string[], name: string) =>
     patterns.some((pattern) => pattern === name || match(pattern, name) !== undefined);
   return names.filter((name) => (include.length === 0 || some(include, name)) && !some(exclude, name));

@@ -46,7 +46,7 @@ export interface CircuitGolden extends OfWeights, CircuitSource {
 /** What a golden file may hold. */
 export type AnyGolden = Golden | CheckpointGolden | CircuitGolden;
 
-export const formats = {
+const formats = {
   tensors: 'factored-svd golden checkpoint 1',
   circuits: 'factored-svd golden circuits 1',
 } as const;
